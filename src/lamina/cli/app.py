@@ -1,0 +1,58 @@
+"""What every command gets from the command line: the root, the engine, the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamina.engine import Engine
+
+
+@dataclass
+class App:
+    """The global options and what follows from them; `ctx.obj` of every command.
+
+    Only the command line reads the environment, the clock and the terminal;
+    below it they are arguments.
+    """
+
+    root: Path
+    color: str = "auto"
+    debug: bool = False
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine at `root`, opened when a command first needs it."""
+        from lamina.engine import open_engine
+
+        return open_engine(self.root)
+
+    @cached_property
+    def colored(self) -> bool:
+        """Whether standard output takes colour (`--color`, NO_COLOR, a terminal)."""
+        if self.color != "auto":
+            return self.color == "always"
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            return False
+        return sys.stdout.isatty()
+
+
+def timestamp() -> str:
+    """The time now, as RFC 3339 in UTC with nanoseconds' width, as Docker writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+
+
+def default_root(environment: dict[str, str], uid: int) -> Path:
+    """`LAMINA_ROOT`, else /var/lib/lamina for root, else the user's data directory."""
+    if chosen := environment.get("LAMINA_ROOT"):
+        return Path(chosen)
+    if uid == 0:
+        return Path("/var/lib/lamina")
+    data = environment.get("XDG_DATA_HOME") or environment.get("HOME", "/") + "/.local/share"
+    return Path(data) / "lamina"

@@ -1,0 +1,148 @@
+"""The `lamina` command: global options, the table of commands, errors to exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from lamina.cli.app import App, default_root
+from lamina.errors import EngineError
+
+COMMANDS = {
+    # name: (module in lamina.cli, what it does)
+    "base": ("base", "Make a base image from a distribution's packages"),
+    "build": ("build", "Build an image from a Dockerfile"),
+    "commit": ("commit", "Make an image from a container's changes"),
+    "copy": ("copy", "Copy an image between registries, layouts and archives"),
+    "cp": ("cp", "Copy files between a container and the host"),
+    "diff": ("diff", "Show what a container changed"),
+    "explain": ("explain", "Say where an image's bytes come from and who can see them"),
+    "export": ("export", "Write a container's file system as a tar"),
+    "history": ("history", "Show the layers of an image and what made them"),
+    "images": ("images", "List images"),
+    "import": ("import_", "Make an image from a tar of a root file system"),
+    "info": ("info", "Show what this host and this store can do"),
+    "inspect": ("inspect", "Show everything known of an image or container"),
+    "load": ("load", "Load images from an archive"),
+    "login": ("login", "Log in to a registry"),
+    "logout": ("logout", "Log out of a registry"),
+    "logs": ("logs", "Show what a container printed"),
+    "prune": ("prune", "Remove what nothing uses"),
+    "ps": ("ps", "List containers"),
+    "pull": ("pull", "Pull an image from a registry"),
+    "push": ("push", "Push an image to a registry"),
+    "rm": ("rm", "Remove containers"),
+    "rmi": ("rmi", "Remove images"),
+    "run": ("run", "Run a command in a new container"),
+    "save": ("save", "Save images to an archive"),
+    "system": ("system", "Disk usage and clean-up of the store"),
+    "tag": ("tag", "Give an image another name"),
+    "verify": ("verify", "Check every byte of the store"),
+    "version": ("version", "Show versions"),
+}
+EXIT_STATUS = {"check-failed": 3}
+"""By kind of error; every other kind exits 1, and a usage error 2."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used: start-up stays short."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lamina.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(COMMANDS.items())])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"no such command: {args[0]}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: lamina run --rm debian:bookworm cat /etc/os-release",
+)
+@click.option("--root", type=click.Path(path_type=Path), help="The store (LAMINA_ROOT).")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colour the output (default: on a terminal, unless NO_COLOR).",
+)
+@click.option("--debug", is_flag=True, help="Show Python's traceback when something fails.")
+@click.version_option(package_name="lamina", prog_name="lamina", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, root: Path | None, color: str, debug: bool) -> None:
+    """Build, run, understand and shrink container images. No daemon."""
+    ctx.obj = App(root or default_root(dict(os.environ), os.geteuid()), color, debug)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run one command; returns the exit status and lets no expected error escape."""
+    try:
+        status = cli.main(args, prog_name="lamina", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        _report(error.format_message(), _usage_hint(error))
+        return error.exit_code
+    except EngineError as error:
+        if "--debug" in args:
+            raise
+        _report(str(error), error.hint)
+        return EXIT_STATUS.get(error.kind, 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; say nothing more, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if "--debug" in args:
+            raise
+        _report(_os_error(error), "")
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _report(message: str, hint: str) -> None:
+    print(f"lamina: {message}", file=sys.stderr)
+    if hint:
+        print(f"  try: {hint}" if hint.startswith("lamina ") else f"  {hint}", file=sys.stderr)
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"lamina {context.info_name} --help" if context and context.parent else "lamina --help"
+
+
+def _os_error(error: OSError) -> str:
+    where = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{where}"

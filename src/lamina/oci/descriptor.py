@@ -1,0 +1,21 @@
+"""Descriptors (OCI image-spec, descriptor.md).  Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lamina.oci.digest import Digest
+from lamina.oci.platform import Platform
+
+
+class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """What something is (media type), which bytes it is (digest) and how many (size)."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    """Bytes."""
+    urls: tuple[str, ...] = ()
+    annotations: dict[str, str] = {}
+    platform: Platform | None = None
+    artifact_type: str = ""

@@ -1,0 +1,88 @@
+"""What to run, as values: printable, comparable, made by pure functions, executed by `launch`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Network = Literal["host", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Numeric ids of a process."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The root file system: read-only layers, the lowest first, under a writable directory."""
+
+    lowers: tuple[Path, ...]
+    upper: Path
+    work: Path
+    volatile: bool = False
+    """Skip every sync: for what is thrown away or hashed at once (build steps, `--rm`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A bind, tmpfs or volume inside the container."""
+
+    kind: Literal["bind", "tmpfs"]
+    target: str
+    """Absolute, inside the container; made if missing; never followed out of it."""
+    source: Path | None = None
+    read_only: bool = False
+    options: str = ""
+    """tmpfs: `size=…,mode=…`; bind: propagation, `rbind`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What is executed: found on PATH inside the container."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    """`NAME=value` lines."""
+    cwd: str = "/"
+    """Made if missing, as Docker does."""
+    user: str = ""
+    """As in `USER` and `-u`: `name`, `uid`, `name:group`…; looked up in the container's
+    own /etc/passwd and /etc/group, where HOME comes from too when it is not in `env`."""
+    terminal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """Everything that `launch` needs; nothing is looked up elsewhere."""
+
+    identity: str
+    """The container's id; the hostname by default."""
+    directory: Path
+    """Where `merged/` and small files (hosts, resolv.conf) are."""
+    rootfs: Overlay
+    process: Process
+    hostname: str = ""
+    network: Network = "host"
+    mounts: tuple[Mount, ...] = ()
+    read_only: bool = False
+    capabilities_add: tuple[str, ...] = ()
+    capabilities_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    extra_hosts: tuple[str, ...] = ()
+    """`name:address` lines for /etc/hosts."""
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """File descriptors of the process; with a terminal only `stdin` and `stdout` are used."""
+
+    stdin: int
+    stdout: int
+    stderr: int

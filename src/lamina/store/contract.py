@@ -1,0 +1,411 @@
+"""The contracts of the store: what each part promises, in words and types.
+
+A *name* (`refs`) always stands for a complete image: manifest and config in
+`blobs`, every layer in `layers`.  So names are set last and removed first.
+Everything else may be left behind by a crash and is collected by `gc`, which
+spares what a name, a container, a build step or a living lease needs.
+
+Any method may raise OSError for what the kernel refuses; the store turns a
+full disk and missing permission into `NoSpace` and `NotPermitted`
+(store/errors.py) where it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+
+from lamina.layer.contract import LayerInfo, Listing
+from lamina.layer.entry import Entry
+from lamina.oci.config import ImageConfig
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.manifest import Manifest
+from lamina.oci.reference import Reference
+
+
+class BlobStore(Protocol):
+    """Immutable bytes, named by their digest: `blobs/sha256/<hex>`."""
+
+    def put(
+        self, stream: BinaryIO, *, expected: Digest | None = None, size: int | None = None
+    ) -> Digest:
+        """Store all of `stream` and return its digest.
+
+        Idempotent: returning means "these bytes are stored", not "this call
+        stored them".  All or nothing: a reader, or a crash at any point, sees
+        the whole blob or none of it, and the bytes are on disk on return.
+        Constant memory.  `stream` is read to its end, not closed.
+
+        Raises DigestMismatch or SizeMismatch, storing nothing, when `expected`
+        or `size` is given and differs.
+        """
+        ...
+
+    def put_bytes(self, data: bytes) -> Digest:
+        """`put` for bytes in memory."""
+        ...
+
+    def read(self, digest: Digest) -> bytes:
+        """The whole blob, verified.  Raises BlobNotFound, DigestMismatch."""
+        ...
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """A reader that verifies: reading past the last byte raises DigestMismatch
+        if the bytes are not those named.  Raises BlobNotFound.  The caller closes it."""
+        ...
+
+    def size(self, digest: Digest) -> int:
+        """Bytes.  Raises BlobNotFound."""
+        ...
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the blob is stored."""
+        ...
+
+    def delete(self, digest: Digest) -> None:
+        """Forget the blob; nothing happens when it is not there."""
+        ...
+
+    def __iter__(self) -> Iterator[Digest]:
+        """Every stored blob, in no order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """One row of `index.json`: what a name stands for, and what `images` prints of it."""
+
+    reference: Reference | None
+    """None for an image that lost its name (`<none>`)."""
+    descriptor: Descriptor
+    """Of the manifest, or of an index when all platforms were pulled."""
+    image_id: Digest
+    """Digest of the config."""
+    size: int
+    """Bytes of file content in all layers."""
+    created: str
+    """RFC 3339 as in the config; empty when the config has none."""
+    repo_digests: tuple[str, ...] = ()
+    """`name@sha256:…` under which registries know it."""
+
+
+class RefStore(Protocol):
+    """The names of images: `index.json` of the OCI layout, replaced whole under a lock."""
+
+    def get(self, reference: Reference) -> NamedImage | None:
+        """What the name stands for; None when nothing does.  A reference by digest
+        finds the image whose manifest, or repo digest, it is."""
+        ...
+
+    def set(self, image: NamedImage) -> None:
+        """Let `image.reference` stand for the image, from one moment to the next.
+
+        The image that had the name keeps its row as `<none>` if no other name
+        stands for it, as Docker leaves it.  A row without a reference is added
+        only when the image has no other row.  On disk on return.
+        """
+        ...
+
+    def remove(self, reference: Reference) -> NamedImage:
+        """Take the name away, and the row with it.  Raises ImageNotFound."""
+        ...
+
+    def remove_image(self, image_id: Digest) -> list[NamedImage]:
+        """Take every row of an image away; returns them."""
+        ...
+
+    def rows(self) -> Sequence[NamedImage]:
+        """Every row, in the order in which they were set."""
+        ...
+
+
+class Lease(Protocol):
+    """Keeps gc off what an operation under way needs; ends with the process at the latest."""
+
+    def protect(self, *digests: Digest) -> None:
+        """Keep these blobs and layers from now on, whether they are there yet or not.
+
+        Called *before* asking `has`: never "is it there?" and then act.
+        """
+        ...
+
+
+class LayerStore(Protocol):
+    """Layers by diff_id: `layers/<hex>/`."""
+
+    def has(self, diff_id: Digest) -> bool:
+        """Whether the layer is stored, whole."""
+        ...
+
+    def info(self, diff_id: Digest) -> LayerInfo:
+        """Raises LayerNotFound."""
+        ...
+
+    def ingest(self, chunks: Iterable[bytes], *, expected: Digest | None) -> LayerInfo:
+        """Read an uncompressed tar stream and store it as a layer.
+
+        Constant memory; nothing outside the layer's own new directory is ever
+        written, whatever names the tar has.  All or nothing, on disk on return.
+        Idempotent, also when two processes ingest the same layer at once.
+        The iterator is read to its end, and what it raises goes through.
+
+        Raises BadLayer (a name, link or header that breaks the rules, naming
+        the entry), DiffIdMismatch when `expected` is given and differs,
+        NotPermitted for a device node that this user may not make.
+        """
+        ...
+
+    def adopt(self, upper: Path) -> LayerInfo:
+        """Make the upper directory of an overlay mount (unmounted) into a layer, by rename.
+
+        `upper` lies in the store's own file system (a container's or a build
+        step's directory) and is gone afterwards.  One walk reads and hashes it; its
+        tar is deterministic: sorted, whole seconds, numeric owners.
+        """
+        ...
+
+    def snapshot(self, upper: Path) -> LayerInfo:
+        """The same layer as `adopt` makes, but `upper` stays: its files are copied (commit)."""
+        ...
+
+    def listing(self, diff_id: Digest) -> Listing:
+        """Every entry.  Raises LayerNotFound, or LayerDamaged when its checksum fails."""
+        ...
+
+    def hashed(self, diff_id: Digest) -> Listing:
+        """`listing` with the sha256 of every file, computed and kept if it was not yet."""
+        ...
+
+    def lower(self, diff_id: Digest) -> Path:
+        """A directory to use as overlayfs `lowerdir`: whiteouts are 0:0 devices (or, for an
+        ordinary user, xattrs).  Read-only by agreement.  Raises LayerNotFound."""
+        ...
+
+    def tar(self, diff_id: Digest) -> Iterator[bytes]:
+        """The exact tar stream, whose sha256 is `diff_id`, in pieces of at most 1 MiB.
+
+        Raises LayerNotFound; LayerDamaged, naming the path, when a file is not
+        as long as its entry says.  The digest is the caller's to check.
+        """
+        ...
+
+    def open_file(self, diff_id: Digest, entry: Entry) -> BinaryIO:
+        """The content of a FILE entry of that layer, followed through no link."""
+        ...
+
+    def verify(self, diff_id: Digest) -> list[str]:
+        """What is wrong with the stored layer, a sentence each, naming the path; empty when
+        every byte and every attribute is as the diff_id says."""
+        ...
+
+    def remove(self, diff_id: Digest) -> int:
+        """Delete the layer; returns the bytes of disk freed.  Nothing happens when it is
+        not there.  Gone at one moment (rename), however long the deletion takes."""
+        ...
+
+    def disk_usage(self, diff_id: Digest) -> int:
+        """Bytes of disk that removing this layer alone would free (allocated blocks;
+        files shared with other layers through `objects/` are not counted)."""
+        ...
+
+    def compressed(self, diff_id: Digest) -> tuple[Descriptor, ...]:
+        """The compressed blobs this layer is known as (pulled or pushed before)."""
+        ...
+
+    def remember_compressed(self, diff_id: Digest, descriptor: Descriptor) -> None:
+        """Note that `descriptor` is this layer, compressed; on disk on return."""
+        ...
+
+    def __iter__(self) -> Iterator[Digest]:
+        """Every stored layer, in no order."""
+        ...
+
+
+class StepResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a build step made, under its cache key."""
+
+    key: Digest
+    layers: tuple[Digest, ...] = ()
+    """diff_ids the step's result needs: gc keeps them while the result is kept."""
+    created: str = ""
+    """RFC 3339."""
+    description: str = ""
+    data: dict[str, Any] = {}
+    """Whatever the build part wants back (JSON values)."""
+
+
+class StepStore(Protocol):
+    """The build cache: results by key, `steps/<hex>.json`."""
+
+    def get(self, key: Digest) -> StepResult | None:
+        """The result, if it is kept and every layer of it is stored."""
+        ...
+
+    def put(self, result: StepResult) -> None:
+        """Keep a result; an older one under the key is replaced.  On disk on return."""
+        ...
+
+    def remove(self, key: Digest) -> None:
+        """Forget one; nothing happens when it is not there."""
+        ...
+
+    def __iter__(self) -> Iterator[StepResult]:
+        """Every result."""
+        ...
+
+
+class ContainerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a container: `containers/<id>/record.json`."""
+
+    id: str
+    """64 hexadecimal digits."""
+    name: str
+    image: str
+    """As the user named it."""
+    image_id: Digest
+    layers: tuple[Digest, ...]
+    """diff_ids, the lowest first."""
+    created: str
+    """RFC 3339, UTC, as all times here."""
+    command: tuple[str, ...] = ()
+    status: str = "created"
+    """created, running, exited; a record that says running is believed only while its
+    process lives (`pid` and `pid_started` agree with /proc)."""
+    pid: int = 0
+    pid_started: int = 0
+    """Field 22 of /proc/PID/stat: tells a reused pid from ours."""
+    started: str = ""
+    finished: str = ""
+    exit_status: int = 0
+    error: str = ""
+    labels: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    """What `run` was asked for (JSON values): environment, mounts, user, network…"""
+
+
+class ContainerStore(Protocol):
+    """Containers: record, writable layer and log of each."""
+
+    def create(self, record: ContainerRecord) -> Path:
+        """Make `containers/<id>/` with `upper/`, `work/`, `merged/` and the record.
+
+        Raises NameTaken when another container has the name.
+        """
+        ...
+
+    def find(self, text: str) -> ContainerRecord:
+        """By name, id or unique prefix of an id.  Raises ContainerNotFound, AmbiguousName."""
+        ...
+
+    def update(self, identity: str, **changes: Any) -> ContainerRecord:
+        """Change fields of the record, atomically and under its lock.  On disk on return
+        is not promised: a record that says running is checked against /proc anyway."""
+        ...
+
+    def directory(self, identity: str) -> Path:
+        """`containers/<id>`."""
+        ...
+
+    def remove(self, identity: str) -> int:
+        """Delete the container; returns the bytes of disk freed.  Gone at one moment."""
+        ...
+
+    def __iter__(self) -> Iterator[ContainerRecord]:
+        """Every container's record, the oldest first; a damaged one is skipped and named
+        by `verify`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image in the store, resolved: one platform's manifest and config."""
+
+    row: NamedImage
+    manifest: Manifest
+    config: ImageConfig
+
+    @property
+    def layers(self) -> tuple[Digest, ...]:
+        """diff_ids, the lowest first."""
+        return self.config.diff_ids
+
+
+class ImageStore(Protocol):
+    """Images by any name a user types, on top of refs and blobs."""
+
+    def find(self, text: str, *, platform: str = "") -> Image:
+        """By reference, image id, unique prefix of an id (12 or more digits need not be
+        unique among tags of one image), or digest.
+
+        Raises ImageNotFound, whose hint names similar images; AmbiguousName.
+        """
+        ...
+
+    def open(self, row: NamedImage, *, platform: str = "") -> Image:
+        """The image of a row.  Raises BlobNotFound when the store is damaged."""
+        ...
+
+    def add(
+        self,
+        manifest: Manifest,
+        config: ImageConfig,
+        reference: Reference | None,
+        *,
+        repo_digests: Sequence[str] = (),
+    ) -> Image:
+        """Store manifest and config, then set the name.  Every layer must be stored:
+        raises LayerNotFound otherwise, naming nothing.
+
+        The manifest's layers may be descriptors of compressed blobs that are not kept,
+        or (built here) `application/vnd.oci.image.layer.v1.tar` with digest = diff_id.
+        """
+        ...
+
+    def __iter__(self) -> Iterator[NamedImage]:
+        """Every row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaimed:
+    """What gc or a removal deleted, and the bytes of disk it freed."""
+
+    layers: tuple[Digest, ...]
+    blobs: tuple[Digest, ...]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The opened parts of one root directory."""
+
+    root: Path
+    blobs: BlobStore
+    refs: RefStore
+    layers: LayerStore
+    steps: StepStore
+    containers: ContainerStore
+    images: ImageStore
+    leases: LeaseStore
+
+
+class LeaseStore(Protocol):
+    """Leases: `leases/<random>`, held by flock, so that a dead process holds none."""
+
+    def hold(self) -> AbstractContextManager[Lease]:
+        """A lease for the length of a `with` block."""
+        ...
+
+    def protected(self) -> set[Digest]:
+        """Everything that living leases keep; dead leases are swept on the way."""
+        ...
+
+    def collecting(self) -> AbstractContextManager[None]:
+        """Held by gc from marking until the last rename: `protect` waits meanwhile."""
+        ...
