@@ -132,7 +132,8 @@ def _check_name(text: str, registry: str, repository: str) -> None:
         if not _COMPONENT.fullmatch(component):
             if component != component.lower():
                 raise BadReference(
-                    f"repository names are lower case: {text!r}", hint=f"write {text.lower()}"
+                    f"repository names are lower case: {text!r}",
+                    hint=f"write {text.replace(repository, repository.lower())}",
                 )
             raise BadReference(
                 f"not an image name: {text!r}",
