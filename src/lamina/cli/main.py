@@ -72,8 +72,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"no such command: {args[0]}.{hint}", ctx)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise click.UsageError(f"no such command: {args[0]}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -111,7 +111,8 @@ def run(args: list[str]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        _report(error.format_message(), _usage_hint(error))
+        message = error.format_message().rstrip(".")
+        _report(message[:1].lower() + message[1:], _usage_hint(error))
         return error.exit_code
     except EngineError as error:
         if "--debug" in args:
