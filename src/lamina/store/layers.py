@@ -1,0 +1,376 @@
+"""Layers in the *tree* form: `layers/<hex>/` with `fs/` for overlayfs, listing and headers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from lamina.errors import EngineError
+from lamina.layer import listing as listing_file
+from lamina.layer.apply import Applied, apply_tar
+from lamina.layer.contract import Form, LayerInfo, Listing
+from lamina.layer.entry import Entry, os_path
+from lamina.layer.errors import DiffIdMismatch
+from lamina.layer.hashing import BackgroundHash
+from lamina.layer.headers import HeadersReader, HeadersWriter
+from lamina.layer.listing import BadListing, StoredListing
+from lamina.layer.tar import TarReader
+from lamina.layer.whiteout import Whiteouts, here
+from lamina.linux.syscall import syncfs
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.document import decode, encode
+from lamina.store.errors import LayerDamaged, LayerNotFound, writing
+from lamina.store.objects import Objects
+from lamina.store.trees import adopt_tree, check_tree, tar_of_tree, tree_usage
+
+_PIECE = 1 << 19
+_TEMPORARY = ".tmp-"
+_TRASH = ".trash-"
+
+
+class _Record(msgspec.Struct):
+    """`layer.json`."""
+
+    diff_id: Digest
+    content_size: int
+    tar_size: int
+    entry_count: int
+    form: Form = "tree"
+    format: int = 1
+
+
+class TreeLayers:
+    """Implements `LayerStore` (store/contract.py) on plain directories."""
+
+    def __init__(self, root: Path, *, whiteouts: Whiteouts | None = None) -> None:
+        self._directory = root / "layers"
+        self._objects_directory = root / "objects"
+        self._objects = Objects(self._objects_directory)
+        self._whiteouts = whiteouts or here(os.geteuid())
+
+    # reading
+
+    def has(self, diff_id: Digest) -> bool:
+        return os.path.isdir(self._path(diff_id))
+
+    def info(self, diff_id: Digest) -> LayerInfo:
+        record = self._record(diff_id)
+        return LayerInfo(
+            record.diff_id,
+            record.form,
+            record.content_size,
+            record.tar_size,
+            record.entry_count,
+        )
+
+    def listing(self, diff_id: Digest) -> Listing:
+        return self._stored(diff_id).listing
+
+    def hashed(self, diff_id: Digest) -> Listing:
+        # This form hashes every file while it writes it.
+        return self.listing(diff_id)
+
+    def lower(self, diff_id: Digest) -> Path:
+        if not self.has(diff_id):
+            raise LayerNotFound(diff_id)
+        return self._path(diff_id) / "fs"
+
+    def tar(self, diff_id: Digest) -> Iterator[bytes]:
+        stored = self._stored(diff_id)
+        return _gathered(self._tar_pieces(diff_id, stored))
+
+    def _tar_pieces(self, diff_id: Digest, stored: StoredListing) -> Iterator[bytes]:
+        at = 0
+        with HeadersReader(self._path(diff_id) / "headers") as headers:
+            try:
+                for entry in stored.listing.entries:
+                    if entry.size:
+                        yield from headers.take(entry.offset - at)
+                        yield from self._content(diff_id, stored, entry)
+                        at = entry.offset + entry.size
+                yield from headers.take(stored.listing.tar_size - at)
+            except (EOFError, ValueError) as error:
+                raise LayerDamaged(diff_id, f"its headers cannot be read ({error})") from None
+
+    def _content(self, diff_id: Digest, stored: StoredListing, entry: Entry) -> Iterator[bytes]:
+        fd = self._open(diff_id, stored, entry)
+        left = entry.size
+        try:
+            while left:
+                piece = os.read(fd, min(left, _PIECE))
+                if not piece:
+                    raise LayerDamaged(diff_id, f"{entry.path!r} is shorter than it was")
+                left -= len(piece)
+                yield piece
+            if entry.offset not in stored.extras and os.read(fd, 1):
+                raise LayerDamaged(diff_id, f"{entry.path!r} is longer than it was")
+        finally:
+            os.close(fd)
+
+    def open_file(self, diff_id: Digest, entry: Entry) -> BinaryIO:
+        return os.fdopen(self._open(diff_id, self._stored(diff_id), entry), "rb")
+
+    def _open(self, diff_id: Digest, stored: StoredListing, entry: Entry) -> int:
+        base = os.fsencode(self._path(diff_id))
+        try:
+            if entry.offset in stored.extras:
+                fd = os.open(base + b"/extra", os.O_RDONLY | os.O_CLOEXEC)
+                os.lseek(fd, stored.extras[entry.offset], os.SEEK_SET)
+                return fd
+            path = base + b"/fs/" + os_path(entry.path)
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise LayerDamaged(
+                diff_id, f"{entry.path!r} cannot be read ({error.strerror})"
+            ) from None
+
+    def _path(self, diff_id: Digest) -> Path:
+        return self._directory / diff_id.hex
+
+    def _record(self, diff_id: Digest) -> _Record:
+        raw = self._read(diff_id, "layer.json")
+        try:
+            record = decode(raw, _Record, what=f"the record of layer {diff_id.short}")
+        except EngineError as error:
+            raise LayerDamaged(diff_id, str(error)) from None
+        if record.diff_id != diff_id:
+            raise LayerDamaged(diff_id, f"its record is that of {record.diff_id}")
+        return record
+
+    def _stored(self, diff_id: Digest) -> StoredListing:
+        raw = self._read(diff_id, "listing")
+        try:
+            stored = listing_file.decode(raw)
+        except BadListing as error:
+            raise LayerDamaged(diff_id, str(error)) from None
+        if stored.listing.diff_id != diff_id:
+            raise LayerDamaged(diff_id, f"its listing is that of {stored.listing.diff_id}")
+        return stored
+
+    def _read(self, diff_id: Digest, name: str) -> bytes:
+        path = self._path(diff_id) / name
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            if not self.has(diff_id):
+                raise LayerNotFound(diff_id) from None
+            raise LayerDamaged(diff_id, f"its {name} is missing") from None
+
+    def __iter__(self) -> Iterator[Digest]:
+        for name in os.listdir(self._directory):
+            if not name.startswith("."):
+                yield Digest("sha256:" + name)
+
+    # writing
+
+    def ingest(self, chunks: Iterable[bytes], *, expected: Digest | None) -> LayerInfo:
+        with self._new_layer() as place:
+            (place / "fs").mkdir(mode=0o755)
+            with BackgroundHash() as hasher, HeadersWriter(place / "headers") as headers:
+                reader = TarReader(_fed(chunks, hasher), keep=headers.write)
+                applied = apply_tar(
+                    reader,
+                    place / "fs",
+                    place / "extra",
+                    whiteouts=self._whiteouts,
+                    shared=self._objects,
+                )
+            diff_id = Digest.from_raw(hasher.digest())
+            if expected is not None and diff_id != expected:
+                raise DiffIdMismatch(expected, diff_id)
+            return self._commit(place, diff_id, applied, reader.position)
+
+    def adopt(self, upper: Path) -> LayerInfo:
+        with self._new_layer() as place:
+            with BackgroundHash() as hasher, HeadersWriter(place / "headers") as headers:
+                entries, size = adopt_tree(
+                    upper, hasher.feed, headers.write, self._objects, self._whiteouts
+                )
+            diff_id = Digest.from_raw(hasher.digest())
+            os.rename(upper, place / "fs")
+            return self._commit(place, diff_id, Applied(entries, {}), size)
+
+    def snapshot(self, upper: Path) -> LayerInfo:
+        return self.ingest(tar_of_tree(upper, self._whiteouts), expected=None)
+
+    def _commit(self, place: Path, diff_id: Digest, applied: Applied, size: int) -> LayerInfo:
+        listing = Listing(diff_id, applied.entries, size)
+        stored = StoredListing(listing, applied.extras)
+        (place / "listing").write_bytes(listing_file.encode(stored))
+        record = _Record(diff_id, listing.content_size, size, len(applied.entries))
+        (place / "layer.json").write_bytes(encode(record))
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # One sync of the file system for all files: an fsync each would take seconds.
+            syncfs(directory)
+            try:
+                os.rename(place, self._path(diff_id))
+            except OSError:
+                if not self.has(diff_id):
+                    raise
+                # Somebody else stored the same layer meanwhile; theirs is as good.
+            else:
+                os.fsync(directory)
+        finally:
+            os.close(directory)
+        return LayerInfo(diff_id, "tree", record.content_size, size, record.entry_count)
+
+    @contextmanager
+    def _new_layer(self) -> Iterator[Path]:
+        """A directory to make a layer in, locked while this process lives."""
+        with writing(self._directory):
+            place, lock = self._locked_directory()
+            try:
+                yield place
+            finally:
+                # Gone already if it became the layer.
+                shutil.rmtree(place, ignore_errors=True)
+                os.close(lock)
+
+    def _locked_directory(self) -> tuple[Path, int]:
+        while True:
+            place = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._directory))
+            lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if place.is_dir():
+                return place, lock
+            os.close(lock)  # swept between the two calls
+
+    def compressed(self, diff_id: Digest) -> tuple[Descriptor, ...]:
+        try:
+            raw = (self._path(diff_id) / "compressed.json").read_bytes()
+            return decode(raw, tuple[Descriptor, ...], what="known blobs")
+        except (FileNotFoundError, EngineError):
+            return ()
+
+    def remember_compressed(self, diff_id: Digest, descriptor: Descriptor) -> None:
+        known = self.compressed(diff_id)
+        if descriptor in known:
+            return
+        place = self._path(diff_id)
+        if not place.is_dir():
+            raise LayerNotFound(diff_id)
+        with writing(place):
+            fd, name = tempfile.mkstemp(prefix=".compressed-", dir=place)
+            with os.fdopen(fd, "wb") as file:
+                file.write(encode([*known, descriptor]))
+            os.rename(name, place / "compressed.json")
+
+    # checking, measuring, removing
+
+    def verify(self, diff_id: Digest) -> list[str]:
+        problems: list[str] = []
+        try:
+            record = self._record(diff_id)
+            stored = self._stored(diff_id)
+        except EngineError as error:
+            return [str(error)]
+        listing = stored.listing
+        if (record.content_size, record.tar_size, record.entry_count) != (
+            listing.content_size,
+            listing.tar_size,
+            len(listing.entries),
+        ):
+            problems.append(f"layer {diff_id.short} is damaged: its record contradicts its listing")
+        problems += [
+            f"layer {diff_id.short} is damaged: {problem}"
+            for problem in check_tree(self._path(diff_id) / "fs", stored, self._whiteouts)
+        ]
+        try:
+            with BackgroundHash() as hasher:
+                for piece in self.tar(diff_id):
+                    hasher.feed(piece)
+            if Digest.from_raw(hasher.digest()) != diff_id and not problems:
+                problems.append(f"layer {diff_id.short} is damaged: its headers or extra differ")
+        except EngineError as error:
+            if not problems:
+                problems.append(str(error))
+        return problems
+
+    def disk_usage(self, diff_id: Digest) -> int:
+        return tree_usage(self._path(diff_id), self._stored(diff_id).listing, self._objects)
+
+    def remove(self, diff_id: Digest) -> int:
+        if not self.has(diff_id):
+            return 0
+        try:
+            entries = self.listing(diff_id).entries
+        except LayerDamaged:
+            entries = ()
+        with writing(self._directory):
+            trash = Path(tempfile.mkdtemp(prefix=_TRASH, dir=self._directory))
+            try:
+                os.rename(self._path(diff_id), trash / "layer")
+            except FileNotFoundError:
+                trash.rmdir()
+                return 0
+            freed = _delete_tree(trash)
+            return freed + sum(self._objects.release(entry) for entry in entries)
+
+    def sweep(self) -> int:
+        """Delete what dead writers left; a living writer's directory stays.
+
+        Returns the bytes of disk freed.
+        """
+        freed = 0
+        for name in os.listdir(self._directory):
+            if name.startswith((_TEMPORARY, _TRASH)):
+                freed += self._sweep_one(self._directory / name)
+        return freed + self._objects.sweep() if freed else 0
+
+    def _sweep_one(self, place: Path) -> int:
+        try:
+            lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return _delete_tree(place)
+        except BlockingIOError:
+            return 0
+        finally:
+            os.close(lock)
+
+
+def _fed(chunks: Iterable[bytes], hasher: BackgroundHash) -> Iterator[bytes]:
+    for chunk in chunks:
+        hasher.feed(chunk)
+        yield chunk
+
+
+def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces: a small file is not worth a step of its own."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if size + len(piece) > 2 * _PIECE:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        waiting.append(piece)
+        size += len(piece)
+    if waiting:
+        yield b"".join(waiting)
+
+
+def _delete_tree(place: Path) -> int:
+    """Delete a directory; returns the bytes of disk freed (a file still linked elsewhere: none)."""
+    freed = 0
+    names: dict[int, int] = {}
+    for directory, _, files in os.walk(os.fsencode(place)):
+        freed += os.lstat(directory).st_blocks * 512
+        for name in files:
+            status = os.lstat(directory + b"/" + name)
+            names[status.st_ino] = names.get(status.st_ino, 0) + 1
+            if names[status.st_ino] == status.st_nlink:
+                freed += status.st_blocks * 512
+    shutil.rmtree(place)
+    return freed

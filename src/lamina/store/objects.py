@@ -1,0 +1,119 @@
+"""`objects/`: one inode for one file, whichever layers have it.
+
+Two layers that hold the same path with the same content and metadata link to
+one inode, so the disk and the page cache are shared across images.  The path
+is part of the key on purpose: within one merged view each inode then has one
+name, and nothing in a container can take two files for hard links.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from lamina.layer.entry import Entry, os_path
+
+_PRIVATE = ("etc/", "var/spool/")
+"""Never shared: cron and its like refuse their files when the link count is over one."""
+
+
+class Objects:
+    """The files that layers share (implements `layer.apply.Shared`)."""
+
+    def __init__(self, directory: Path) -> None:
+        self._base = os.fsencode(directory) + b"/"
+
+    def name(self, entry: Entry) -> bytes | None:
+        """The object's file name: a digest of path, content and metadata.
+
+        None for what is not shared.
+        """
+        if not entry.size or entry.path.startswith(_PRIVATE):
+            return None
+        key = b"%b\0%d %d %d %d\0%b" % (
+            os_path(entry.path),
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.mtime,
+            entry.sha256,
+        )
+        for attribute, value in entry.xattrs:
+            key += b"\0%b=%d:%b" % (os_path(attribute), len(value), value)
+        return urlsafe_b64encode(hashlib.sha256(key).digest()).rstrip(b"=")
+
+    def take(self, entry: Entry, target: bytes) -> bool:
+        name = self.name(entry)
+        if name is None:
+            return False
+        known = self._base + name
+        try:
+            os.link(known, target)
+        except FileNotFoundError:
+            return False
+        except FileExistsError:
+            return self._replace(known, target)
+        except OSError as error:
+            if error.errno == errno.EMLINK:
+                return False
+            raise
+        return True
+
+    def _replace(self, known: bytes, target: bytes) -> bool:
+        aside = target[: target.rfind(b"/") + 1] + b".wh..lamina-link"
+        try:
+            os.link(known, aside)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            if error.errno == errno.EMLINK:
+                return False
+            raise
+        os.rename(aside, target)
+        return True
+
+    def offer(self, entry: Entry, target: bytes) -> None:
+        name = self.name(entry)
+        if name is None:
+            return
+        try:
+            os.link(target, self._base + name)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno != errno.EMLINK:
+                raise
+
+    def inode(self, entry: Entry) -> os.stat_result | None:
+        """The status of the object for `entry`, if there is one."""
+        name = self.name(entry)
+        if name is None:
+            return None
+        try:
+            return os.lstat(self._base + name)
+        except FileNotFoundError:
+            return None
+
+    def release(self, entry: Entry) -> int:
+        """Delete the object if no layer has it any more; returns the bytes of disk freed."""
+        name = self.name(entry)
+        return self._drop(self._base + name) if name is not None else 0
+
+    def sweep(self) -> int:
+        """Delete every object that no layer has; returns the bytes of disk freed."""
+        with os.scandir(self._base) as items:
+            return sum(self._drop(item.path) for item in items)
+
+    @staticmethod
+    def _drop(path: bytes) -> int:
+        try:
+            status = os.lstat(path)
+            if status.st_nlink > 1:
+                return 0
+            os.unlink(path)
+        except FileNotFoundError:
+            return 0
+        return status.st_blocks * 512
