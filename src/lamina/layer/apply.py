@@ -34,13 +34,17 @@ _IMPLICIT_MODE = 0o755
 class Shared(Protocol):
     """Files known already, so that one content at one path is one inode."""
 
-    def take(self, entry: Entry, target: bytes) -> bool:
-        """Link the known file that equals `entry` (its sha256 is set) to `target`, if any;
-        a file that is at `target` gives way."""
+    def key(self, entry: Entry) -> bytes | None:
+        """What names the file that equals `entry` (its sha256 is set); None: not to be shared."""
         ...
 
-    def offer(self, entry: Entry, target: bytes) -> None:
-        """Let later layers link to `target`, which holds `entry`."""
+    def take(self, key: bytes, target: bytes) -> bool:
+        """Link the known file of that key to `target`, if there is one; a file that is at
+        `target` gives way."""
+        ...
+
+    def offer(self, key: bytes, target: bytes) -> None:
+        """Let later layers link to `target`."""
         ...
 
 
@@ -95,7 +99,7 @@ class _TreeWriter:
         self.markers: list[str] = []
         self.extras: dict[int, int] = {}
         self.taken: set[str] = set()
-        self.offers: dict[str, int] = {}
+        self.offers: dict[str, bytes] = {}
 
     def add(self, entry: Entry) -> None:
         parent, _, name = entry.path.rpartition("/")
@@ -134,11 +138,17 @@ class _TreeWriter:
             self._settle(os.open(target, _CREATE, entry.mode), entry)
             return msgspec.structs.replace(entry, sha256=_EMPTY)
         view = self.reader.whole()
-        if view is not None:
+        if view is None:
+            entry = self._stream(entry, target)
+        else:
             entry = msgspec.structs.replace(entry, sha256=hashlib.sha256(view).digest())
-            if self.shared is not None and self.shared.take(entry, target):
+        key = self.shared.key(entry) if self.shared is not None else None
+        if key is not None and self.shared is not None:
+            if self.shared.take(key, target):
                 self.taken.add(entry.path)
                 return entry
+            self.offers[entry.path] = key
+        if view is not None:
             fd = os.open(target, _CREATE, entry.mode)
             try:
                 _write(fd, view)
@@ -146,12 +156,6 @@ class _TreeWriter:
                 os.close(fd)
                 raise
             self._settle(fd, entry)
-        else:
-            entry = self._stream(entry, target)
-            if self.shared is not None and self.shared.take(entry, target):
-                self.taken.add(entry.path)
-                return entry
-        self.offers[entry.path] = len(self.entries)
         return entry
 
     def _stream(self, entry: Entry, target: bytes) -> Entry:
@@ -353,8 +357,8 @@ class _TreeWriter:
             os.chmod(target, entry.mode)
             os.utime(target, ns=(entry.mtime, entry.mtime))
         if self.shared is not None:
-            for path, index in self.offers.items():
-                self.shared.offer(self.entries[index], self.base + os_path(path))
+            for path, key in self.offers.items():
+                self.shared.offer(key, self.base + os_path(path))
         return Applied(tuple(self.entries), self.extras)
 
     def _mark(self, marker: str) -> None:

@@ -206,9 +206,7 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
     path = clean_path(name)
     if path == "" and kind is not Kind.DIRECTORY:
         raise BadLayer(f"the root of the layer is not a directory but {chr(flag)!r}")
-    size = 0
-    if kind is Kind.FILE:
-        size = _pax_number(pax, b"size", header[124:136])
+    mode, uid, gid, size, mtime = _numbers(header)
     link = ""
     if kind is Kind.SYMLINK or kind is Kind.HARDLINK:
         target = pax.get(b"linkpath")
@@ -220,12 +218,12 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
     device = (0, 0)
     if kind is Kind.CHAR or kind is Kind.BLOCK:
         device = (_number(header[329:337], "major"), _number(header[337:345], "minor"))
-    mtime = _number(header[136:148], "mtime") * _NANO
+    mtime *= _NANO
     xattrs: tuple[tuple[str, bytes], ...] = ()
-    uid, gid = _number(header[108:116], "uid"), _number(header[116:124], "gid")
     if pax:
-        uid = _pax_number(pax, b"uid", header[108:116])
-        gid = _pax_number(pax, b"gid", header[116:124])
+        uid = _pax_number(pax, b"uid", uid)
+        gid = _pax_number(pax, b"gid", gid)
+        size = _pax_number(pax, b"size", size)
         if b"mtime" in pax:
             mtime = _pax_time(pax[b"mtime"], path)
         xattrs = tuple(
@@ -235,10 +233,15 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
                 if key.startswith(_XATTR)
             )
         )
-    mode = _number(header[100:108], "mode") & 0o7777
     if not (0 <= uid < 1 << 32 and 0 <= gid < 1 << 32):
         raise BadLayer(f"{path!r} has an owner out of range: {uid}:{gid}")
-    return Entry(path, kind, mode, uid, gid, size, mtime, link, device, xattrs, b"", offset)
+    if kind is not Kind.FILE:
+        size = 0
+    elif not 0 <= size < 1 << 62:
+        raise BadLayer(f"{path!r} has a size out of range: {size}")
+    return Entry(
+        path, kind, mode & 0o7777, uid, gid, size, mtime, link, device, xattrs, b"", offset
+    )
 
 
 def clean_path(name: bytes) -> str:
@@ -265,6 +268,36 @@ def clean_path(name: bytes) -> str:
     return b"/".join(parts).decode("utf-8", "surrogateescape")
 
 
+def _numbers(header: bytes) -> tuple[int, int, int, int, int]:
+    """Mode, uid, gid, size and mtime; the usual full-width octal digits by the short way."""
+    if not (header[107] | header[115] | header[123] | header[135] | header[147]) & 0xDF:
+        digits = b"%b%b%b%b%b" % (
+            header[100:107],
+            header[108:115],
+            header[116:123],
+            header[124:135],
+            header[136:147],
+        )
+        if digits.isdigit():
+            try:
+                return (
+                    int(digits[:7], 8),
+                    int(digits[7:14], 8),
+                    int(digits[14:21], 8),
+                    int(digits[21:32], 8),
+                    int(digits[32:], 8),
+                )
+            except ValueError:  # an 8 or 9: let the long way name the field
+                pass
+    return (
+        _number(header[100:108], "mode"),
+        _number(header[108:116], "uid"),
+        _number(header[116:124], "gid"),
+        _number(header[124:136], "size"),
+        _number(header[136:148], "mtime"),
+    )
+
+
 def _number(field: bytes, what: str) -> int:
     """A numeric header field: octal text, or base-256 (GNU) when its top bit is set."""
     first = field[0]
@@ -287,17 +320,14 @@ def _number(field: bytes, what: str) -> int:
         raise BadLayer(f"a header whose {what} is no number: {digits!r}") from None
 
 
-def _pax_number(pax: dict[bytes, bytes], key: bytes, field: bytes) -> int:
+def _pax_number(pax: dict[bytes, bytes], key: bytes, header_value: int) -> int:
+    """What a pax header says of a number, else what the header said."""
     text = pax.get(key)
     if text is None:
-        value = _number(field, key.decode())
-    elif text.isdigit() and len(text) < 20:
-        value = int(text)
-    else:
+        return header_value
+    if not text.isdigit() or len(text) > 19:
         raise BadLayer(f"a pax header whose {key.decode()} is no number: {text[:40]!r}")
-    if value < 0 or value >= 1 << 62:
-        raise BadLayer(f"a header with a {key.decode()} out of range: {value}")
-    return value
+    return int(text)
 
 
 def _pax_time(text: bytes, path: str) -> int:

@@ -28,6 +28,7 @@ from lamina.linux.syscall import syncfs
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import decode, encode
+from lamina.store.earlysync import EarlySync
 from lamina.store.errors import LayerDamaged, LayerNotFound, writing
 from lamina.store.objects import Objects
 from lamina.store.trees import adopt_tree, check_tree, tar_of_tree, tree_usage
@@ -175,8 +176,12 @@ class TreeLayers:
     def ingest(self, chunks: Iterable[bytes], *, expected: Digest | None) -> LayerInfo:
         with self._new_layer() as place:
             (place / "fs").mkdir(mode=0o755)
-            with BackgroundHash() as hasher, HeadersWriter(place / "headers") as headers:
-                reader = TarReader(_fed(chunks, hasher), keep=headers.write)
+            with (
+                BackgroundHash() as hasher,
+                HeadersWriter(place / "headers") as headers,
+                EarlySync(place) as early,
+            ):
+                reader = TarReader(_fed(chunks, hasher, early), keep=headers.write)
                 applied = apply_tar(
                     reader,
                     place / "fs",
@@ -341,10 +346,11 @@ class TreeLayers:
             os.close(lock)
 
 
-def _fed(chunks: Iterable[bytes], hasher: BackgroundHash) -> Iterator[bytes]:
+def _fed(chunks: Iterable[bytes], hasher: BackgroundHash, early: EarlySync) -> Iterator[bytes]:
     for chunk in chunks:
         hasher.feed(chunk)
         yield chunk
+        early.wrote(len(chunk))
 
 
 def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -26,14 +26,14 @@ class Objects:
     def __init__(self, directory: Path) -> None:
         self._base = os.fsencode(directory) + b"/"
 
-    def name(self, entry: Entry) -> bytes | None:
-        """The object's file name: a digest of path, content and metadata.
+    def key(self, entry: Entry) -> bytes | None:
+        """The name of the object's file: a digest of path, content and metadata.
 
         None for what is not shared.
         """
         if not entry.size or entry.path.startswith(_PRIVATE):
             return None
-        key = b"%b\0%d %d %d %d\0%b" % (
+        text = b"%b\0%d %d %d %d\0%b" % (
             os_path(entry.path),
             entry.mode,
             entry.uid,
@@ -42,14 +42,11 @@ class Objects:
             entry.sha256,
         )
         for attribute, value in entry.xattrs:
-            key += b"\0%b=%d:%b" % (os_path(attribute), len(value), value)
-        return urlsafe_b64encode(hashlib.sha256(key).digest()).rstrip(b"=")
+            text += b"\0%b=%d:%b" % (os_path(attribute), len(value), value)
+        return urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=")
 
-    def take(self, entry: Entry, target: bytes) -> bool:
-        name = self.name(entry)
-        if name is None:
-            return False
-        known = self._base + name
+    def take(self, key: bytes, target: bytes) -> bool:
+        known = self._base + key
         try:
             os.link(known, target)
         except FileNotFoundError:
@@ -75,12 +72,9 @@ class Objects:
         os.rename(aside, target)
         return True
 
-    def offer(self, entry: Entry, target: bytes) -> None:
-        name = self.name(entry)
-        if name is None:
-            return
+    def offer(self, key: bytes, target: bytes) -> None:
         try:
-            os.link(target, self._base + name)
+            os.link(target, self._base + key)
         except FileExistsError:
             pass
         except OSError as error:
@@ -89,18 +83,18 @@ class Objects:
 
     def inode(self, entry: Entry) -> os.stat_result | None:
         """The status of the object for `entry`, if there is one."""
-        name = self.name(entry)
-        if name is None:
+        key = self.key(entry)
+        if key is None:
             return None
         try:
-            return os.lstat(self._base + name)
+            return os.lstat(self._base + key)
         except FileNotFoundError:
             return None
 
     def release(self, entry: Entry) -> int:
         """Delete the object if no layer has it any more; returns the bytes of disk freed."""
-        name = self.name(entry)
-        return self._drop(self._base + name) if name is not None else 0
+        key = self.key(entry)
+        return self._drop(self._base + key) if key is not None else 0
 
     def sweep(self) -> int:
         """Delete every object that no layer has; returns the bytes of disk freed."""

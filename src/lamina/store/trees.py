@@ -100,10 +100,12 @@ def _content(path: bytes, size: int | None = None) -> Iterator[bytes]:
 
 def _settle(base: bytes, entry: Entry, objects: Objects, *, private: bool) -> None:
     path = base + os_path(entry.path)
-    if private or not objects.take(entry, path):
-        _set_time(path, entry)
-        if not private:
-            objects.offer(entry, path)
+    key = None if private else objects.key(entry)
+    if key is not None and objects.take(key, path):
+        return
+    _set_time(path, entry)
+    if key is not None:
+        objects.offer(key, path)
 
 
 def _set_time(path: bytes, entry: Entry) -> None:
