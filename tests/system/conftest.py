@@ -1,0 +1,197 @@
+"""What every system test shares: a root to work as, a registry, base images, the command."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lamina.base.archive import recipe_for
+from lamina.base.bootstrap import distribution_rootfs
+from lamina.base.busybox import busybox_rootfs, find_busybox
+from lamina.errors import EngineError
+
+CACHE = Path(__file__).parents[2] / ".cache"
+"""Kept between runs; git ignores it."""
+COMMAND = Path(sys.executable).parent / "lamina"
+
+
+@dataclass(frozen=True)
+class Lamina:
+    """The `lamina` command on a store of its own."""
+
+    root: Path
+
+    def __call__(
+        self,
+        *args: str,
+        check: bool = True,
+        stdin: str | None = None,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command; when `check`, an exit status other than 0 fails the test with
+        what the command printed."""
+        done = subprocess.run(
+            [str(COMMAND), "--root", str(self.root), *args],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+        )
+        if check and done.returncode != 0:
+            said = f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
+            pytest.fail(f"lamina {' '.join(args)}: {said}")
+        return done
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A registry server on loopback, without TLS or login."""
+
+    host: str
+    """`127.0.0.1:PORT`."""
+    storage: Path
+
+
+def need_root() -> None:
+    """Skip, saying why, unless this is root with the right to mount."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: mounts, namespaces and files of other users")
+
+
+def need_tool(name: str, package: str) -> str:
+    """The path of a program; skips, saying what to install, when it is missing."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"needs {name}: apt install {package}")
+    return found
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_registry(directory: Path) -> Iterator[Registry]:
+    """Debian's docker-registry, storing in `directory`, for the length of a block."""
+    program = need_tool("docker-registry", "docker-registry")
+    port = free_port()
+    config = directory / "registry.yml"
+    storage = directory / "storage"
+    config.write_text(
+        "version: 0.1\n"
+        "log: {level: error, accesslog: {disabled: true}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: true}}}}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n"
+    )
+    with (directory / "registry.log").open("wb") as log:
+        process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log)
+    try:
+        _await_port(port, process, directory / "registry.log")
+        yield Registry(f"127.0.0.1:{port}", storage)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with closing(socket.create_connection(("127.0.0.1", port), timeout=1)):
+                return
+        except OSError:
+            time.sleep(0.02)  # a server gives no other sign that it listens
+    pytest.fail(f"the registry did not start: {log.read_text()[-500:]}")
+
+
+@pytest.fixture(scope="session")
+def root_only() -> None:
+    """Skips the test unless it runs as root."""
+    need_root()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A real registry, shared by a session: give repositories names of their own."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture
+def lamina(tmp_path: Path) -> Lamina:
+    """The command on an empty store."""
+    return Lamina(tmp_path / "root")
+
+
+@pytest.fixture(scope="session")
+def busybox_tar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root file system of `lamina base busybox`, as a tar."""
+    try:
+        rootfs = busybox_rootfs(find_busybox(environment=os.environ))
+    except EngineError as error:
+        pytest.skip(f"no busybox: {error}")
+    path = tmp_path_factory.mktemp("busybox") / "busybox.tar"
+    path.write_bytes(b"".join(rootfs.chunks))
+    return path
+
+
+@pytest.fixture
+def busybox_store(root_only: None, lamina: Lamina, busybox_tar: Path) -> Lamina:
+    """The command on a store that has the image `busybox:latest`."""
+    lamina("import", "--change", 'CMD ["/bin/sh"]', str(busybox_tar), "busybox:latest")
+    return lamina
+
+
+@pytest.fixture(scope="session")
+def debian_tar() -> Path:
+    """Debian bookworm (minbase) as a tar: made once, then kept in `.cache/`."""
+    return _distribution_tar("debian", "bookworm")
+
+
+@pytest.fixture
+def debian_store(root_only: None, lamina: Lamina, debian_tar: Path) -> Lamina:
+    """The command on a store that has the image `debian:bookworm`."""
+    lamina("import", "--change", 'CMD ["bash"]', str(debian_tar), "debian:bookworm")
+    return lamina
+
+
+def _distribution_tar(name: str, suite: str) -> Path:
+    path = CACHE / f"{name}-{suite}.tar"
+    CACHE.mkdir(exist_ok=True)
+    # Workers of one run share the file: the first makes it, the others wait for it.
+    with (CACHE / f"{name}-{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            return path
+        need_root()
+        partial = path.with_suffix(".partial")
+        try:
+            with (
+                distribution_rootfs(recipe_for(name, suite), environment=os.environ) as rootfs,
+                partial.open("wb") as output,
+            ):
+                output.writelines(rootfs.chunks)
+        except EngineError as error:
+            partial.unlink(missing_ok=True)
+            pytest.skip(f"cannot make {name}:{suite}: {error}")
+        partial.rename(path)
+    return path
