@@ -67,7 +67,9 @@ class RecordDamaged(Corrupt):
     """A file of the store's own (index.json, a record, a step) is not what it should be."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} is damaged: {reason}")
+        super().__init__(
+            f"{path} is damaged: {reason}", hint="lamina verify   (shows all that is wrong)"
+        )
         self.path = path
         self.reason = reason
 

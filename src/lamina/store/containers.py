@@ -1,0 +1,174 @@
+"""Containers as directories: `containers/<id>/` with record, writable layer and log."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lamina.errors import EngineError
+from lamina.oci.document import decode
+from lamina.store.atomic import is_held, locked, replace_file, sweep_files, sync_directory
+from lamina.store.contract import ContainerRecord
+from lamina.store.errors import (
+    AmbiguousName,
+    ContainerNotFound,
+    NameTaken,
+    RecordDamaged,
+    writing,
+)
+from lamina.store.sealed import check, seal_struct
+from lamina.store.trash import delete_tree
+
+RECORD = "record.json"
+LOST = 255
+"""Exit status of a container whose end nobody saw, as Docker gives it."""
+_NEW = ".new-"
+_GONE = ".gone-"
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class DirContainers:
+    """Implements `ContainerStore` (store/contract.py) on a directory.
+
+    An flock on the directory serialises what decides about names; one on a
+    container's own directory serialises changes of its record.
+    """
+
+    def __init__(self, directory: Path, *, proc: Path = Path("/proc")) -> None:
+        self._directory = directory
+        self._proc = proc
+
+    def create(self, record: ContainerRecord) -> Path:
+        target = self._directory / record.id
+        with writing(self._directory), locked(self._directory):
+            for other in self._records():
+                if other.name == record.name or other.id == record.id:
+                    raise NameTaken(record.name, other.id)
+            self._sweep_trash()
+            place = self._directory / (_NEW + record.id)
+            place.mkdir(mode=0o700)
+            try:
+                (place / "upper").mkdir(mode=0o755)
+                (place / "upper").chmod(0o755)  # whatever the umask: it is the container's /
+                (place / "work").mkdir(mode=0o700)
+                (place / "merged").mkdir(mode=0o755)
+                replace_file(place / RECORD, seal_struct(record))
+                place.rename(target)
+            except BaseException:
+                delete_tree(place)
+                raise
+            sync_directory(self._directory)
+        return target
+
+    def find(self, text: str) -> ContainerRecord:
+        wanted = text.removeprefix("/")
+        begun: list[ContainerRecord] = []
+        for record in self._records():
+            if wanted in (record.name, record.id):
+                return self._effective(record)
+            if wanted and record.id.startswith(wanted):
+                begun.append(record)
+        if len(begun) > 1:
+            raise AmbiguousName(text, sorted(record.id[:12] for record in begun))
+        if not begun:
+            raise ContainerNotFound(text)
+        return self._effective(begun[0])
+
+    def update(self, identity: str, **changes: Any) -> ContainerRecord:
+        place = self.directory(identity)
+        with writing(place):
+            try:
+                with locked(place):
+                    record = msgspec.structs.replace(read_record(place / RECORD), **changes)
+                    replace_file(place / RECORD, seal_struct(record), durable=False)
+            except FileNotFoundError:
+                raise ContainerNotFound(identity) from None
+        return record
+
+    def directory(self, identity: str) -> Path:
+        place = self._directory / identity
+        if not _ID.fullmatch(identity) or not place.is_dir():
+            raise ContainerNotFound(identity)
+        return place
+
+    def remove(self, identity: str) -> int:
+        place = self.directory(identity)
+        trash = self._directory / f"{_GONE}{identity}-{os.urandom(4).hex()}"
+        with writing(self._directory):
+            try:
+                # The lock goes with the directory: a sweep leaves it to us.
+                with locked(place):
+                    place.rename(trash)
+                    sync_directory(self._directory)
+                    return delete_tree(trash)
+            except FileNotFoundError:
+                raise ContainerNotFound(identity) from None
+
+    def __iter__(self) -> Iterator[ContainerRecord]:
+        records = sorted(self._records(), key=lambda record: (record.created, record.id))
+        return iter([self._effective(record) for record in records])
+
+    def sweep(self) -> int:
+        """Delete what dead writers left; returns the bytes of disk freed."""
+        with locked(self._directory):
+            freed = self._sweep_trash()
+        for place in container_directories(self._directory):
+            try:
+                freed += sweep_files(place)
+            except FileNotFoundError:
+                continue
+        return freed
+
+    def _sweep_trash(self) -> int:
+        """Under the lock: who made a `.new-` here is dead; a `.gone-` may be at work."""
+        freed = 0
+        for name in os.listdir(self._directory):
+            path = self._directory / name
+            if name.startswith(_NEW) or (name.startswith(_GONE) and not is_held(path)):
+                freed += delete_tree(path)
+        return freed
+
+    def _records(self) -> Iterator[ContainerRecord]:
+        for place in container_directories(self._directory):
+            try:
+                yield read_record(place / RECORD)
+            except (FileNotFoundError, NotADirectoryError, RecordDamaged):
+                continue
+
+    def _effective(self, record: ContainerRecord) -> ContainerRecord:
+        """The record as it is true now: running only while its process lives."""
+        if record.status != "running" or self._lives(record):
+            return record
+        return msgspec.structs.replace(record, status="exited", exit_status=LOST, pid=0)
+
+    def _lives(self, record: ContainerRecord) -> bool:
+        try:
+            status = (self._proc / str(record.pid) / "stat").read_bytes()
+        except OSError:
+            return False
+        # The command's name, in parentheses, may hold spaces and parentheses itself.
+        fields = status[status.rfind(b")") + 2 :].split()
+        return fields[0] not in (b"Z", b"X") and int(fields[19]) == record.pid_started
+
+
+def container_directories(directory: Path) -> list[Path]:
+    """The directories of all containers, whatever is in them."""
+    return [directory / name for name in sorted(os.listdir(directory)) if _ID.fullmatch(name)]
+
+
+def read_record(path: Path) -> ContainerRecord:
+    """Read a container's record.  Raises RecordDamaged, FileNotFoundError."""
+    raw = path.read_bytes()
+    try:
+        check(raw)
+        record = decode(raw, ContainerRecord, what="a container's record")
+    except EngineError as error:
+        raise RecordDamaged(path, str(error)) from None
+    if record.id not in (path.parent.name, path.parent.name.removeprefix(_NEW)):
+        raise RecordDamaged(path, f"it is the record of {record.id}")
+    return record

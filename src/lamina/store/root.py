@@ -1,0 +1,97 @@
+"""The root directory of a store: made once, opened with a single read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lamina.errors import Conflict
+from lamina.oci.platform import Platform
+from lamina.store.atomic import locked, replace_file
+from lamina.store.blobs import DirBlobs
+from lamina.store.containers import DirContainers
+from lamina.store.contract import Store
+from lamina.store.errors import NewerFormat, writing
+from lamina.store.images import Images
+from lamina.store.layers import TreeLayers
+from lamina.store.leases import DirLeases
+from lamina.store.refs import IndexRefs, empty_index
+from lamina.store.steps import DirSteps
+
+FORMAT = 1
+"""The version of docs/on-disk.md that this code reads and writes."""
+OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_DIRECTORIES = ("blobs", "blobs/sha256", "layers", "objects", "steps", "containers", "leases")
+_LOCK = "init.lock"
+
+
+class NotAStore(Conflict):
+    """The directory holds something else."""
+
+    def __init__(self, root: Path, found: str) -> None:
+        super().__init__(
+            f"{root} is neither empty nor a store: it holds {found}",
+            hint="choose another directory with --root or LAMINA_ROOT",
+        )
+
+
+def open_store(root: Path) -> Store:
+    """Open the store at `root`, making it (mode 0700) if it is not there.
+
+    Costs one read when it is there.  Raises NewerFormat, NotAStore,
+    NotPermitted, NoSpace.
+    """
+    try:
+        found = (root / "format").read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        _make(root)
+    except PermissionError as error:
+        with writing(root):
+            raise error
+    else:
+        _check_format(root, found)
+    blobs = DirBlobs(root / "blobs" / "sha256")
+    refs = IndexRefs(root)
+    layers = TreeLayers(root)
+    leases = DirLeases(root)
+    host = Platform.of_machine(os.uname().machine)
+    return Store(
+        root=root,
+        blobs=blobs,
+        refs=refs,
+        layers=layers,
+        steps=DirSteps(root / "steps", layers),
+        containers=DirContainers(root / "containers"),
+        images=Images(refs, blobs, layers, leases, host),
+        leases=leases,
+    )
+
+
+def _check_format(root: Path, found: str) -> None:
+    text = found.strip()
+    if not text.isdecimal() or int(text) > FORMAT:
+        raise NewerFormat(root, text[:20] or "nothing", FORMAT)
+
+
+def _make(root: Path) -> None:
+    """Make what is missing; `format` comes last, and says that all the rest is there."""
+    with writing(root):
+        if not root.is_dir():
+            root.parent.mkdir(parents=True, exist_ok=True)
+            root.mkdir(mode=0o700, exist_ok=True)
+        ours = {"format", "oci-layout", "index.json", _LOCK, *_DIRECTORIES}
+        foreign = [
+            name for name in os.listdir(root) if name not in ours and not name.startswith(".tmp-")
+        ]
+        if foreign:
+            raise NotAStore(root, min(foreign))
+        root.chmod(0o700)
+        with locked(root / _LOCK):
+            if (root / "format").exists():
+                return
+            for name in _DIRECTORIES:
+                (root / name).mkdir(mode=0o700, exist_ok=True)
+            replace_file(root / "oci-layout", OCI_LAYOUT)
+            if not (root / "index.json").exists():
+                replace_file(root / "index.json", empty_index())
+            replace_file(root / "format", b"%d\n" % FORMAT)

@@ -1,0 +1,80 @@
+"""The build cache as files: `steps/<hex>.json`, each sealed with its checksum."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lamina.errors import EngineError
+from lamina.oci.digest import Digest
+from lamina.oci.document import decode
+from lamina.store.atomic import replace_file, sweep_files
+from lamina.store.contract import LayerStore, StepResult
+from lamina.store.errors import RecordDamaged, writing
+from lamina.store.sealed import check, seal_struct
+
+_SUFFIX = ".json"
+
+
+class DirSteps:
+    """Implements `StepStore` (store/contract.py) on a directory."""
+
+    def __init__(self, directory: Path, layers: LayerStore) -> None:
+        self._directory = directory
+        self._layers = layers
+
+    def get(self, key: Digest) -> StepResult | None:
+        try:
+            result = read_step(self._path(key))
+        except (FileNotFoundError, RecordDamaged):
+            # A cache may forget: the step runs again and its result is written anew.
+            return None
+        if result.key != key or not all(self._layers.has(each) for each in result.layers):
+            return None
+        return result
+
+    def put(self, result: StepResult) -> None:
+        path = self._path(result.key)
+        with writing(path):
+            replace_file(path, seal_struct(result))
+
+    def remove(self, key: Digest) -> None:
+        path = self._path(key)
+        with writing(path):
+            path.unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[StepResult]:
+        for path in step_files(self._directory):
+            try:
+                yield read_step(path)
+            except (FileNotFoundError, RecordDamaged):
+                continue
+
+    def sweep(self) -> int:
+        return sweep_files(self._directory)
+
+    def _path(self, key: Digest) -> Path:
+        return self._directory / f"{key.hex}{_SUFFIX}"
+
+
+def step_files(directory: Path) -> list[Path]:
+    """The files of all results, readable or not."""
+    return [
+        directory / name
+        for name in sorted(os.listdir(directory))
+        if name.endswith(_SUFFIX) and not name.startswith(".")
+    ]
+
+
+def read_step(path: Path) -> StepResult:
+    """Read one result.  Raises RecordDamaged, FileNotFoundError."""
+    raw = path.read_bytes()
+    try:
+        check(raw)
+        result = decode(raw, StepResult, what="a build step's result")
+    except EngineError as error:
+        raise RecordDamaged(path, str(error)) from None
+    if path.name != f"{result.key.hex}{_SUFFIX}":
+        raise RecordDamaged(path, f"it is the result of {result.key}")
+    return result

@@ -1,0 +1,16 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamina.store.contract import Store
+from lamina.store.root import open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A new, empty store."""
+    return open_store(tmp_path / "root")
