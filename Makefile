@@ -1,0 +1,51 @@
+# Everything needs only Python 3.11 or later, pip and, for what runs as root, apt.
+#   make demo    the story of an image, told on a real Debian
+#   make test    lint, types, and all tests
+#   make check   lint and types alone
+#   make bench   the comparison with docker, podman and buildkit (root; about ten minutes)
+#   make clean   remove what these made
+
+SHELL := /bin/bash
+PYTHON ?= $(firstword $(foreach name,python3.14 python3.13 python3.12 python3.11 python3,\
+	$(shell command -v $(name) 2>/dev/null)))
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help demo test check bench clean packages bench-packages
+
+help:
+	@sed -n '2,6s/^#  //p' Makefile
+
+demo: $(STAMP) packages
+	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/story.sh
+
+test: check packages
+	$(BIN)/pytest -n auto
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP) packages bench-packages
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.run
+
+packages:
+	@.ci/install-packages .ci/packages
+
+bench-packages:
+	@.ci/install-packages bench/packages
+
+# The packages come first: Debian's Python has no venv module until it is installed.
+$(STAMP): pyproject.toml
+	@$(MAKE) --no-print-directory packages
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later found; set PYTHON=" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11; set PYTHON=" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
