@@ -85,6 +85,16 @@ def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
         os.close(fd)
 
 
+def unlink(path: Path) -> int:
+    """Delete a file; returns the bytes of disk freed, 0 when it is not there."""
+    try:
+        blocks = path.lstat().st_blocks
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return blocks * 512
+
+
 def sweep_files(directory: Path) -> int:
     """Delete what dead writers left in `directory`; returns the bytes of disk freed."""
     freed = 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lamina.oci.digest import Digest
-from lamina.store.atomic import new_file, sweep_files
+from lamina.store.atomic import new_file, sweep_files, unlink
 from lamina.store.errors import BlobNotFound, DigestMismatch, SizeMismatch, writing
 
 _PIECE = 1 << 20
@@ -73,9 +73,9 @@ class DirBlobs:
     def has(self, digest: Digest) -> bool:
         return self._path(digest).is_file()
 
-    def delete(self, digest: Digest) -> None:
+    def delete(self, digest: Digest) -> int:
         with writing(self._path(digest)):
-            self._path(digest).unlink(missing_ok=True)
+            return unlink(self._path(digest))
 
     def __iter__(self) -> Iterator[Digest]:
         for name in os.listdir(self._directory):

@@ -113,8 +113,14 @@ class DirContainers:
         records = sorted(self._records(), key=lambda record: (record.created, record.id))
         return iter([self._effective(record) for record in records])
 
+    def damaged(self) -> list[str]:
+        return [
+            place.name
+            for place in container_directories(self._directory)
+            if _is_damaged(place / RECORD)
+        ]
+
     def sweep(self) -> int:
-        """Delete what dead writers left; returns the bytes of disk freed."""
         with locked(self._directory):
             freed = self._sweep_trash()
         for place in container_directories(self._directory):
@@ -159,6 +165,17 @@ class DirContainers:
 def container_directories(directory: Path) -> list[Path]:
     """The directories of all containers, whatever is in them."""
     return [directory / name for name in sorted(os.listdir(directory)) if _ID.fullmatch(name)]
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        read_record(path)
+    except RecordDamaged:
+        return True
+    except FileNotFoundError:
+        # Removed meanwhile, or a directory without its record.
+        return path.parent.is_dir()
+    return False
 
 
 def read_record(path: Path) -> ContainerRecord:

@@ -12,7 +12,7 @@ full disk and missing permission into `NoSpace` and `NotPermitted`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,8 +68,13 @@ class BlobStore(Protocol):
         """Whether the blob is stored."""
         ...
 
-    def delete(self, digest: Digest) -> None:
-        """Forget the blob; nothing happens when it is not there."""
+    def delete(self, digest: Digest) -> int:
+        """Forget the blob; returns the bytes of disk freed, 0 when it is not there."""
+        ...
+
+    def sweep(self) -> int:
+        """Delete what dead writers left, and nothing of a living one; returns the bytes
+        of disk freed."""
         ...
 
     def __iter__(self) -> Iterator[Digest]:
@@ -122,6 +127,14 @@ class RefStore(Protocol):
 
     def rows(self) -> Sequence[NamedImage]:
         """Every row, in the order in which they were set."""
+        ...
+
+    def disk_usage(self, *, without: Container[Digest] = ()) -> int:
+        """Bytes of disk that the names take, or would take without some images (by id)."""
+        ...
+
+    def sweep(self) -> int:
+        """As `BlobStore.sweep`."""
         ...
 
 
@@ -214,6 +227,10 @@ class LayerStore(Protocol):
         files shared with other layers through `objects/` are not counted)."""
         ...
 
+    def sweep(self) -> int:
+        """As `BlobStore.sweep`."""
+        ...
+
     def compressed(self, diff_id: Digest) -> tuple[Descriptor, ...]:
         """The compressed blobs this layer is known as (pulled or pushed before)."""
         ...
@@ -251,8 +268,12 @@ class StepStore(Protocol):
         """Keep a result; an older one under the key is replaced.  On disk on return."""
         ...
 
-    def remove(self, key: Digest) -> None:
-        """Forget one; nothing happens when it is not there."""
+    def remove(self, key: Digest) -> int:
+        """Forget one; returns the bytes of disk freed, 0 when it is not there."""
+        ...
+
+    def sweep(self) -> int:
+        """As `BlobStore.sweep`; a result that cannot be read goes too."""
         ...
 
     def __iter__(self) -> Iterator[StepResult]:
@@ -314,6 +335,14 @@ class ContainerStore(Protocol):
 
     def remove(self, identity: str) -> int:
         """Delete the container; returns the bytes of disk freed.  Gone at one moment."""
+        ...
+
+    def damaged(self) -> list[str]:
+        """The ids of containers whose record cannot be read."""
+        ...
+
+    def sweep(self) -> int:
+        """As `BlobStore.sweep`."""
         ...
 
     def __iter__(self) -> Iterator[ContainerRecord]:

@@ -68,14 +68,16 @@ class IndexRefs:
     def rows(self) -> Sequence[NamedImage]:
         return _Entries(self._load(), self._path).rows()
 
-    def size_without(self, image_ids: Container[Digest]) -> int:
-        """Bytes that `index.json` would have without these images."""
+    def disk_usage(self, *, without: Container[Digest] = ()) -> int:
+        status = self._path.stat()
         entries = _Entries(self._load(), self._path)
-        entries.let(lambda rows: [row for row in rows if row.image_id not in image_ids])
-        return len(entries.encoded())
+        after = [row for row in entries.rows() if row.image_id not in without]
+        if len(after) == len(entries.rows()):
+            return status.st_blocks * 512
+        entries.let(lambda _: after)
+        return -(-len(entries.encoded()) // status.st_blksize) * status.st_blksize
 
     def sweep(self) -> int:
-        """Delete what dead writers left; returns the bytes of disk freed."""
         return sweep_files(self._path.parent)
 
     def _load(self) -> Document:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lamina.errors import EngineError
 from lamina.oci.digest import Digest
 from lamina.oci.document import decode
-from lamina.store.atomic import replace_file, sweep_files
+from lamina.store.atomic import replace_file, sweep_files, unlink
 from lamina.store.contract import LayerStore, StepResult
 from lamina.store.errors import RecordDamaged, writing
 from lamina.store.sealed import check, seal_struct
@@ -39,10 +39,10 @@ class DirSteps:
         with writing(path):
             replace_file(path, seal_struct(result))
 
-    def remove(self, key: Digest) -> None:
+    def remove(self, key: Digest) -> int:
         path = self._path(key)
         with writing(path):
-            path.unlink(missing_ok=True)
+            return unlink(path)
 
     def __iter__(self) -> Iterator[StepResult]:
         for path in step_files(self._directory):
@@ -52,7 +52,15 @@ class DirSteps:
                 continue
 
     def sweep(self) -> int:
-        return sweep_files(self._directory)
+        freed = sweep_files(self._directory)
+        for path in step_files(self._directory):
+            try:
+                read_step(path)
+            except RecordDamaged:
+                freed += unlink(path)
+            except FileNotFoundError:
+                continue
+        return freed
 
     def _path(self, key: Digest) -> Path:
         return self._directory / f"{key.hex}{_SUFFIX}"

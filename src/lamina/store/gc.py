@@ -1,0 +1,45 @@
+"""Garbage collection: delete what no name, container, build step or living lease needs."""
+
+from __future__ import annotations
+
+from lamina.store.contract import Reclaimed, Store
+from lamina.store.reach import Needs, all_needs
+
+
+def collect(store: Store) -> Reclaimed:
+    """Delete every blob and layer that nothing needs, and what dead writers left.
+
+    Runs beside pulls and builds: what a lease protects stays, and `protect`
+    waits while this runs.  While a damaged document hides what it needs, no
+    blob and no layer is deleted: a flipped bit must not cost whole layers.
+    """
+    with store.leases.collecting():
+        for step in store.steps:
+            if not all(store.layers.has(each) for each in step.layers):
+                store.steps.remove(step.key)
+        needs = needed(store)
+        result = _sweep(store, needs) if needs.complete else Reclaimed((), (), 0)
+        leftovers = (
+            store.layers.sweep()
+            + store.blobs.sweep()
+            + store.refs.sweep()
+            + store.steps.sweep()
+            + store.containers.sweep()
+        )
+    return Reclaimed(result.layers, result.blobs, result.bytes + leftovers)
+
+
+def needed(store: Store) -> Needs:
+    """Everything that must stay."""
+    needs = all_needs(store, store.refs.rows(), store.containers, store.steps)
+    leased = store.leases.protected()
+    needs |= Needs(leased, set(leased))
+    return needs
+
+
+def _sweep(store: Store, needs: Needs) -> Reclaimed:
+    layers = tuple(each for each in store.layers if each not in needs.layers)
+    blobs = tuple(each for each in store.blobs if each not in needs.blobs)
+    freed = sum(store.layers.remove(each) for each in layers)
+    freed += sum(store.blobs.delete(each) for each in blobs)
+    return Reclaimed(layers, blobs, freed)
