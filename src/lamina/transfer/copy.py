@@ -1,0 +1,120 @@
+"""copy: an image from a source to a sink, byte for byte, without a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from threading import Event
+
+from lamina.layer.pipeline import Tally, reading, tallied
+from lamina.oci import mediatype
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.manifest import Index, Manifest
+from lamina.oci.platform import Platform
+from lamina.registry.contract import Sink, Source
+from lamina.store.errors import DigestMismatch, SizeMismatch
+from lamina.transfer.parallel import Stopped, run_all
+from lamina.transfer.progress import Progress
+
+_AT_ONCE = 3
+
+
+def copy(
+    source: Source,
+    sink: Sink,
+    *,
+    tag: str,
+    platform: Platform | None,
+    progress: Progress,
+    what: str,
+    origin: str = "",
+) -> Descriptor:
+    """Copy what `source` stands for to `sink`, under `tag` if given; returns its descriptor.
+
+    Of an index the best image for `platform` is copied; without a platform
+    the whole index and everything in it, attestations included.  Every digest
+    stays what it is.  Blobs that the sink has are skipped; `origin`, a
+    repository of the sink's registry, is offered to take them over from.
+
+    Raises DigestMismatch and SizeMismatch for bytes that are not what they
+    are announced as, NoSuchPlatform, and what source and sink raise.
+    """
+    top = source.resolve()
+    while platform is not None and top.media_type in mediatype.INDEXES:
+        index = Index.parse(source.document(top), media_type=top.media_type, what=what)
+        top = index.select(platform, what=what)
+    # A descriptor out of an index tells of the platform; the document stands for itself.
+    top = Descriptor(top.media_type, top.digest, top.size)
+    _copy_tree(source, sink, top, tag, progress, what, origin)
+    return top
+
+
+def _copy_tree(
+    source: Source,
+    sink: Sink,
+    descriptor: Descriptor,
+    tag: str,
+    progress: Progress,
+    what: str,
+    origin: str,
+) -> None:
+    """A document, after everything that it names."""
+    raw = source.document(descriptor)
+    if descriptor.media_type in mediatype.INDEXES:
+        for child in Index.parse(raw, media_type=descriptor.media_type, what=what).manifests:
+            _copy_tree(source, sink, child, "", progress, what, origin)
+    else:
+        manifest = Manifest.parse(raw, media_type=descriptor.media_type, what=what)
+        blobs: dict[Digest, Descriptor] = {
+            each.digest: each
+            for each in (manifest.config, *manifest.layers)
+            if not mediatype.is_foreign(each.media_type)
+        }
+
+        def copying(blob: Descriptor) -> Callable[[Event], None]:
+            return lambda stop: _copy_blob(source, sink, blob, progress, stop, origin)
+
+        run_all(map(copying, blobs.values()), width=_AT_ONCE)
+    sink.put_document(descriptor, raw, tag=tag)
+
+
+def _copy_blob(
+    source: Source, sink: Sink, blob: Descriptor, progress: Progress, stop: Event, origin: str
+) -> None:
+    item = blob.digest.short
+    if sink.has_blob(blob):
+        progress.finish(item, "Already exists")
+        return
+    if origin and sink.mount_blob(blob, origin):
+        progress.finish(item, f"Mounted from {origin.partition('/')[2]}")
+        return
+
+    def open_chunks() -> Iterator[bytes]:
+        progress.start(item, "Copying", blob.size)
+        with source.blob(blob) as body:
+            yield from _checked(body, blob, progress, stop)
+
+    sink.put_blob(blob, open_chunks)
+    progress.finish(item, "Copied")
+
+
+def _checked(
+    chunks: Iterable[bytes], blob: Descriptor, progress: Progress, stop: Event
+) -> Iterator[bytes]:
+    """The same pieces; raises before the last if they are not the blob announced."""
+    tally = Tally()
+    with reading(tallied(chunks, tally)) as pieces:
+        held = b""
+        for piece in pieces:
+            if stop.is_set():
+                raise Stopped
+            if held:
+                yield held
+            held = piece
+            progress.advance(blob.digest.short, len(piece))
+    if tally.size != blob.size:
+        raise SizeMismatch(blob.digest, blob.size, tally.size)
+    if tally.digest != blob.digest:
+        raise DigestMismatch(blob.digest, tally.digest)
+    if held:
+        yield held

@@ -1,0 +1,242 @@
+"""OCI image layouts (image-spec, image-layout.md), in a directory or a tar: read and written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from lamina.errors import Invalid, NotFound
+from lamina.layer.pipeline import Tally, reading, tallied
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.document import amend, encode
+from lamina.oci.manifest import Index
+from lamina.oci.reference import Reference
+from lamina.store.errors import DigestMismatch, SizeMismatch
+from lamina.transfer.members import MAX_DOCUMENT, BadArchive, Members, read_document
+from lamina.transfer.pieces import read_pieces, write_all
+
+REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
+LAYOUT_FILE = "oci-layout"
+INDEX_FILE = "index.json"
+
+
+class NoSuchName(NotFound):
+    """The layout or archive has no image of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An image of a layout or archive: its top document, and the names it goes by there."""
+
+    descriptor: Descriptor
+    names: tuple[str, ...]
+    """As written: `docker.io/library/debian:bookworm`, or a bare tag."""
+
+
+def read_index(members: Members) -> tuple[Named, ...]:
+    """The images of a layout, in its order.  Raises BadArchive, BadDocument."""
+    version = read_document(members, LAYOUT_FILE)
+    try:
+        supported = msgspec.json.decode(version).get("imageLayoutVersion", "").startswith("1.")
+    except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError):
+        supported = False
+    if not supported:
+        raise BadArchive(f"{members.what} is not an OCI layout of version 1")
+    index = Index.parse(read_document(members, INDEX_FILE), what=f"{INDEX_FILE} of {members.what}")
+    named: dict[Digest, Named] = {}
+    for each in index.images():
+        before = named.get(each.digest)
+        names = (*(before.names if before else ()), *_names(each))
+        named[each.digest] = Named(
+            msgspec.structs.replace(each, annotations={}), tuple(dict.fromkeys(names))
+        )
+    return tuple(named.values())
+
+
+def _names(descriptor: Descriptor) -> tuple[str, ...]:
+    full = descriptor.annotations.get(CONTAINERD_NAME, "")
+    name = full or descriptor.annotations.get(REF_NAME, "")
+    return (name,) if name else ()
+
+
+def choose(images: tuple[Named, ...], name: str, *, what: str) -> Named:
+    """The image called `name` (a whole reference or its tag alone); without a name the only one.
+
+    Raises NoSuchName, or BadArchive when it is not clear which one is meant.
+    """
+    there = ", ".join(each for image in images for each in image.names) or "images without names"
+    if not name:
+        if len(images) == 1:
+            return images[0]
+        raise BadArchive(
+            f"{what} has {len(images)} images", hint=f"say which one: {there}" if images else ""
+        )
+    for image in images:
+        if any(_same_name(name, each) for each in image.names):
+            return image
+    raise NoSuchName(f"{what} has no image {name}", hint=f"it has: {there}")
+
+
+def _same_name(wanted: str, name: str) -> bool:
+    if wanted == name or name.endswith(":" + wanted):
+        return True
+    try:
+        return Reference.parse(wanted) == Reference.parse(name)
+    except Invalid:
+        return False
+
+
+class LayoutSource:
+    """Implements `Source` (registry/contract.py) for one image of a layout."""
+
+    def __init__(self, members: Members, image: Named) -> None:
+        self._members = members
+        self._image = image
+
+    def resolve(self) -> Descriptor:
+        return self._image.descriptor
+
+    def document(self, descriptor: Descriptor) -> bytes:
+        if descriptor.size > MAX_DOCUMENT:
+            raise BadArchive(f"document {descriptor.digest} has {descriptor.size} bytes")
+        raw = read_document(self._members, blob_name(descriptor.digest))
+        verify_bytes(raw, descriptor)
+        return raw
+
+    @contextmanager
+    def blob(self, descriptor: Descriptor, *, offset: int = 0) -> Iterator[Iterator[bytes]]:
+        name = blob_name(descriptor.digest)
+        if self._members.size(name) != descriptor.size:
+            raise SizeMismatch(descriptor.digest, descriptor.size, self._members.size(name))
+        with reading(self._members.chunks(name, offset=offset)) as pieces:
+            yield pieces
+
+
+def verify_bytes(raw: bytes, descriptor: Descriptor) -> None:
+    """Raise SizeMismatch or DigestMismatch unless `raw` is what `descriptor` says."""
+    if len(raw) != descriptor.size:
+        raise SizeMismatch(descriptor.digest, descriptor.size, len(raw))
+    if (actual := Digest.of(raw)) != descriptor.digest:
+        raise DigestMismatch(descriptor.digest, actual)
+
+
+def blob_name(digest: Digest) -> str:
+    """Where a layout has a blob."""
+    return f"blobs/sha256/{digest.hex}"
+
+
+class Files(Protocol):
+    """Where a layout is written: a directory, or a tar that only grows.  Takes several threads."""
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there."""
+        ...
+
+    def write(self, name: str, size: int, chunks: Iterable[bytes]) -> None:
+        """Write a file of exactly `size` bytes; nothing is at `name` when `chunks` raises.
+
+        A file that is there already is left alone: names of blobs are digests.
+        """
+        ...
+
+    def finish(self, entries: Sequence[Descriptor]) -> None:
+        """Write `oci-layout` and `index.json` with `entries`, last of all.
+
+        Entries of an index that was there stay, but for the names that are taken over.
+        """
+        ...
+
+
+class LayoutSink:
+    """Implements `Sink` (registry/contract.py) for one image of a layout.
+
+    The last document put is the image's top one; `entries` are its lines for
+    `Files.finish`: one for each of `names`, else one for the tag.
+    """
+
+    def __init__(self, files: Files, names: Iterable[Reference] = ()) -> None:
+        self._files = files
+        self._names = tuple(names)
+        self.entries: tuple[Descriptor, ...] = ()
+        self.top = b""
+        """The last document put."""
+
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        return self._files.has(blob_name(descriptor.digest))
+
+    def mount_blob(self, descriptor: Descriptor, origin: str) -> bool:
+        return False
+
+    def put_blob(self, descriptor: Descriptor, open_chunks: Callable[[], Iterable[bytes]]) -> None:
+        tally = Tally()
+        self._files.write(
+            blob_name(descriptor.digest),
+            descriptor.size,
+            _checked(tallied(open_chunks(), tally), tally, descriptor),
+        )
+
+    def put_stream(self, media_type: str, chunks: Iterable[bytes]) -> Descriptor:
+        tally = Tally()
+        # The name of a blob, and in a tar its size, come before its bytes.
+        with tempfile.TemporaryFile(prefix="lamina-") as spool:
+            for piece in tallied(chunks, tally):
+                write_all(spool, piece)
+            descriptor = Descriptor(media_type, tally.digest, tally.size)
+            if not self.has_blob(descriptor):
+                spool.seek(0)
+                self._files.write(blob_name(tally.digest), tally.size, read_pieces(spool))
+        return descriptor
+
+    def put_document(self, descriptor: Descriptor, raw: bytes, *, tag: str = "") -> None:
+        if not self.has_blob(descriptor):
+            self._files.write(blob_name(descriptor.digest), len(raw), [raw])
+        self.top = raw
+        annotations = [{CONTAINERD_NAME: str(name), REF_NAME: name.tag} for name in self._names]
+        if not annotations:
+            annotations = [{REF_NAME: tag} if tag else {}]
+        self.entries = tuple(
+            msgspec.structs.replace(descriptor, annotations=each) for each in annotations
+        )
+
+
+def _checked(pieces: Iterator[bytes], tally: Tally, descriptor: Descriptor) -> Iterator[bytes]:
+    """The same pieces; raises before the file is closed if they are not the blob announced."""
+    with reading(pieces) as source:
+        yield from source
+    if tally.size != descriptor.size:
+        raise SizeMismatch(descriptor.digest, descriptor.size, tally.size)
+    if tally.digest != descriptor.digest:
+        raise DigestMismatch(descriptor.digest, tally.digest)
+
+
+def layout_document() -> bytes:
+    """The content of `oci-layout`."""
+    return encode({"imageLayoutVersion": "1.0.0"})
+
+
+def merged_index(before: bytes | None, entries: Sequence[Descriptor]) -> bytes:
+    """`index.json` with `entries` added; entries of `before` whose name or place they take go.
+
+    Raises BadDocument when `before` is not an index.
+    """
+    if before is None:
+        return Index.build(entries).raw
+    kept = [
+        each
+        for each in Index.parse(before, what=INDEX_FILE).manifests
+        if not any(_replaces(new, each) for new in entries)
+    ]
+    return amend(before, {"manifests": [*kept, *entries]})
+
+
+def _replaces(new: Descriptor, old: Descriptor) -> bool:
+    if _names(new) or _names(old):
+        return _names(new) == _names(old)
+    return new.digest == old.digest

@@ -1,0 +1,272 @@
+"""From any source into the store: documents, then layers in one pass each, the name last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from threading import Event
+
+from lamina.layer.compression import decompress
+from lamina.layer.contract import LayerInfo
+from lamina.layer.pipeline import Tally, reading, staged, tallied
+from lamina.oci import mediatype
+from lamina.oci.config import ImageConfig
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.document import BadDocument
+from lamina.oci.manifest import Index, Manifest, NoSuchPlatform
+from lamina.oci.platform import Platform
+from lamina.oci.reference import Reference
+from lamina.registry.contract import Source
+from lamina.store.contract import Image, Lease, NamedImage, Store
+from lamina.store.errors import DigestMismatch, SizeMismatch
+from lamina.transfer.parallel import Stopped, run_all
+from lamina.transfer.progress import Progress
+
+ORIGIN = "dev.lamina.origin"
+"""Annotation on a known compressed blob: the repository that has it."""
+_AT_ONCE = 3
+_MAX_DEPTH = 4
+"""Indexes inside indexes; real ones have one level."""
+_LEAST_LIMIT = 16 << 30
+_MOST_EXPANSION = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """One image as its source tells of it, nothing of it stored yet."""
+
+    manifest: Manifest
+    config: ImageConfig
+    what: str
+    """What errors call it."""
+
+    @property
+    def pairs(self) -> list[tuple[Descriptor, Digest]]:
+        """Each layer's blob and diff_id, the lowest first."""
+        return list(zip(self.manifest.layers, self.config.diff_ids, strict=True))
+
+
+def receive(
+    source: Source,
+    store: Store,
+    reference: Reference | None,
+    *,
+    platform: Platform,
+    progress: Progress,
+    what: str,
+    origin: str = "",
+    all_platforms: bool = False,
+) -> Image:
+    """Bring the image that `source` stands for into the store and name it `reference`.
+
+    Of an index the best image for `platform` is taken, or with `all_platforms`
+    every one, and the index is kept.  `origin` is the repository it comes
+    from (`docker.io/library/debian`): it is noted as a repo digest, and as a
+    place to mount the blobs from.  `what` names the image in errors.
+
+    Layers that the store has are not fetched.  Constant memory.  All or
+    nothing as far as names go: the name is set when everything is stored.
+    Layers stored before a failure stay, and gc takes them or the next try
+    finds them.
+
+    Raises NoSuchPlatform, NotAnImage, BadDocument; Corrupt kinds where bytes
+    are not what was announced; what the source and the store raise.
+    """
+    top = source.resolve()
+    repo_digests = (f"{origin}@{top.digest}",) if origin else ()
+    with store.leases.hold() as lease:
+        lease.protect(top.digest)
+        if top.media_type not in mediatype.INDEXES or not all_platforms:
+            documents = read_documents(source, top, platform=platform, what=what)
+            if platform.rank(documents.config.platform) is None:
+                progress.note(
+                    f"WARNING: {what} is for {documents.config.platform}, not for {platform}"
+                )
+            _fetch_layers(source, store, lease, [documents], origin, progress)
+            return store.images.add(
+                documents.manifest, documents.config, reference, repo_digests=repo_digests
+            )
+        index = _read_index(source, top, what)
+        images = [
+            read_documents(source, each, platform=each.platform or platform, what=what)
+            for each in index.images()
+        ]
+        _fetch_layers(source, store, lease, images, origin, progress)
+        return _add_index(store, index, images, reference, repo_digests, platform)
+
+
+def read_documents(
+    source: Source, descriptor: Descriptor, *, platform: Platform, what: str
+) -> Documents:
+    """The manifest and config that `descriptor` leads to, through indexes by `platform`.
+
+    Raises NoSuchPlatform, NotAnImage, BadDocument.
+    """
+    for _ in range(_MAX_DEPTH):
+        if descriptor.media_type not in mediatype.INDEXES:
+            break
+        descriptor = _read_index(source, descriptor, what).select(platform, what=what)
+    else:
+        raise BadDocument(f"{what} has indexes inside indexes without end")
+    raw = source.document(descriptor)
+    manifest = Manifest.parse(raw, media_type=descriptor.media_type, what=f"manifest of {what}")
+    manifest.require_image(what)
+    config = ImageConfig.parse(source.document(manifest.config), what=f"config of {what}")
+    if len(config.diff_ids) != len(manifest.layers):
+        raise BadDocument(
+            f"{what} has {len(manifest.layers)} layers in its manifest"
+            f" and {len(config.diff_ids)} in its config"
+        )
+    return Documents(manifest, config, what)
+
+
+def _read_index(source: Source, descriptor: Descriptor, what: str) -> Index:
+    return Index.parse(
+        source.document(descriptor), media_type=descriptor.media_type, what=f"index of {what}"
+    )
+
+
+def _add_index(
+    store: Store,
+    index: Index,
+    images: list[Documents],
+    reference: Reference | None,
+    repo_digests: tuple[str, ...],
+    platform: Platform,
+) -> Image:
+    """Name an index whose images' layers are stored; the row tells of the one that runs here."""
+    if not images:
+        raise NoSuchPlatform("the index has no image in it")
+    for each in images:
+        store.blobs.put_bytes(each.config.raw)
+        store.blobs.put_bytes(each.manifest.raw)
+    store.blobs.put_bytes(index.raw)
+    ranks = [(platform.rank(each.config.platform), at) for at, each in enumerate(images)]
+    best = images[min(((rank, at) for rank, at in ranks if rank is not None), default=(0, 0))[1]]
+    size = sum(store.layers.info(diff_id).content_size for diff_id in best.config.diff_ids)
+    row = NamedImage(
+        reference,
+        index.descriptor,
+        best.config.digest,
+        size,
+        best.config.created or "",
+        repo_digests,
+    )
+    store.refs.set(row)
+    return Image(row, best.manifest, best.config)
+
+
+def _fetch_layers(
+    source: Source,
+    store: Store,
+    lease: Lease,
+    images: list[Documents],
+    origin: str,
+    progress: Progress,
+) -> None:
+    """Every layer of `images` that the store has not, several at once."""
+    for each in images:
+        lease.protect(each.manifest.digest, each.config.digest, *each.config.diff_ids)
+    missing: dict[Digest, Descriptor] = {}
+    for descriptor, diff_id in (pair for each in images for pair in each.pairs):
+        if diff_id in missing:
+            continue
+        if store.layers.has(diff_id):
+            progress.finish(descriptor.digest.short, "Already exists")
+            _remember(store, diff_id, descriptor, origin)
+        else:
+            missing[diff_id] = descriptor
+
+    def fetching(diff_id: Digest, descriptor: Descriptor) -> Callable[[Event], None]:
+        def work(stop: Event) -> None:
+            fetch_layer(source, store, descriptor, diff_id, progress=progress, stop=stop)
+            _remember(store, diff_id, descriptor, origin)
+
+        return work
+
+    run_all((fetching(*each) for each in missing.items()), width=_AT_ONCE)
+
+
+def _remember(store: Store, diff_id: Digest, descriptor: Descriptor, origin: str) -> None:
+    """Note the blob for a later push, unless it is only the tar itself."""
+    if descriptor.digest == diff_id and not origin:
+        return
+    annotations = {ORIGIN: origin} if origin else {}
+    store.layers.remember_compressed(
+        diff_id,
+        Descriptor(
+            descriptor.media_type,
+            descriptor.digest,
+            descriptor.size,
+            urls=descriptor.urls,
+            annotations=annotations,
+        ),
+    )
+
+
+def fetch_layer(
+    source: Source,
+    store: Store,
+    descriptor: Descriptor,
+    diff_id: Digest,
+    *,
+    progress: Progress,
+    stop: Event,
+) -> LayerInfo:
+    """One layer in one pass: fetch, digest, decompress and unpack overlap in threads.
+
+    Raises DigestMismatch, SizeMismatch, BadCompression, DiffIdMismatch, BadLayer:
+    then nothing of the layer stays.
+    """
+    item = descriptor.digest.short
+    progress.start(item, "Downloading", descriptor.size)
+    tally = Tally()
+    with source.blob(descriptor) as body:
+        pieces = _metered(body, descriptor, item, progress, stop)
+        # An uncompressed blob is its own tar: its digest is the diff_id, which ingest checks.
+        if descriptor.digest != diff_id:
+            pieces = tallied(pieces, tally)
+        tar = decompress(
+            staged(pieces),
+            mediatype.layer_compression(descriptor.media_type),
+            limit=max(_LEAST_LIMIT, _MOST_EXPANSION * descriptor.size),
+            what=f"layer {item}",
+        )
+        if descriptor.digest != diff_id:
+            tar = _verified(tar, tally, descriptor)
+        with reading(staged(tar)) as stream:
+            info = store.layers.ingest(stream, expected=diff_id)
+    progress.finish(item, "Pull complete")
+    return info
+
+
+def _metered(
+    chunks: Iterable[bytes], descriptor: Descriptor, item: str, progress: Progress, stop: Event
+) -> Iterator[bytes]:
+    """The same pieces, counted; stops at once when told to or when there are too many."""
+    size = 0
+    for piece in chunks:
+        if stop.is_set():
+            raise Stopped
+        size += len(piece)
+        if size > descriptor.size:
+            raise SizeMismatch(descriptor.digest, descriptor.size, size)
+        progress.advance(item, len(piece))
+        yield piece
+    if size != descriptor.size:
+        raise SizeMismatch(descriptor.digest, descriptor.size, size)
+
+
+def _verified(tar: Iterable[bytes], tally: Tally, descriptor: Descriptor) -> Iterator[bytes]:
+    """The same pieces; at their end the blob they came from must be the one announced."""
+    with reading(tar) as source:
+        yield from source
+    if tally.digest != descriptor.digest:
+        raise DigestMismatch(descriptor.digest, tally.digest)
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
