@@ -1,0 +1,182 @@
+"""The options of every command that speaks to a registry, and the settings that follow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lamina.cli.app import App
+from lamina.errors import Invalid
+from lamina.registry.settings import Credential, Proxies, Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class BadSetting(Invalid):
+    """An option, variable or file about registries that makes no sense."""
+
+
+def registry_options(command: F) -> F:
+    """Add the options; they arrive as the keyword arguments that `settings` takes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def credential_option(command: F) -> F:
+    """Add `--creds`, for commands that name one registry."""
+    return click.option(
+        "--creds",
+        metavar="USER[:PASSWORD]",
+        help="Log in with this for once, and store nothing.",
+    )(command)
+
+
+_FILE = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option(
+        "--insecure/--tls-verify",
+        "insecure",
+        default=None,
+        help="Accept any certificate, and plain HTTP; or verify loopback registries too.",
+    ),
+    click.option("--ca", type=_FILE, metavar="FILE", help="Trust this CA (PEM) as well."),
+    click.option(
+        "--cert-dir",
+        type=_FILE,
+        metavar="DIR",
+        help="Certificates (*.crt, *.cert, *.key) for the registry, as in Docker's certs.d.",
+    ),
+    click.option(
+        "--mirror",
+        "mirrors",
+        multiple=True,
+        metavar="[REGISTRY=]HOST",
+        envvar="LAMINA_MIRROR",
+        help="Pull through this mirror first (default registry: docker.io). Repeatable.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0.1),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give a silent registry up after this.",
+    ),
+)
+
+
+def settings(
+    app: App,
+    *,
+    insecure: bool | None = None,
+    ca: Path | None = None,
+    cert_dir: Path | None = None,
+    mirrors: tuple[str, ...] = (),
+    timeout: float = 60.0,
+    creds: str | None = None,
+) -> Settings:
+    """What flags, environment and Docker's own files say about reaching registries."""
+    environment = os.environ
+    daemon = _daemon_file(Path("/etc/docker/daemon.json"))
+    return Settings(
+        tls="default" if insecure is None else "insecure" if insecure else "strict",
+        insecure_hosts=frozenset(daemon.get("insecure-registries", ())),
+        cert_roots=certificate_roots(environment),
+        cert_dir=cert_dir,
+        ca_file=ca,
+        proxies=proxies(environment),
+        mirrors=mirror_table(mirrors, daemon.get("registry-mirrors", ())),
+        credential_files=credential_files(environment),
+        login=parse_credentials(creds) if creds else None,
+        idle_timeout=timeout,
+        connect_timeout=min(timeout, 15.0),
+    )
+
+
+def proxies(environment: Mapping[str, str]) -> Proxies:
+    """The proxies of the environment; as everywhere, lower case goes before upper case."""
+
+    def read(name: str) -> str:
+        return environment.get(name.lower()) or environment.get(name) or ""
+
+    # HTTP_PROXY in capitals may come from a CGI request's Proxy header.
+    http = environment.get("http_proxy") if "REQUEST_METHOD" in environment else read("HTTP_PROXY")
+    return Proxies(
+        http or read("ALL_PROXY"), read("HTTPS_PROXY") or read("ALL_PROXY"), read("NO_PROXY")
+    )
+
+
+def config_file(environment: Mapping[str, str]) -> Path:
+    """Where `login` writes: REGISTRY_AUTH_FILE, or Docker's config.json (DOCKER_CONFIG)."""
+    if chosen := environment.get("REGISTRY_AUTH_FILE"):
+        return Path(chosen)
+    if folder := environment.get("DOCKER_CONFIG"):
+        return Path(folder) / "config.json"
+    return Path(environment.get("HOME") or "/root") / ".docker" / "config.json"
+
+
+def credential_files(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where logins are looked for: Lamina's and Docker's file, then podman's."""
+    found = [config_file(environment)]
+    if environment.get("REGISTRY_AUTH_FILE"):
+        return tuple(found)
+    if folder := environment.get("XDG_RUNTIME_DIR"):
+        found.append(Path(folder) / "containers" / "auth.json")
+    config = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME') or '/root'}/.config"
+    return (*found, Path(config) / "containers" / "auth.json")
+
+
+def certificate_roots(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Where Docker and podman look for the certificates of registries."""
+    home = Path(environment.get("HOME") or "/root")
+    return (
+        Path("/etc/containers/certs.d"),
+        Path("/etc/docker/certs.d"),
+        home / ".config" / "containers" / "certs.d",
+        home / ".config" / "docker" / "certs.d",
+    )
+
+
+def mirror_table(options: tuple[str, ...], daemon: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Mirrors by registry: those of the options, then Docker's own for docker.io."""
+    table: dict[str, list[str]] = {}
+    for option in options:
+        registry, mark, host = option.rpartition("=")
+        if not host or (mark and not registry):
+            raise BadSetting(
+                f"not a mirror: {option!r}",
+                hint="write [REGISTRY=]HOST, as in docker.io=mirror:5000",
+            )
+        table.setdefault(registry or "docker.io", []).append(host)
+    if daemon:
+        table.setdefault("docker.io", []).extend(daemon)
+    return {registry: tuple(hosts) for registry, hosts in table.items()}
+
+
+def parse_credentials(text: str) -> Credential:
+    """Read `USER[:PASSWORD]`; a password that is not there is asked for."""
+    user, mark, password = text.partition(":")
+    if not user:
+        raise BadSetting("--creds has no user", hint="write --creds USER:PASSWORD")
+    if not mark:
+        password = click.prompt("Password", hide_input=True, err=True)
+    return Credential(user, password)
+
+
+def _daemon_file(path: Path) -> dict[str, tuple[str, ...]]:
+    """The lists of strings in Docker's daemon.json; empty when there is none to read."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {
+        name: tuple(map(str, value)) for name, value in document.items() if isinstance(value, list)
+    }

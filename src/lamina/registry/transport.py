@@ -1,0 +1,327 @@
+"""The one seam to the network: a request goes out, an answer comes back.
+
+Everything above speaks to `Transport`; only this file knows urllib3.  One call
+is one exchange: no redirects, no retries, no logins here.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from urllib3 import exceptions as failures
+
+from lamina import __version__
+from lamina.errors import EngineError, Unsupported
+from lamina.registry.errors import (
+    BadCertificate,
+    Interrupted,
+    NotARegistry,
+    Refused,
+    RegistryError,
+    TimedOut,
+    Unreachable,
+    redacted,
+)
+from lamina.registry.settings import Settings
+from lamina.registry.tls import BadCertificateFile, certificates
+
+USER_AGENT = f"lamina/{__version__}"
+PIECE = 1 << 20
+"""Bytes read at a time: large enough that Python's share of the work vanishes."""
+CONNECTIONS = 16
+"""Idle connections that are kept for each host; more threads may use more."""
+_DRAIN = 16 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request carries; `pieces` gives it from the start, again for each attempt."""
+
+    pieces: Callable[[], Iterable[bytes]]
+    length: int | None
+    """Bytes; None sends it chunked (RFC 9112, 7.1)."""
+
+    @classmethod
+    def of(cls, data: bytes) -> Body:
+        """A body that is in memory."""
+        return cls(lambda: (data,) if data else (), len(data))
+
+
+class Response(Protocol):
+    """An answer whose body has not been read; whoever has it closes it."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def url(self) -> str:
+        """Where it came from."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By lower-case name."""
+        ...
+
+    def pieces(self, size: int = PIECE) -> Iterator[bytes]:
+        """The body as it comes, as sent (no content decoding).
+
+        Raises Interrupted when the connection breaks or the body is shorter
+        than its Content-Length, TimedOut when nothing comes.
+        """
+        ...
+
+    def read(self, limit: int) -> bytes:
+        """The body, or its first `limit` bytes.  Raises as `pieces`."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection back; closes it when the body was not read to its end."""
+        ...
+
+
+class Transport(Protocol):
+    """Carries one request to where its URL says."""
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: Body | None = None
+    ) -> Response:
+        """Send it and return the answer, whatever its status.  Usable from several threads.
+
+        Raises Unreachable, TimedOut, Interrupted, BadCertificate, NotARegistry.
+        What the body's own iterator raises goes through.
+        """
+        ...
+
+
+class _Answer:
+    """`Response` over urllib3's."""
+
+    def __init__(self, raw: urllib3.BaseHTTPResponse, method: str, url: str) -> None:
+        self._raw = raw
+        self._method = method
+        self.url = url
+        self.status = raw.status
+        self.headers = {name.lower(): value for name, value in raw.headers.items()}
+
+    def pieces(self, size: int = PIECE) -> Iterator[bytes]:
+        try:
+            while piece := self._raw.read(size, decode_content=False):
+                yield piece
+        except (failures.HTTPError, OSError) as error:
+            raise failure(error, self._method, self.url) from error
+
+    def read(self, limit: int) -> bytes:
+        whole = bytearray()
+        for piece in self.pieces():
+            whole += piece
+            if len(whole) >= limit:
+                break
+        return bytes(whole[:limit])
+
+    def close(self) -> None:
+        left = self._raw.length_remaining
+        if left is not None and left <= _DRAIN:
+            # Reading a short rest is cheaper than a new connection.
+            try:
+                self._raw.drain_conn()
+            except (failures.HTTPError, OSError):
+                pass
+        self._raw.close() if not self._raw.closed else self._raw.release_conn()
+
+
+@dataclass
+class HttpTransport:
+    """`Transport` over urllib3: one pool of connections for each host, TLS and proxy as set."""
+
+    settings: Settings
+    _pools: dict[tuple[str, str], urllib3.PoolManager] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: Body | None = None
+    ) -> Response:
+        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
+        stream: Iterator[bytes] | None = None
+        if body is not None:
+            stream = _Guarded(body.pieces())
+            if body.length is not None:
+                sent["Content-Length"] = str(body.length)
+        elif method in ("POST", "PUT", "PATCH"):
+            sent["Content-Length"] = "0"
+        try:
+            raw = self._pool(url).request(
+                method,
+                url,
+                headers=sent,
+                body=stream,
+                preload_content=False,
+                redirect=False,
+                retries=False,
+                decode_content=False,
+                timeout=urllib3.Timeout(
+                    connect=self.settings.connect_timeout, read=self.settings.idle_timeout
+                ),
+            )
+        except _FromBody as error:
+            raise error.cause from None
+        except (failures.HTTPError, OSError, ValueError) as error:
+            raise failure(error, method, url) from error
+        return _Answer(raw, method, url)
+
+    def close(self) -> None:
+        """Close every connection; the transport may be used again."""
+        with self._lock:
+            for pool in self._pools.values():
+                pool.clear()
+            self._pools.clear()
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc.rpartition("@")[2])
+        with self._lock:
+            if key not in self._pools:
+                self._pools[key] = self._new_pool(*key)
+            return self._pools[key]
+
+    def _new_pool(self, scheme: str, authority: str) -> urllib3.PoolManager:
+        if scheme not in ("http", "https"):
+            raise Refused(f"not an address that Lamina can open: {scheme}://{authority}")
+        context = self._context(authority) if scheme == "https" else None
+        parts = urlsplit(f"{scheme}://{authority}")
+        port = parts.port or (443 if scheme == "https" else 80)
+        proxy = self.settings.proxies.for_url(scheme, parts.hostname or "", port)
+        if not proxy:
+            return urllib3.PoolManager(maxsize=CONNECTIONS, ssl_context=context)
+        parts = urlsplit(proxy)
+        if parts.scheme not in ("http", "https"):
+            raise UnsupportedProxy(
+                f"a proxy of the kind {parts.scheme} is not supported: {redacted(proxy)}",
+                hint="set HTTP_PROXY and HTTPS_PROXY to an http:// or https:// proxy",
+            )
+        login = ":".join(unquote(part) for part in (parts.username or "", parts.password or ""))
+        proxy_headers = urllib3.make_headers(proxy_basic_auth=login) if login != ":" else None
+        return urllib3.ProxyManager(
+            redacted(proxy),
+            maxsize=CONNECTIONS,
+            ssl_context=context,
+            proxy_headers=proxy_headers,
+        )
+
+    def _context(self, authority: str) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        files = certificates(self.settings, authority)
+        file = None
+        try:
+            for file in files.authorities:
+                context.load_verify_locations(cafile=file)
+            for file, key in files.clients:
+                context.load_cert_chain(file, key)
+        except (OSError, ssl.SSLError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BadCertificateFile(f"the certificate {file} cannot be used: {reason}") from None
+        if not self.settings.verifies(authority, has_ca=bool(files.authorities)):
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+class UnsupportedProxy(Unsupported):
+    """A proxy that speaks neither HTTP nor HTTPS."""
+
+
+class _FromBody(Exception):
+    """Carries what a body's own iterator raised past the HTTP library, unmapped."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class _Guarded:
+    """A body's iterator: an OSError of a file that is sent must not pass for the network's."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except StopIteration:
+            raise
+        except Exception as error:
+            raise _FromBody(error) from error
+
+
+_KINDS: tuple[tuple[type[Exception], type[RegistryError], str], ...] = (
+    # The first that fits decides: subclasses stand before what they derive from.
+    (failures.NameResolutionError, Unreachable, "there is no such host"),
+    (failures.NewConnectionError, Unreachable, "nobody listens there"),
+    (failures.ConnectTimeoutError, TimedOut, "no connection within the timeout"),
+    (failures.ReadTimeoutError, TimedOut, "no answer within the timeout"),
+    (failures.TimeoutError, TimedOut, "no answer within the timeout"),
+    (TimeoutError, TimedOut, "no answer within the timeout"),
+    (failures.SSLError, BadCertificate, "TLS failed"),
+    (ssl.SSLCertVerificationError, BadCertificate, "TLS failed"),
+    (failures.ProxyError, Unreachable, "the proxy does not connect"),
+    (failures.InvalidHeader, NotARegistry, "the answer is not HTTP"),
+    (failures.HeaderParsingError, NotARegistry, "the answer is not HTTP"),
+    (failures.DecodeError, NotARegistry, "the answer is not HTTP"),
+    (failures.ResponseError, Interrupted, "the answer makes no sense"),
+    (failures.ProtocolError, Interrupted, "the connection broke"),
+    (failures.LocationValueError, Refused, "the address makes no sense"),
+    (failures.PoolError, Interrupted, "the connection broke"),
+    (failures.HTTPError, Interrupted, "the connection broke"),
+    (ValueError, Refused, "the address makes no sense"),
+    (OSError, Interrupted, "the connection broke"),
+)
+_HINTS: dict[type[RegistryError], str] = {
+    Unreachable: "check the name, the port and the network",
+    TimedOut: "check the network, or try again later",
+    Interrupted: "try again",
+    BadCertificate: "give the registry's CA with --ca FILE, or do without with --insecure",
+}
+
+
+def failure(error: BaseException, method: str, url: str) -> EngineError:
+    """The error that an exception of urllib3, ssl or socket stands for."""
+    if isinstance(error, failures.MaxRetryError) and error.reason is not None:
+        return failure(error.reason, method, url)
+    if isinstance(error, failures.ProxyError) and isinstance(
+        error.original_error, failures.SSLError
+    ):
+        return failure(error.original_error, method, url)
+    target = redacted(url)
+    host = urlsplit(target).netloc
+    for foreign, kind, words in _KINDS:
+        if isinstance(error, foreign):
+            return kind(
+                f"{host}: {words}{_reason(error)} ({method} {target})", hint=_HINTS.get(kind, "")
+            )
+    raise error
+
+
+def _reason(error: BaseException) -> str:
+    """What the kernel or OpenSSL said, where it adds something; else nothing."""
+    inner: BaseException | None = error
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return f": {inner.verify_message}"
+        if isinstance(inner, ssl.SSLError) and inner.reason:
+            return f": {inner.reason.replace('_', ' ').lower()}"
+        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, TimeoutError):
+            return f": {inner.strerror.lower()}"
+        arguments = [each for each in inner.args if isinstance(each, BaseException)]
+        inner = inner.__cause__ or inner.__context__ or next(iter(arguments), None)
+    return ""

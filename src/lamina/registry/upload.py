@@ -1,0 +1,280 @@
+"""Sending a blob (distribution-spec 1.1, "Pushing blobs").
+
+A blob whose digest is known goes in one PUT and starts afresh when the
+connection breaks.  One whose digest is known only at its end goes in
+segments, each a PATCH that streams while it is made; a segment is kept in
+memory until the registry has it, so that a broken one is sent again from
+where the registry says that it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode, urljoin
+
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.registry.errors import (
+    Interrupted,
+    RegistryError,
+    ServerFailed,
+    Subject,
+    TooManyRequests,
+    WrongBytes,
+)
+from lamina.registry.session import Session
+from lamina.registry.transport import Body, Response
+
+SEGMENT = 16 << 20
+"""Bytes of an unnamed blob in one PATCH, and in memory meanwhile."""
+_PASSING = (Interrupted, ServerFailed, TooManyRequests)
+_RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploader:
+    """Sends blobs to one repository."""
+
+    session: Session
+    path: str
+    """The repository's path in the API: `/v2/<repository>`."""
+    scopes: frozenset[str]
+    subject: Subject
+    segment: int = SEGMENT
+
+    def mount(self, digest: Digest, origin: str) -> str | None:
+        """Take a blob over from the repository `origin`.
+
+        None when the registry did it; else the place of the upload that it
+        opened instead.
+        """
+        query = urlencode({"mount": str(digest), "from": origin})
+        scopes = self.scopes | {f"repository:{origin}:pull"}
+        response = self._ask("POST", f"{self.path}/blobs/uploads/?{query}", (201, 202), scopes)
+        return None if response.status == 201 else self._location(response)
+
+    def begin(self) -> str:
+        """Open an upload; returns its place."""
+        return self._location(self._ask("POST", f"{self.path}/blobs/uploads/", (202,)))
+
+    def cancel(self, place: str) -> None:
+        """Give an upload up; a registry that cannot is left to its own clean-up."""
+        try:
+            self._ask("DELETE", place, (202, 204), repeat=False)
+        except RegistryError:
+            pass
+
+    def whole(
+        self, descriptor: Descriptor, open_chunks: Callable[[], Iterable[bytes]], place: str = ""
+    ) -> None:
+        """Send a blob in one PUT, to the upload at `place` if one is open.
+
+        Raises WrongBytes when the chunks are not those of the descriptor.
+        """
+        for pause in (*self.session.exchange.pauses(), None):
+            place = place or self.begin()
+            body = Body(lambda: _exact(open_chunks(), descriptor), descriptor.size)
+            try:
+                response = self._ask("PUT", _finish(place, descriptor.digest), (201,), body=body)
+                self._check_stored(response, descriptor.digest)
+                return
+            except _PASSING:
+                self.cancel(place)
+                if pause is None:
+                    raise
+                place = ""
+                self.session.exchange.sleep(pause)
+            except BaseException:
+                self.cancel(place)
+                raise
+
+    def unnamed(self, media_type: str, chunks: Iterable[bytes]) -> Descriptor:
+        """Send a blob that is still being made; returns its descriptor."""
+        place = self.begin()
+        tally = _Tally(iter(chunks))
+        try:
+            while True:
+                segment = tally.segment(self.segment)
+                place = self._patch(place, segment)
+                if segment.ended:
+                    break
+            digest = Digest.from_raw(tally.hash.digest())
+            response = self._ask("PUT", _finish(place, digest), (201,), repeat=True)
+            self._check_stored(response, digest)
+        except BaseException:
+            self.cancel(place)
+            raise
+        return Descriptor(media_type, digest, tally.size)
+
+    def document(self, descriptor: Descriptor, raw: bytes, tag: str) -> None:
+        """Store a manifest under its digest, and under `tag` if given."""
+        response = self.session.request(
+            "PUT",
+            f"{self.path}/manifests/{tag or descriptor.digest}",
+            subject=self.subject,
+            ok=(201,),
+            scopes=self.scopes,
+            headers={"Content-Type": descriptor.media_type},
+            body=Body.of(raw),
+        )
+        response.close()
+        self._check_stored(response, descriptor.digest)
+
+    def _patch(self, place: str, segment: _Segment) -> str:
+        """Send one segment; returns the place for the next."""
+        if segment.empty():
+            return place
+        skip = 0
+        for pause in (*self.session.exchange.pauses(), None):
+            body = Body(lambda: segment.pieces(skip), segment.length(skip))  # noqa: B023
+            try:
+                response = self._ask("PATCH", place, (202, 204), body=body)
+                return self._location(response)
+            except _PASSING:
+                if pause is None:
+                    raise
+                self.session.exchange.sleep(pause)
+                place, stands = self._standing(place)
+                skip = stands - segment.start
+                if not 0 <= skip <= segment.known:
+                    raise
+                if segment.ended and skip == segment.known:
+                    return place
+        raise AssertionError("unreachable")
+
+    def _standing(self, place: str) -> tuple[str, int]:
+        """How many bytes of an upload the registry has."""
+        response = self._ask("GET", place, (204,))
+        told = _RANGE.fullmatch(response.headers.get("range", "").strip())
+        # Registries answer 0-0 for nothing as for one byte; a segment's first byte alone is
+        # never what a broken connection leaves.
+        stands = int(told[1]) + 1 if told and told[1] != "0" else 0
+        return self._location(response, place), stands
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        ok: tuple[int, ...],
+        scopes: frozenset[str] | None = None,
+        body: Body | None = None,
+        repeat: bool | None = None,
+    ) -> Response:
+        response = self.session.request(
+            method,
+            path,
+            subject=self.subject,
+            ok=ok,
+            scopes=self.scopes if scopes is None else scopes,
+            headers=None if body is None else _OCTETS,
+            body=body,
+            repeat=body is None if repeat is None else repeat,
+        )
+        response.close()
+        return response
+
+    def _location(self, response: Response, default: str = "") -> str:
+        location = response.headers.get("location", "")
+        if not location and not default:
+            raise WrongBytes(f"{self.subject.host} opens an upload but does not say where")
+        return urljoin(response.url, location) if location else default
+
+    def _check_stored(self, response: Response, digest: Digest) -> None:
+        told = response.headers.get("docker-content-digest")
+        if told and told != str(digest):
+            raise WrongBytes(f"{self.subject.name} stored {digest} as {told[:100]}")
+
+
+_OCTETS: Mapping[str, str] = {"Content-Type": "application/octet-stream"}
+
+
+def _finish(place: str, digest: Digest) -> str:
+    return place + ("&" if "?" in place else "?") + urlencode({"digest": str(digest)})
+
+
+def _exact(chunks: Iterable[bytes], descriptor: Descriptor) -> Iterator[bytes]:
+    """The chunks, held to the descriptor's size: a wrong one would hang the registry or us."""
+    left = descriptor.size
+    for chunk in chunks:
+        left -= len(chunk)
+        if left < 0:
+            break
+        yield chunk
+    if left:
+        raise WrongBytes(
+            f"blob {descriptor.digest} has {'more' if left < 0 else 'fewer'} bytes here than"
+            f" the {descriptor.size} of its descriptor"
+        )
+
+
+class _Tally:
+    """Counts and hashes what is taken from an iterator, a segment at a time."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.chunks = chunks
+        self.hash = hashlib.sha256()
+        self.size = 0
+
+    def take(self) -> bytes | None:
+        """The next chunk; None at the end."""
+        chunk = next(self.chunks, None)
+        if chunk is not None:
+            self.hash.update(chunk)
+            self.size += len(chunk)
+        return chunk
+
+    def segment(self, size: int) -> _Segment:
+        """The next part, of at least `size` bytes unless the chunks end before."""
+        return _Segment(self, size)
+
+
+class _Segment:
+    """A part of a blob that is taken from its source once and can be sent again."""
+
+    def __init__(self, tally: _Tally, size: int) -> None:
+        self._tally = tally
+        self._size = size
+        self._kept: list[bytes] = []
+        self.start = tally.size
+        self.known = 0
+        """Bytes taken from the source so far."""
+        self.ended = False
+        """Whether the source has no more after this segment."""
+
+    def empty(self) -> bool:
+        """Whether there is nothing to send; takes the first chunk to know."""
+        return not self._grow() and not self.known
+
+    def length(self, skip: int) -> int | None:
+        """Bytes from `skip` on; None while the segment still grows."""
+        return self.known - skip if self._full() else None
+
+    def pieces(self, skip: int) -> Iterator[bytes]:
+        """The bytes from `skip` on: those kept first, then new ones."""
+        place = 0
+        while place < len(self._kept) or self._grow():
+            piece = self._kept[place]
+            place += 1
+            if skip >= len(piece):
+                skip -= len(piece)
+                continue
+            yield piece[skip:] if skip else piece
+            skip = 0
+
+    def _full(self) -> bool:
+        return self.ended or self.known >= self._size
+
+    def _grow(self) -> bool:
+        """Take one more chunk; False when the segment is complete."""
+        while not self._full():
+            chunk = self._tally.take()
+            if chunk is None:
+                self.ended = True
+            elif chunk:
+                self._kept.append(chunk)
+                self.known += len(chunk)
+                return True
+        return False
