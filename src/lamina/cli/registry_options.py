@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,13 +17,16 @@ from lamina.registry.settings import Credential, Proxies, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_HOST = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
+
 
 class BadSetting(Invalid):
     """An option, variable or file about registries that makes no sense."""
 
 
 def registry_options(command: F) -> F:
-    """Add the options; they arrive as the keyword arguments that `settings` takes."""
+    """Add what every registry command has; the values are keyword arguments of `settings`,
+    as are those of `credential_option` and `mirror_option`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -34,6 +38,18 @@ def credential_option(command: F) -> F:
         "--creds",
         metavar="USER[:PASSWORD]",
         help="Log in with this for once, and store nothing.",
+    )(command)
+
+
+def mirror_option(command: F) -> F:
+    """Add `--mirror`, for commands that pull."""
+    return click.option(
+        "--mirror",
+        "mirrors",
+        multiple=True,
+        metavar="[REGISTRY=]HOST",
+        help="Pull through this mirror first (default registry: docker.io). Repeatable."
+        " Also LAMINA_MIRROR, separated by blanks.",
     )(command)
 
 
@@ -51,14 +67,6 @@ _OPTIONS = (
         type=_FILE,
         metavar="DIR",
         help="Certificates (*.crt, *.cert, *.key) for the registry, as in Docker's certs.d.",
-    ),
-    click.option(
-        "--mirror",
-        "mirrors",
-        multiple=True,
-        metavar="[REGISTRY=]HOST",
-        envvar="LAMINA_MIRROR",
-        help="Pull through this mirror first (default registry: docker.io). Repeatable.",
     ),
     click.option(
         "--timeout",
@@ -91,7 +99,10 @@ def settings(
         cert_dir=cert_dir,
         ca_file=ca,
         proxies=proxies(environment),
-        mirrors=mirror_table(mirrors, daemon.get("registry-mirrors", ())),
+        mirrors=mirror_table(
+            (*mirrors, *environment.get("LAMINA_MIRROR", "").split()),
+            daemon.get("registry-mirrors", ()),
+        ),
         credential_files=credential_files(environment),
         login=parse_credentials(creds) if creds else None,
         idle_timeout=timeout,
@@ -157,6 +168,18 @@ def mirror_table(options: tuple[str, ...], daemon: tuple[str, ...]) -> dict[str,
     if daemon:
         table.setdefault("docker.io", []).extend(daemon)
     return {registry: tuple(hosts) for registry, hosts in table.items()}
+
+
+def registry_name(server: str) -> str:
+    """The registry that a user means by `server`, which may be a URL as Docker shows it."""
+    host = server.rpartition("://")[2].partition("/")[0]
+    if host in ("index.docker.io", "registry-1.docker.io"):
+        host = "docker.io"
+    if not _HOST.fullmatch(host):
+        raise BadSetting(
+            f"not the name of a registry: {server!r}", hint="write host[:port], as in ghcr.io"
+        )
+    return host
 
 
 def parse_credentials(text: str) -> Credential:

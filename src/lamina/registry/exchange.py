@@ -6,11 +6,11 @@ it goes to the host that it was meant for and to no other.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from random import Random
 from urllib.parse import urljoin, urlsplit
 
 from lamina.errors import EngineError
@@ -49,7 +49,7 @@ class Exchange:
     transport: Transport
     retries: int = 4
     sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = random.random
+    jitter: Callable[[], float] = field(default_factory=lambda: Random().random)  # noqa: S311
     """A number from 0 to 1."""
     _reached: set[tuple[str, str, int]] = field(default_factory=set)
 

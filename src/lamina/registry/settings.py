@@ -1,4 +1,4 @@
-"""How to reach registries: what the command line gathered from flags, files and environment.  Pure.
+"""How to reach registries: what the command line gathered from flags, files and environment.
 
 Nothing here opens a connection or a file; `connect` does, with these.
 """
