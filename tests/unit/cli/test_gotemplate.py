@@ -104,7 +104,7 @@ def test_a_template_gives_what_go_gives(text: str, expected: str | None) -> None
         ("{{if .ID}}x", "if without {{end}}", 3),
         ("x{{end}}", "end without a block", 4),
         ("{{range .Tags}}{{else}}", "range without {{end}}", 3),
-        ("{{range .Pid}}{{end}}", "range cannot go over 42", 8),
+        ("{{range .Pid}}{{end}}", "range cannot go over 42", 3),
         ("{{(.ID}}", "( without )", 3),
         ("{{.ID .Pid}}", "only a function takes arguments", 3),
         ("{{.ID | .Pid}}", "only a function can stand behind |", 3),
