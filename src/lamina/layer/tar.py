@@ -58,11 +58,12 @@ class TarReader:
     def __iter__(self) -> Iterator[Entry]:
         global_pax: dict[bytes, bytes] = {}
         while True:
-            pax = dict(global_pax)
-            header = self._header(pax, global_pax)
+            local_pax: dict[bytes, bytes] = {}
+            header = self._header(local_pax, global_pax)
             if header is None:
                 self._finish()
                 return
+            pax = _in_force(global_pax, local_pax) if global_pax or local_pax else local_pax
             entry = _entry(header, pax, self._read)
             self._last = entry.path
             self._left = entry.size
@@ -104,7 +105,7 @@ class TarReader:
         return view
 
     def _header(self, pax: dict[bytes, bytes], global_pax: dict[bytes, bytes]) -> bytes | None:
-        """The next real header, its extended headers merged into `pax`; None at the end."""
+        """The next real header, its extended headers merged into the two; None at the end."""
         while True:
             header = self._take(BLOCK, at_header=True)
             if not header:
@@ -125,7 +126,6 @@ class TarReader:
             self._keep(self._take(-size % BLOCK))
             if flag == 0x67:  # g
                 _read_pax(body, global_pax)
-                pax.update(global_pax)
             elif flag in b"xX":
                 _read_pax(body, pax)
             elif flag == 0x4C:  # L
@@ -341,24 +341,27 @@ def _pax_time(text: bytes, path: str) -> int:
 
 
 def _read_pax(body: bytes, into: dict[bytes, bytes]) -> None:
-    """Merge the records `LENGTH KEY=VALUE\\n` of a pax header; an empty value removes a key."""
+    """Merge the records `LENGTH KEY=VALUE\\n` of a pax header."""
     at = 0
     while at < len(body):
         space = body.find(b" ", at, at + 12)
         digits = body[at:space] if space > 0 else b""
         end = at + int(digits) if digits.isdigit() else 0
-        if end <= space or end > len(body) or body[end - 1] != 0x0A:
+        if space < 0 or end <= space or end > len(body) or body[end - 1] != 0x0A:
             if not body[at:].strip(b"\0"):
                 return
             raise BadLayer("a pax header that cannot be read")
         key, equals, value = body[space + 1 : end - 1].partition(b"=")
         if not equals:
             raise BadLayer("a pax header without a value")
-        if value or key.startswith(_XATTR):
-            into[key] = value
-        else:
-            into.pop(key, None)
+        into[key] = value
         at = end
+
+
+def _in_force(global_pax: dict[bytes, bytes], local_pax: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The records that count for an entry; an empty value leaves the word to the header."""
+    both = {**global_pax, **local_pax}
+    return {key: value for key, value in both.items() if value or key.startswith(_XATTR)}
 
 
 def write_tar(
