@@ -86,7 +86,7 @@ def _copy_blob(
         progress.finish(item, "Already exists")
         return
     if origin and sink.mount_blob(blob, origin):
-        progress.finish(item, f"Mounted from {origin.partition('/')[2]}")
+        progress.finish(item, f"Mounted from {origin}")
         return
 
     def open_chunks() -> Iterator[bytes]:

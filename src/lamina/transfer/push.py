@@ -10,12 +10,13 @@ import msgspec
 from lamina.layer.compression import compress_gzip, compress_zstd
 from lamina.layer.pipeline import Tally, reading, staged, tallied
 from lamina.oci import mediatype
+from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
 from lamina.oci.mediatype import Compression
 from lamina.registry.contract import Sink
-from lamina.store.contract import Image, Store
+from lamina.store.contract import Image, NamedImage, Store
 from lamina.store.errors import LayerDamaged
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
@@ -97,6 +98,19 @@ def push_index(
     return index.descriptor
 
 
+def images_of(store: Store, row: NamedImage) -> tuple[Index, list[Image]] | None:
+    """The index that a row stands for and the images in it; None for a single image."""
+    if row.descriptor.media_type not in mediatype.INDEXES:
+        return None
+    index = Index.parse(store.blobs.read(row.descriptor.digest))
+    images = []
+    for each in index.images():
+        manifest = Manifest.parse(store.blobs.read(each.digest), media_type=each.media_type)
+        config = ImageConfig.parse(store.blobs.read(manifest.config.digest))
+        images.append(Image(row, manifest, config))
+    return index, images
+
+
 def _with_layers(manifest: Manifest, layers: list[Descriptor]) -> Manifest:
     """`manifest` as it is if its layers are these blobs; else a new one over them."""
     if [each.digest for each in manifest.layers] == [each.digest for each in layers]:
@@ -126,9 +140,9 @@ def _send_layer(
         if mediatype.is_foreign(known.media_type) or sink.has_blob(plain):
             progress.finish(item, "Layer already exists")
             return plain
-        origin = known.annotations.get(ORIGIN, "")
-        if origin and _same_registry(origin, target) and sink.mount_blob(plain, origin):
-            progress.finish(item, f"Mounted from {origin.partition('/')[2]}")
+        origin = _neighbour(known.annotations.get(ORIGIN, ""), target)
+        if origin and sink.mount_blob(plain, origin):
+            progress.finish(item, f"Mounted from {origin}")
             return plain
     progress.start(item, "Pushing", size)
     if compression == "none":
@@ -156,8 +170,10 @@ def _layer_type(known: Descriptor) -> str:
     return _TYPES[mediatype.layer_compression(known.media_type) or "gzip"]
 
 
-def _same_registry(origin: str, target: str) -> bool:
-    return origin != target and origin.partition("/")[0] == target.partition("/")[0]
+def _neighbour(origin: str, target: str) -> str:
+    """The repository of `origin`, if it is another one of the registry of `target`; else empty."""
+    registry, _, repository = origin.partition("/")
+    return repository if origin != target and registry == target.partition("/")[0] else ""
 
 
 def _checked_tar(

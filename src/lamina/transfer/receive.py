@@ -85,9 +85,12 @@ def receive(
                     f"WARNING: {what} is for {documents.config.platform}, not for {platform}"
                 )
             _fetch_layers(source, store, lease, [documents], origin, progress)
-            return store.images.add(
+            image = store.images.add(
                 documents.manifest, documents.config, reference, repo_digests=repo_digests
             )
+            if origin:
+                progress.note(f"Digest: {top.digest}")
+            return image
         index = _read_index(source, top, what)
         images = [
             read_documents(source, each, platform=each.platform or platform, what=what)
