@@ -43,7 +43,8 @@ class Platform(msgspec.Struct, frozen=True, omit_defaults=True):
     """An operating system and a processor, as an image index names them."""
 
     architecture: str
-    os: str = msgspec.field(default="linux")
+    # A factory's default is never omitted: the specification requires the field.
+    os: str = msgspec.field(default_factory=lambda: "linux")
     os_version: str = msgspec.field(default="", name="os.version")
     os_features: tuple[str, ...] = msgspec.field(default=(), name="os.features")
     variant: str = ""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lamina.oci.document import encode
 from lamina.oci.platform import BadPlatform, Platform
 
 HOST = Platform("amd64")
@@ -57,3 +58,8 @@ def test_machines_have_names() -> None:
     assert str(Platform.of_machine("aarch64")) == "linux/arm64"
     with pytest.raises(BadPlatform, match="pdp11"):
         Platform.of_machine("pdp11")
+
+
+def test_the_operating_system_is_always_written() -> None:
+    written = encode(Platform("arm64"))
+    assert written == b'{"architecture":"arm64","os":"linux"}'

@@ -1,0 +1,147 @@
+"""What every `ImageStore` keeps of its contract, over a whole store."""
+
+from __future__ import annotations
+
+import pytest
+
+from lamina.oci import mediatype
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.manifest import Index, NoSuchPlatform
+from lamina.oci.platform import Platform
+from lamina.oci.reference import BadReference, Reference
+from lamina.store.contract import NamedImage, Store
+from lamina.store.errors import (
+    AmbiguousName,
+    BlobNotFound,
+    DigestMismatch,
+    ImageNotFound,
+    LayerNotFound,
+)
+from tests.fakes.images import documents, make_image, make_layer
+
+FILES = {"etc/os-release": b"ID=debian\n"}
+
+
+class ImageStoreContract:
+    """Inherit, and give a fixture `store`: an empty store, its host amd64."""
+
+    def test_what_was_added_is_found(self, store: Store) -> None:
+        image = make_image(store, "debian:bookworm", FILES)
+        found = store.images.find("debian:bookworm")
+        assert found == image
+        assert found.row.size == 10
+        assert found.row.created == "2024-01-01T00:00:00Z"
+        assert found.layers == image.config.diff_ids
+        assert [row.image_id for row in store.images] == [image.config.digest]
+
+    @pytest.mark.parametrize(
+        "text", ["debian:bookworm", "docker.io/debian:bookworm", "library/debian:bookworm"]
+    )
+    def test_find_by_any_form_of_the_name(self, store: Store, text: str) -> None:
+        image = make_image(store, "debian:bookworm", FILES)
+        assert store.images.find(text) == image
+
+    def test_find_by_id_prefix_and_digest(self, store: Store) -> None:
+        image = make_image(store, "debian:bookworm", FILES)
+        make_image(store, "other", {"other": b"1"})
+        identity = image.config.digest
+        for text in (
+            identity.hex,
+            identity.text,
+            identity.short,
+            "sha256:" + identity.hex[:20],
+            image.manifest.digest.text,
+            f"debian@{image.manifest.digest}",
+        ):
+            assert store.images.find(text) == image, text
+
+    def test_a_prefix_of_two_ids(self, store: Store) -> None:
+        ids = [make_image(store, None, FILES, author=str(n)).config.digest for n in range(17)]
+        first = [each.hex[0] for each in ids]
+        twice = next(each for each in first if first.count(each) > 1)
+        with pytest.raises(AmbiguousName):
+            store.images.find("sha256:" + twice)
+
+    def test_a_prefix_of_one_image_with_two_names(self, store: Store) -> None:
+        image = make_image(store, "a", FILES)
+        make_image(store, "b", FILES)
+        assert store.images.find(image.config.digest.short).config == image.config
+
+    def test_a_name_wins_over_a_prefix(self, store: Store) -> None:
+        image = make_image(store, None, FILES)
+        named = make_image(store, image.config.digest.short, {"other": b"1"})
+        assert store.images.find(image.config.digest.short) == named
+
+    def test_not_found_names_what_is_similar(self, store: Store) -> None:
+        make_image(store, "debian:bookworm", FILES)
+        with pytest.raises(ImageNotFound) as caught:
+            store.images.find("debian:bokworm")
+        assert str(caught.value) == "no image debian:bokworm in the store"
+        assert caught.value.hint == ("lamina pull debian:bokworm   (similar here: debian:bookworm)")
+
+    def test_not_found_by_id_does_not_say_pull(self, store: Store) -> None:
+        with pytest.raises(ImageNotFound) as caught:
+            store.images.find("0123456789ab")
+        assert "pull" not in caught.value.hint
+
+    @pytest.mark.parametrize("text", ["", "Debian", "a b", "x:y:z", "sha256:xyz"])
+    def test_bad_names(self, store: Store, text: str) -> None:
+        with pytest.raises((BadReference, ImageNotFound)):
+            store.images.find(text)
+
+    def test_add_without_a_layer_names_nothing(self, store: Store) -> None:
+        manifest, config = documents([Digest.of(b"no layer")])
+        with pytest.raises(LayerNotFound):
+            store.images.add(manifest, config, Reference.parse("a"))
+        assert list(store.images) == []
+        assert list(store.blobs) == []
+
+    def test_add_with_the_config_of_another(self, store: Store) -> None:
+        manifest, _ = documents([])
+        _, config = documents([], author="somebody")
+        with pytest.raises(DigestMismatch):
+            store.images.add(manifest, config, Reference.parse("a"))
+        assert list(store.blobs) == []
+
+    def test_scratch(self, store: Store) -> None:
+        image = make_image(store, "empty")
+        assert image.layers == ()
+        assert store.images.find("empty").row.size == 0
+
+    def test_a_lost_blob_is_an_error(self, store: Store) -> None:
+        image = make_image(store, "a", FILES)
+        store.blobs.delete(image.config.digest)
+        with pytest.raises(BlobNotFound):
+            store.images.find("a")
+
+    def test_another_platform_than_asked_for(self, store: Store) -> None:
+        make_image(store, "a", FILES)
+        assert store.images.find("a", platform="linux/amd64").config.platform.os == "linux"
+        with pytest.raises(NoSuchPlatform):
+            store.images.find("a", platform="linux/arm64")
+
+    def test_an_index_resolves_to_a_platform(self, store: Store) -> None:
+        layer = make_layer(store, FILES)
+        here = documents([layer])
+        there = documents([layer], platform=Platform("arm64"))
+        entries = []
+        for manifest, config in (there, here):
+            store.blobs.put_bytes(config.raw)
+            store.blobs.put_bytes(manifest.raw)
+            entries.append(
+                Descriptor(
+                    mediatype.OCI_MANIFEST,
+                    manifest.digest,
+                    len(manifest.raw),
+                    platform=config.platform,
+                )
+            )
+        index = Index.build(entries)
+        store.blobs.put_bytes(index.raw)
+        reference = Reference.parse("both")
+        store.refs.set(NamedImage(reference, index.descriptor, here[1].digest, 10, ""))
+        assert store.images.find("both").config == here[1]
+        assert store.images.find("both", platform="arm64").config == there[1]
+        with pytest.raises(NoSuchPlatform):
+            store.images.find("both", platform="s390x")
