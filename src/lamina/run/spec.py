@@ -39,7 +39,7 @@ class Mount:
     source: Path | None = None
     read_only: bool = False
     options: str = ""
-    """tmpfs: `size=…,mode=…`; bind: propagation, `rbind`."""
+    """tmpfs: `size=…,mode=…`, and the flags `exec`, `suid`, `ro`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,12 @@ class ContainerSpec:
     extra_hosts: tuple[str, ...] = ()
     """`name:address` lines for /etc/hosts."""
     labels: dict[str, str] = field(default_factory=dict)
+    seccomp: bool = True
+    """Whether Docker's default system call filter is installed."""
+    no_new_privileges: bool = True
+    """Whether setuid programs and file capabilities are without effect."""
+    cache: Path | None = None
+    """Where compiled system call filters are kept between processes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,172 @@
+"""Seccomp filters: the profile compiled by libseccomp, and kept."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import errno
+import hashlib
+import os
+import platform
+import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lamina.errors import Unsupported
+from lamina.linux import seccomp_profile as profile
+
+_ALLOW = 0x7FFF0000
+_ERRNO = 0x00050000
+_NE, _EQ, _MASKED_EQ = 1, 4, 7
+_OPTIMIZE, _BINARY_TREE = 8, 2
+_ARCHITECTURES = {
+    # the native one is there already: only those that run beside it
+    "x86_64": (0x40000003, 0x4000003E),  # x86, x32
+    "aarch64": (0x40000028,),  # arm
+}
+_FORMAT = 1
+"""Raised when a filter is compiled differently from the same profile."""
+_IN_MEMORY: dict[frozenset[str], bytes] = {}
+
+
+class NoLibseccomp(Unsupported):
+    """libseccomp is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "containers need libseccomp for their system call filter, and it is not installed",
+            hint="apt install libseccomp2   (or run with --security-opt seccomp=unconfined)",
+        )
+
+
+class _Comparison(ctypes.Structure):
+    _fields_ = (
+        ("arg", ctypes.c_uint),
+        ("op", ctypes.c_int),
+        ("a", ctypes.c_uint64),
+        ("b", ctypes.c_uint64),
+    )
+
+
+def filter_for(capabilities: Iterable[str], cache: Path | None) -> bytes:
+    """The filter (an array of `struct sock_filter`) of a container with `capabilities`.
+
+    Compiling takes milliseconds, so the result is kept in memory and, when `cache` is
+    given, in a file of that directory.  Raises NoLibseccomp.
+    """
+    relevant = frozenset(capabilities).intersection(profile.BY_CAPABILITY)
+    if relevant not in _IN_MEMORY:
+        path = cache / f"seccomp-{_fingerprint(relevant)}.bpf" if cache else None
+        _IN_MEMORY[relevant] = _kept(path) or _compile_and_keep(relevant, path)
+    return _IN_MEMORY[relevant]
+
+
+def _fingerprint(capabilities: frozenset[str]) -> str:
+    parts = (
+        *(_FORMAT, platform.machine(), sorted(capabilities)),
+        *(profile.ALWAYS, profile.BY_CAPABILITY, profile.BY_MACHINE, profile.NEWER_ALLOWED),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _kept(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    # The file ends with its own digest: half a filter must never be loaded.
+    body, digest = raw[:-32], raw[-32:]
+    return body if hashlib.sha256(body).digest() == digest else None
+
+
+def _compile_and_keep(capabilities: frozenset[str], path: Path | None) -> bytes:
+    program = compile_filter(capabilities)
+    if path is not None:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary.write_bytes(program + hashlib.sha256(program).digest())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)  # a full disk: the next run compiles again
+    return program
+
+
+def compile_filter(capabilities: Iterable[str]) -> bytes:
+    """Compile the profile for a container with `capabilities`.  Raises NoLibseccomp."""
+    held = frozenset(capabilities)
+    library = _library()
+    context = ctypes.c_void_p(library.seccomp_init(_ERRNO | errno.EPERM))
+    try:
+        for architecture in _ARCHITECTURES.get(platform.machine(), ()):
+            library.seccomp_arch_add(context, architecture)
+        library.seccomp_attr_set(context, _OPTIMIZE, _BINARY_TREE)
+        _add_rules(library, context, held)
+        return _newer_calls() + _export(library, context)
+    finally:
+        library.seccomp_release(context)
+
+
+def _library() -> Any:
+    for name in ("libseccomp.so.2", ctypes.util.find_library("seccomp")):
+        try:
+            library = ctypes.CDLL(name) if name else None
+        except OSError:
+            continue
+        if library is not None:
+            library.seccomp_init.restype = ctypes.c_void_p
+            return library
+    raise NoLibseccomp
+
+
+def _add_rules(library: Any, context: ctypes.c_void_p, held: frozenset[str]) -> None:
+    def rule(action: int, name: str, *comparisons: tuple[int, int, int, int]) -> None:
+        number = library.seccomp_syscall_resolve_name(name.encode())
+        if number == -1:  # unknown to this version of libseccomp
+            return
+        array = (_Comparison * len(comparisons))(*(_Comparison(*each) for each in comparisons))
+        library.seccomp_rule_add_array(context, action, number, len(comparisons), array)
+
+    names = f"{profile.ALWAYS} {profile.BY_MACHINE.get(platform.machine(), '')}".split()
+    for capability in held & profile.BY_CAPABILITY.keys():
+        names += profile.BY_CAPABILITY[capability].split()
+    for name in dict.fromkeys(names):
+        rule(_ALLOW, name)
+    if "SYS_ADMIN" not in held:
+        rule(_ALLOW, "clone", (0, _MASKED_EQ, profile.NAMESPACE_FLAGS, 0))
+        # Its flags are in memory, out of a filter's sight; libc falls back on clone.
+        rule(_ERRNO | errno.ENOSYS, "clone3")
+    rule(_ALLOW, "socket", (0, _NE, profile.AF_VSOCK, 0))
+    for persona in profile.PERSONALITIES:
+        rule(_ALLOW, "personality", (0, _EQ, persona, 0))
+
+
+def _export(library: Any, context: ctypes.c_void_p) -> bytes:
+    fd = os.memfd_create("seccomp")
+    try:
+        code = library.seccomp_export_bpf(context, fd)
+        if code:
+            raise OSError(-code, "seccomp_export_bpf: " + os.strerror(-code))
+        return os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
+
+
+def _newer_calls() -> bytes:
+    """Instructions that decide on the calls from `NEWER_FIRST` on and let others pass."""
+    load, jump_ge, jump_eq, give = 0x20, 0x35, 0x15, 0x06
+    x32_bit = 0x40000000
+    allowed: Sequence[int] = profile.NEWER_ALLOWED
+    count = len(allowed)
+    instructions = [
+        (load, 0, 0, 0),  # the number
+        (jump_ge, count + 3, 0, x32_bit),
+        (jump_ge, 0, count + 2, profile.NEWER_FIRST),
+        *((jump_eq, count - index, 0, number) for index, number in enumerate(allowed)),
+        (give, 0, 0, _ERRNO | errno.ENOSYS),
+        (give, 0, 0, _ALLOW),
+    ]
+    return b"".join(struct.pack("HBBI", *each) for each in instructions)

@@ -1,0 +1,423 @@
+"""The container's first process, from the fork to the program it becomes.
+
+Runs in a process forked from ours, alone in a new pid namespace, and ends in
+`os.execve` or `os._exit`: it returns to nobody.  It takes nothing of the host
+with it but its three streams.  Everything in here is `os` and system calls, since
+the process it was forked from may have had other threads.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import signal
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from lamina.errors import EngineError
+from lamina.linux import capability, mounts, syscall
+from lamina.linux.rooted import make_in, open_in
+from lamina.linux.trampoline import STATUS_FD
+from lamina.run import steps
+from lamina.run.identity import lookup
+from lamina.run.plan import mount_points
+from lamina.run.spec import ContainerSpec, Identity, Streams
+from lamina.run.steps import Step
+from lamina.run.stubs import make_stubs
+
+_LARGEST_PASSWD = 16 << 20
+_PRIVATE_FDS = 16
+"""Descriptors that are needed until the end are kept from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Everything the first process needs; it looks nothing up outside the container."""
+
+    spec: ContainerSpec
+    steps: Sequence[Step]
+    capabilities: frozenset[str]
+    filter: bytes
+    """Seccomp program; empty for none."""
+    trampoline: int
+    status: int
+    """The pipe to report failure on; closed by the kernel when the program runs."""
+    streams: Streams
+    terminals: int = -1
+    """The devpts to attach, a mount of its own."""
+
+
+class Failure(Exception):
+    """The program cannot be executed; `status` is the exit status that says so."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def main(orders: Orders) -> NoReturn:
+    """Become the container's program, or report why not and exit with 125, 126 or 127."""
+    progress = _Progress(orders.status)
+    try:
+        _become(orders, progress)
+    except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
+        report = _report(error, progress.doing)
+        os.write(progress.status, "\0".join(report).encode("utf-8", "surrogateescape"))
+    finally:
+        os._exit(125)
+
+
+@dataclass
+class _Progress:
+    status: int
+    """Where the status pipe is by now."""
+    doing: str = "start a process"
+
+
+def _report(error: BaseException, doing: str) -> tuple[str, str, str, str]:
+    """Exit status, kind, message and hint."""
+    if isinstance(error, Failure):
+        return str(error.status), "exec", str(error), ""
+    if isinstance(error, EngineError):
+        return "125", error.kind, str(error), error.hint
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        kind = "denied" if error.errno in {errno.EPERM, errno.EACCES} else "unsupported"
+        return "125", kind, f"cannot {doing}{where}: {error.strerror}", ""
+    return "125", "unsupported", f"cannot {doing}: {error!r}", ""
+
+
+def _become(orders: Orders, progress: _Progress) -> None:
+    spec = orders.spec
+    progress.doing = "start a process"
+    _be_alone(orders)
+    progress.doing = "make namespaces"
+    _unshare(spec)
+    progress.doing = "mount the root file system"
+    root = _mount_root(orders)
+    for step in orders.steps:
+        progress.doing = _name(step)
+        _STEPS[type(step)](root, step, orders)
+    progress.doing = "enter the root file system"
+    _pivot(root)
+    progress.doing = "set the host name"
+    syscall.sethostname(spec.hostname or spec.identity[:12])
+    if spec.network == "none":
+        progress.doing = "set up the loopback interface"
+        syscall.raise_interface("lo")
+    progress.doing = "give the process its streams"
+    _take_streams(orders)
+    progress.status = STATUS_FD
+    progress.doing = "look up the user"
+    identity, home = lookup(spec.process.user, _read("/etc/passwd"), _read("/etc/group"))
+    progress.doing = f"enter the working directory {spec.process.cwd}"
+    _enter(spec.process.cwd)
+    progress.doing = "give up privileges"
+    _give_up(orders, identity)
+    env = _environment(spec.process.env, home)
+    progress.doing = "execute the program"
+    path = _find(spec.process.args[0], env)
+    os.execve(STATUS_FD + 1, [path, *spec.process.args], env)  # noqa: S606
+
+
+# alone
+
+
+def _be_alone(orders: Orders) -> None:
+    syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(orders.status, 0)
+    if poll.poll(0):  # our parent died before the kernel knew to tell us
+        os._exit(125)
+    syscall.prctl(syscall.PR_SET_DUMPABLE, 0)
+    os.setsid()
+    for number in signal.valid_signals():
+        if signal.getsignal(number) not in {signal.SIG_DFL, None} and number not in {
+            signal.SIGKILL,
+            signal.SIGSTOP,
+        }:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.umask(0o022)
+
+
+def _unshare(spec: ContainerSpec) -> None:
+    flags = (
+        syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWCGROUP
+    )
+    if spec.network == "none":
+        flags |= syscall.CLONE_NEWNET
+    syscall.unshare(flags)
+    # Nothing that is mounted from here on may be seen by the host, nor the reverse.
+    syscall.mount("", "/", "", syscall.MS_REC | syscall.MS_PRIVATE)
+    try:
+        syscall.join_session_keyring(spec.identity)
+    except OSError:
+        pass  # no keyrings in this kernel, or the user's quota of keys is used up
+
+
+# the file system
+
+
+def _mount_root(orders: Orders) -> int:
+    spec = orders.spec
+    merged, stubs = str(spec.directory / "merged"), str(spec.directory / "stubs")
+    rootfs = spec.rootfs
+    lowers = [str(path) for path in reversed(rootfs.lowers)]
+    upper, work = str(rootfs.upper), str(rootfs.work)
+    targets = [
+        (target, _is_directory(orders.steps, target)) for target in mount_points(orders.steps)
+    ]
+    image = _open_image(lowers, upper, merged)
+    if image < 0:
+        os.makedirs(stubs, 0o755, exist_ok=True)
+        image = os.open(stubs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if make_stubs(image, targets, stubs) or not lowers:
+        lowers.insert(0, stubs)
+    os.close(image)
+    flags = () if spec.privileged else ("nodev",)
+    mounts.mount_overlay(merged, lowers, upper, work, volatile=rootfs.volatile, flags=flags)
+    return os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _open_image(lowers: list[str], upper: str, merged: str) -> int:
+    """The image's merged tree, and what the container changed in it before; -1 if empty."""
+    layers = [upper, *lowers] if os.listdir(upper) else lowers
+    if not layers:
+        return -1
+    if len(layers) == 1:  # overlayfs without an upper directory wants two
+        return os.open(layers[0], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mounts.mount_overlay(merged, layers, flags=("ro",))
+    fd = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    syscall.umount2(merged, syscall.MNT_DETACH)
+    return fd
+
+
+def _is_directory(plan: Sequence[Step], target: str) -> bool:
+    for step in plan:
+        if isinstance(step, steps.BindMount) and step.target == target:
+            return os.path.isdir(step.source)
+    return True
+
+
+def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
+    try:
+        mount = mounts.new_filesystem(step.fstype, step.options, step.flags)
+    except OSError:
+        if step.optional:
+            return
+        raise
+    _attach(root, mount, step.target, directory=True)
+
+
+def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
+    mount = mounts.clone(syscall.AT_FDCWD, step.source, flags=step.flags)
+    _attach(root, mount, step.target, directory=stat.S_ISDIR(os.fstat(mount).st_mode))
+
+
+def _attach(root: int, mount: int, target: str, *, directory: bool) -> None:
+    try:
+        place = make_in(root, target, directory=directory)
+    except OSError:
+        os.close(mount)
+        raise
+    try:
+        mounts.attach(mount, place)
+    finally:
+        os.close(place)
+
+
+def _terminals(root: int, step: steps.AttachTerminals, orders: Orders) -> None:
+    _attach(root, os.dup(orders.terminals), step.target, directory=True)
+    if step.console:
+        place = open_in(root, step.target + "/0")
+        try:
+            console = mounts.clone(place, "", recursive=False)
+        finally:
+            os.close(place)
+        _attach(root, console, step.console, directory=False)
+
+
+def _directory(root: int, step: steps.MakeDirectory, orders: Orders) -> None:
+    os.close(make_in(root, step.path, directory=True, mode=step.mode))
+
+
+def _devices(root: int, step: steps.MakeDevices, orders: Orders) -> None:
+    for name in step.names:
+        # Bound, not made: on a mount without `nodev` of its own, while everything else is
+        # `nodev`, so that a device node the container makes opens nothing.
+        device = mounts.clone(syscall.AT_FDCWD, f"/dev/{name}", recursive=False)
+        _attach(root, device, f"{step.directory}/{name}", directory=False)
+
+
+def _link(root: int, step: steps.MakeLink, orders: Orders) -> None:
+    parent, _, name = step.path.rpartition("/")
+    directory = open_in(root, parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        os.symlink(step.text, name, dir_fd=directory)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(directory)
+
+
+def _mask(root: int, step: steps.Mask, orders: Orders) -> None:
+    place = _open_if_there(root, step.path)
+    if place is None:
+        return
+    try:
+        if stat.S_ISDIR(os.fstat(place).st_mode):
+            empty = mounts.new_filesystem("tmpfs", flags=("ro", "nosuid", "nodev", "noexec"))
+        else:
+            empty = mounts.clone(syscall.AT_FDCWD, "/dev/null", flags=("ro",), recursive=False)
+        mounts.attach(empty, place)
+    finally:
+        os.close(place)
+
+
+def _read_only(root: int, step: steps.MakeReadOnly, orders: Orders) -> None:
+    if step.path == "/":
+        mounts.restrict(root, ("ro",))
+        return
+    place = _open_if_there(root, step.path)
+    if place is None:
+        return
+    try:
+        flags = ("ro", "nosuid", "nodev", "noexec")
+        mounts.attach(mounts.clone(place, "", flags=flags), place)
+    finally:
+        os.close(place)
+
+
+def _open_if_there(root: int, path: str) -> int | None:
+    try:
+        return open_in(root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _pivot(root: int) -> None:
+    os.fchdir(root)
+    # The old root is mounted over the new one and then taken off it (pivot_root(2), NOTES).
+    syscall.pivot_root(".", ".")
+    syscall.umount2(".", syscall.MNT_DETACH)
+    os.chdir("/")
+    os.close(root)
+
+
+# the process
+
+
+def _take_streams(orders: Orders) -> None:
+    """Leave open 0, 1, 2, the status pipe as 3 and the trampoline as 4, and nothing else."""
+    if orders.spec.process.terminal:
+        terminal = os.open("/dev/pts/0", os.O_RDWR | os.O_NOCTTY)
+        syscall.set_controlling_terminal(terminal)
+        sources = [terminal] * 3
+    else:
+        sources = [orders.streams.stdin, orders.streams.stdout, orders.streams.stderr]
+    sources += [orders.status, orders.trampoline]
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _PRIVATE_FDS) for fd in sources]
+    for place, fd in enumerate(high):
+        os.dup2(fd, place, inheritable=place <= STATUS_FD)
+    syscall.close_range(len(high))
+
+
+def _read(path: str) -> bytes:
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = open_in(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return b""
+    finally:
+        os.close(root)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return b""
+        with open(fd, "rb", closefd=False) as stream:
+            return stream.read(_LARGEST_PASSWD)
+    finally:
+        os.close(fd)
+
+
+def _enter(cwd: str) -> None:
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Through descriptors and no magic links: a working directory such as
+        # /proc/self/fd/7 must not lead anywhere (CVE-2024-21626).
+        directory = make_in(root, cwd, directory=True)
+        os.fchdir(directory)
+        os.close(directory)
+    finally:
+        os.close(root)
+
+
+def _give_up(orders: Orders, identity: Identity) -> None:
+    held = syscall.capget()
+    mask = capability.mask(orders.capabilities) & held
+    for number in range(held.bit_length()):
+        if held >> number & 1 and not mask >> number & 1:
+            syscall.prctl(syscall.PR_CAPBSET_DROP, number)
+    if orders.spec.no_new_privileges:
+        syscall.prctl(syscall.PR_SET_NO_NEW_PRIVS, 1)
+    elif orders.filter:
+        # Without it only a process with SYS_ADMIN may install a filter: do it while we may.
+        syscall.set_seccomp_filter(orders.filter)
+    os.setgroups(identity.groups)
+    os.setresgid(identity.gid, identity.gid, identity.gid)
+    os.setresuid(identity.uid, identity.uid, identity.uid)
+    syscall.capset(0 if identity.uid else mask)
+    # Changing ids clears it.
+    syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if orders.spec.no_new_privileges and orders.filter:
+        syscall.set_seccomp_filter(orders.filter)
+
+
+def _environment(lines: Sequence[str], home: str) -> dict[str, str]:
+    env: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition("=")
+        env[name] = value
+    env.setdefault("HOME", home)
+    return env
+
+
+def _find(program: str, env: dict[str, str]) -> str:
+    if "/" in program:
+        return program
+    denied = False
+    for directory in env.get("PATH", "").split(":"):
+        candidate = f"{directory or '.'}/{program}"
+        if os.path.isfile(candidate):
+            if os.access(candidate, os.X_OK):
+                return candidate
+            denied = True
+    if denied:
+        raise Failure(f"exec: {program}: permission denied", 126)
+    raise Failure(f"exec: {program}: not found in $PATH", 127)
+
+
+def _name(step: Step) -> str:
+    match step:
+        case steps.MountFilesystem():
+            return f"mount {step.fstype} at {step.target}"
+        case steps.BindMount():
+            return f"mount {step.source} at {step.target}"
+        case _:
+            return f"set up {getattr(step, 'path', '/dev')}"
+
+
+_STEPS: dict[type, Callable[[int, object, Orders], None]] = {
+    steps.MountFilesystem: _filesystem,  # type: ignore[dict-item]
+    steps.BindMount: _bind,  # type: ignore[dict-item]
+    steps.AttachTerminals: _terminals,  # type: ignore[dict-item]
+    steps.MakeDirectory: _directory,  # type: ignore[dict-item]
+    steps.MakeDevices: _devices,  # type: ignore[dict-item]
+    steps.MakeLink: _link,  # type: ignore[dict-item]
+    steps.Mask: _mask,  # type: ignore[dict-item]
+    steps.MakeReadOnly: _read_only,  # type: ignore[dict-item]
+}

@@ -1,0 +1,250 @@
+"""Start a container's process and wait for it: from a specification to an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import signal
+import stat
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from lamina.errors import Denied, EngineError, Unsupported
+from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
+from lamina.run import init, network
+from lamina.run.plan import DEVICES, plan
+from lamina.run.spec import ContainerSpec, Streams
+
+_KINDS = {kind.kind: kind for kind in EngineError.__subclasses__()}
+_TERMINALS = (("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_MISSING = {errno.ENOENT, errno.ENOTDIR}
+_ERROR_NUMBER = struct.Struct("q")
+
+
+class NotRoot(Denied):
+    """Containers need root in this version."""
+
+    def __init__(self) -> None:
+        super().__init__("running containers needs root", hint="run it with sudo")
+
+
+@dataclass
+class Running:
+    """A container's first process.  Somebody must `wait` for it, or `kill` it."""
+
+    pid: int
+    terminal: int = -1
+    """Our end of the container's terminal; whoever uses it closes it."""
+    refused: str = ""
+    """Why the program could not be executed; the exit status is then 126 or 127."""
+    _status: int | None = field(default=None, repr=False)
+
+    def wait(self) -> int:
+        """The exit status, 128 + n when signal n ended it."""
+        if self._status is None:
+            _, raw = os.waitpid(self.pid, 0)
+            self._take(raw)
+        return self._status or 0
+
+    def poll(self) -> int | None:
+        """The exit status if it has ended."""
+        if self._status is None:
+            pid, raw = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._take(raw)
+        return self._status
+
+    def _take(self, raw: int) -> None:
+        code = os.waitstatus_to_exitcode(raw)
+        self._status = code if code >= 0 else 128 - code
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal, if it is still there: all of the container ends with its first
+        process."""
+        if self._status is None:
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+
+def launch(spec: ContainerSpec, streams: Streams) -> int:
+    """Run the container to its end; returns its exit status as Docker has it.
+
+    126: the program cannot be executed; 127: there is none (a line on `streams.stderr`
+    says so); 128 + n: signal n ended it.  Nothing of it is left mounted or running,
+    and `spec.rootfs.upper` holds its changes and nothing of ours.
+
+    Raises EngineError when no container could be made (Docker's 125).  An exception
+    while it runs (KeyboardInterrupt) kills it.
+    """
+    running = start(spec, streams)
+    try:
+        if running.refused:
+            os.write(streams.stderr, f"lamina: {running.refused}\n".encode())
+        return running.wait()
+    except BaseException:
+        running.kill()
+        running.wait()
+        raise
+    finally:
+        if running.terminal >= 0:
+            os.close(running.terminal)
+
+
+def start(spec: ContainerSpec, streams: Streams) -> Running:
+    """Start the container: returns once its program runs, or was refused by the kernel.
+
+    Safe to call beside other threads.  Raises EngineError when no container could be made.
+    """
+    if os.geteuid() != 0:
+        raise NotRoot
+    trampoline.program(platform.machine())
+    granted = _capabilities(spec)
+    program = b""
+    if spec.seccomp and not spec.privileged:
+        program = seccomp.filter_for(granted, spec.cache)
+    _write_files(spec)
+    terminals, master = _make_terminals(spec)
+    devices = _host_devices() if spec.privileged else DEVICES
+    reader, writer = os.pipe()
+    orders = init.Orders(
+        spec,
+        plan(spec, devices=devices, unified=cgroup.detect() == "v2"),
+        *(granted, program, trampoline.descriptor(), writer, streams, terminals),
+    )
+    try:
+        pid = _fork(orders)
+    finally:
+        os.close(writer)
+        os.close(terminals)
+    running = Running(pid, master)
+    try:
+        return _started(running, reader, orders)
+    except BaseException:
+        running.kill()
+        running.wait()
+        if master >= 0:
+            os.close(master)
+        raise
+    finally:
+        os.close(reader)
+
+
+def _capabilities(spec: ContainerSpec) -> frozenset[str]:
+    if spec.privileged:
+        return capability.ALL
+    return capability.granted(spec.capabilities_add, spec.capabilities_drop)
+
+
+def _host_devices() -> list[str]:
+    """The names of the host's device nodes, as a privileged container gets them."""
+    ours = {"console", "ptmx"}
+    kinds = (stat.S_IFCHR, stat.S_IFBLK)
+    with os.scandir("/dev") as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if entry.name not in ours
+            and stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode) in kinds
+        )
+
+
+def _write_files(spec: ContainerSpec) -> None:
+    (spec.directory / "merged").mkdir(parents=True, exist_ok=True)
+    spec.rootfs.upper.mkdir(parents=True, exist_ok=True)
+    spec.rootfs.work.mkdir(parents=True, exist_ok=True)
+    hostname = spec.hostname or spec.identity[:12]
+    host_hosts = _host_file("/etc/hosts") if spec.network == "host" else ""
+    texts = {
+        "hosts": network.hosts(host_hosts, hostname, spec.extra_hosts),
+        "resolv.conf": _host_file("/etc/resolv.conf"),
+        "hostname": hostname + "\n",
+    }
+    for name, text in texts.items():
+        path = spec.directory / name
+        if not path.exists():  # a container that is started again keeps its own
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
+            path.chmod(0o644)
+
+
+def _host_file(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read(1 << 20)
+    except OSError:
+        return ""
+
+
+def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
+    """The container's devpts, and the master of its first terminal or -1.
+
+    Made here, so that the master need not be passed out of the container.
+    """
+    terminals = mounts.new_filesystem("devpts", _TERMINALS[1:], ("nosuid", "noexec"))
+    if not spec.process.terminal:
+        return terminals, -1
+    try:
+        master = os.open("ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=terminals)
+        syscall.unlock_terminal(master)
+    except OSError:
+        os.close(terminals)
+        raise
+    return terminals, master
+
+
+def _fork(orders: init.Orders) -> int:
+    """Fork the first process of a new pid namespace; returns its pid here."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with _new_pid_namespace(), warnings.catch_warnings():
+            # Python warns of forking beside threads; `init` needs none of their locks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+            if pid == 0:
+                init.main(orders)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
+
+
+@contextmanager
+def _new_pid_namespace() -> Iterator[None]:
+    """Let the next child of this thread be the first process of a new pid namespace."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscall.unshare(syscall.CLONE_NEWPID)
+        try:
+            yield
+        finally:
+            syscall.setns(own, syscall.CLONE_NEWPID)
+    finally:
+        os.close(own)
+
+
+def _started(running: Running, reader: int, orders: init.Orders) -> Running:
+    report = b""
+    while piece := os.read(reader, 65536):
+        report += piece
+    if not report:
+        return running
+    if len(report) == _ERROR_NUMBER.size:
+        code = -_ERROR_NUMBER.unpack(report)[0]
+        status = _NOT_FOUND if code in _MISSING else _NOT_EXECUTABLE
+        return _refuse(running, status, f"exec: {orders.spec.process.args[0]}: {os.strerror(code)}")
+    text, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")
+    if kind == "exec":
+        return _refuse(running, int(text), message)
+    raise _KINDS.get(kind, Unsupported)(message, hint=hint)
+
+
+def _refuse(running: Running, status: int, message: str) -> Running:
+    running.wait()
+    running._status = status
+    running.refused = message
+    return running
