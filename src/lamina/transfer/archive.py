@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from lamina.errors import Invalid, NotFound
 from lamina.layer.compression import decompress
 from lamina.layer.pipeline import reading, staged
 from lamina.oci import mediatype
@@ -44,6 +45,10 @@ _MAGIC = {
     b"\x1f\x8b": mediatype.OCI_LAYER_GZIP,
     b"\x28\xb5\x2f\xfd": mediatype.OCI_LAYER_ZSTD,
 }
+
+
+class NoSuchName(NotFound):
+    """The layout or archive has no image of that name."""
 
 
 class _Item(msgspec.Struct, rename="pascal"):
@@ -100,6 +105,36 @@ def read_images(members: Members) -> list[tuple[Source, tuple[str, ...]]]:
         f"{members.what} has no image in it: neither {DOCKER_FILE} nor {INDEX_FILE}",
         hint="lamina import   (makes an image from the tar of a root file system)",
     )
+
+
+def find_image(members: Members, name: str) -> Source:
+    """The image called `name` there (a whole reference or its tag alone); without a name
+    the only one.
+
+    Raises NoSuchName, or BadArchive when it is not clear which one is meant.
+    """
+    images = read_images(members)
+    there = ", ".join(each for _, names in images for each in names) or "images without names"
+    if not name:
+        if len(images) == 1:
+            return images[0][0]
+        raise BadArchive(
+            f"{members.what} has {len(images)} images",
+            hint=f"say which one after a colon: {there}" if images else "",
+        )
+    for source, names in images:
+        if any(_same_name(name, each) for each in names):
+            return source
+    raise NoSuchName(f"{members.what} has no image {name}", hint=f"it has: {there}")
+
+
+def _same_name(wanted: str, name: str) -> bool:
+    if wanted == name or name.endswith(":" + wanted):
+        return True
+    try:
+        return Reference.parse(wanted) == Reference.parse(name)
+    except Invalid:
+        return False
 
 
 def _read_items(members: Members) -> tuple[_Item, ...]:

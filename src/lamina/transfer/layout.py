@@ -10,12 +10,11 @@ from typing import Protocol
 
 import msgspec
 
-from lamina.errors import Invalid, NotFound
 from lamina.layer.pipeline import Tally, reading, tallied
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import amend, encode
-from lamina.oci.manifest import Index
+from lamina.oci.manifest import Index, Manifest
 from lamina.oci.reference import Reference
 from lamina.store.errors import DigestMismatch, SizeMismatch
 from lamina.transfer.members import MAX_DOCUMENT, BadArchive, Members, read_document
@@ -25,10 +24,6 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 LAYOUT_FILE = "oci-layout"
 INDEX_FILE = "index.json"
-
-
-class NoSuchName(NotFound):
-    """The layout or archive has no image of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +59,6 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
     full = descriptor.annotations.get(CONTAINERD_NAME, "")
     name = full or descriptor.annotations.get(REF_NAME, "")
     return (name,) if name else ()
-
-
-def choose(images: tuple[Named, ...], name: str, *, what: str) -> Named:
-    """The image called `name` (a whole reference or its tag alone); without a name the only one.
-
-    Raises NoSuchName, or BadArchive when it is not clear which one is meant.
-    """
-    there = ", ".join(each for image in images for each in image.names) or "images without names"
-    if not name:
-        if len(images) == 1:
-            return images[0]
-        raise BadArchive(
-            f"{what} has {len(images)} images", hint=f"say which one: {there}" if images else ""
-        )
-    for image in images:
-        if any(_same_name(name, each) for each in image.names):
-            return image
-    raise NoSuchName(f"{what} has no image {name}", hint=f"it has: {there}")
-
-
-def _same_name(wanted: str, name: str) -> bool:
-    if wanted == name or name.endswith(":" + wanted):
-        return True
-    try:
-        return Reference.parse(wanted) == Reference.parse(name)
-    except Invalid:
-        return False
 
 
 class LayoutSource:
@@ -165,8 +133,11 @@ class LayoutSink:
         self._files = files
         self._names = tuple(names)
         self.entries: tuple[Descriptor, ...] = ()
-        self.top = b""
-        """The last document put."""
+        self._top = b""
+
+    def top_manifest(self) -> Manifest:
+        """The image's manifest, once it is there.  Raises BadDocument for an index."""
+        return Manifest.parse(self._top)
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         return self._files.has(blob_name(descriptor.digest))
@@ -197,7 +168,7 @@ class LayoutSink:
     def put_document(self, descriptor: Descriptor, raw: bytes, *, tag: str = "") -> None:
         if not self.has_blob(descriptor):
             self._files.write(blob_name(descriptor.digest), len(raw), [raw])
-        self.top = raw
+        self._top = raw
         annotations = [{CONTAINERD_NAME: str(name), REF_NAME: name.tag} for name in self._names]
         if not annotations:
             annotations = [{REF_NAME: tag} if tag else {}]

@@ -38,7 +38,7 @@ def save(
         sink = LayoutSink(files, names)
         push(store, image, sink, tag="", progress=progress, compression=compression)
         entries += sink.entries
-        written.append((Manifest.parse(sink.top), names))
+        written.append((sink.top_manifest(), names))
     if form == "docker-archive":
         write_docker_files(files, written)
     files.finish(entries)
