@@ -14,7 +14,7 @@ FILES = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 ROWS = (
-    {"errors"},
+    {"errors", "text"},
     {"oci", "linux"},
     {"layer"},
     {"store", "registry"},

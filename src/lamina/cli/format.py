@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lamina.cli.safe import escape, to_json, width
+from lamina.text import UNITS, escape, prose_size, to_json, width
 
 __all__ = [
     "ago",
@@ -27,7 +27,6 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _PADDING = 3
 _NARROWEST = 10
 _SHORT_ID = 12
@@ -36,17 +35,9 @@ _SHORT_ID = 12
 def size(n: int) -> str:
     """Bytes as Docker's columns have them: `0B`, `4.26MB`, `252MB`; 1 MB is 10⁶ bytes."""
     value, unit = float(n), 0
-    while float(f"{value:.3g}") >= 1000 and unit < len(_UNITS) - 1:
+    while float(f"{value:.3g}") >= 1000 and unit < len(UNITS) - 1:
         value, unit = value / 1000, unit + 1
-    return f"{value:.3g}{_UNITS[unit]}"
-
-
-def prose_size(n: int) -> str:
-    """Bytes as a sentence has them: `0 B`, `52.4 MB`; one decimal, so that columns line up."""
-    value, unit = float(n), 0
-    while round(value, 1) >= 1000 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit else f"{n} B"
+    return f"{value:.3g}{UNITS[unit]}"
 
 
 def short_id(text: str) -> str:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from lamina.cli.app import App
-from lamina.cli.safe import escape
+from lamina.text import escape
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

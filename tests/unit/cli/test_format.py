@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.cli import safe
+from lamina import text as safe
 from lamina.cli.format import ago, escape, prose_size, render, short_id, size, table, to_json
 from lamina.cli.gotemplate import TemplateError
 

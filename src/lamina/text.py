@@ -1,4 +1,5 @@
-"""Text that others wrote (an image's names, labels, paths), made safe for a terminal.  Pure."""
+"""Text for people: sizes in words, and what others wrote (an image's names, labels,
+paths) made safe for a terminal.  Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +8,16 @@ from typing import Any
 
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\e"}
 _LINES = "\n\t"
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+"""Of sizes: 1 kB is 1000 bytes, as Docker counts."""
+
+
+def prose_size(n: int) -> str:
+    """Bytes as a sentence has them: `0 B`, `52.4 MB`; one decimal, so that columns line up."""
+    value, unit = float(n), 0
+    while round(value, 1) >= 1000 and unit < len(UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f} {UNITS[unit]}" if unit else f"{n} B"
 
 
 def escape(text: str, *, keep: str = "") -> str:
