@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lamina.base.archive import recipe_for
 from lamina.base.bootstrap import distribution_rootfs
+from lamina.base.busybox import busybox_rootfs, find_busybox
 
 CACHE = Path(__file__).parents[1] / ".cache"
 PLACE = CACHE / "bench"
@@ -34,6 +35,16 @@ def debian_tar() -> Path:
             partial.open("wb") as output,
         ):
             output.writelines(rootfs.chunks)
+    return path
+
+
+def busybox_tar() -> Path:
+    """What `lamina base busybox` is made of."""
+    path = PLACE / "busybox.tar"
+    if not path.exists():
+        rootfs = busybox_rootfs(find_busybox(environment=os.environ))
+        with _whole(path) as partial:
+            partial.write_bytes(b"".join(rootfs.chunks))
     return path
 
 

@@ -68,7 +68,8 @@ def timed(command: Sequence[str], environment: Mapping[str, str], what: str) -> 
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
-            raise Failed(f"{what}: {os.pread(errors, 4096, 0).decode(errors='replace').strip()}")
+            said = os.pread(errors, 1 << 16, 0).decode(errors="replace").strip()
+            raise Failed(f"{what}: {said[-300:]}")
     return Sample(seconds, usage.ru_maxrss * 1024)
 
 

@@ -114,13 +114,19 @@ def registry(directory: Path) -> Iterator[str]:
 
 
 @contextmanager
-def buildkit(disk: Path) -> Iterator[Path | None]:
-    """buildkitd with its runc worker; gives its socket, or None when it is not installed."""
+def buildkit(disk: Path, registry: str) -> Iterator[Path | None]:
+    """buildkitd with its runc worker; gives its socket, or None when it is not installed.
+
+    `registry` is one it may speak plain HTTP to.
+    """
     if not (shutil.which("buildkitd") and shutil.which("buildctl")):
         yield None
         return
     socket_path = disk / "buildkit.sock"
-    command = ["buildkitd", f"--root={disk / 'buildkit'}", f"--addr=unix://{socket_path}"]
+    config = disk / "buildkitd.toml"
+    config.write_text(f'[registry."{registry}"]\nhttp = true\n')
+    command = ["buildkitd", f"--config={config}", f"--root={disk / 'buildkit'}"]
+    command.append(f"--addr=unix://{socket_path}")
     with daemon(command, socket_path, disk / "buildkit.log"):
         yield socket_path
 
