@@ -14,9 +14,11 @@ def collect(store: Store) -> Reclaimed:
     blob and no layer is deleted: a flipped bit must not cost whole layers.
     """
     with store.leases.collecting():
-        for step in store.steps:
-            if not all(store.layers.has(each) for each in step.layers):
-                store.steps.remove(step.key)
+        useless = sum(
+            store.steps.remove(step.key)
+            for step in store.steps
+            if not all(store.layers.has(each) for each in step.layers)
+        )
         needs = needed(store)
         result = _sweep(store, needs) if needs.complete else Reclaimed((), (), 0)
         leftovers = (
@@ -26,7 +28,7 @@ def collect(store: Store) -> Reclaimed:
             + store.steps.sweep()
             + store.containers.sweep()
         )
-    return Reclaimed(result.layers, result.blobs, result.bytes + leftovers)
+    return Reclaimed(result.layers, result.blobs, result.bytes + useless + leftovers)
 
 
 def needed(store: Store) -> Needs:

@@ -318,8 +318,11 @@ class TreeLayers:
             except FileNotFoundError:
                 trash.rmdir()
                 return 0
-            freed = _delete_tree(trash)
-            return freed + sum(self._objects.release(entry) for entry in entries)
+            freed = _delete_tree(trash / "layer")
+            freed += sum(self._objects.release(entry) for entry in entries)
+            # Last: after a crash in between, this is what makes `sweep` look at the objects.
+            trash.rmdir()
+            return freed
 
     def sweep(self) -> int:
         """Delete what dead writers left; a living writer's directory stays.

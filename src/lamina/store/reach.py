@@ -54,7 +54,7 @@ def all_needs(
     store: Store,
     rows: Iterable[NamedImage],
     containers: Iterable[ContainerRecord],
-    steps: Iterable[StepResult],
+    steps: Iterable[StepResult] = (),
 ) -> Needs:
     """What these need together; an unreadable container record makes it incomplete."""
     needs = Needs(complete=not store.containers.damaged())
