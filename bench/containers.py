@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
+from pathlib import Path
 
 from bench import material
-from bench.measure import Engine, interleaved
+from bench.measure import Engine, Failed, interleaved
 from bench.rows import Bench, Row
+from lamina.engine import open_engine
+from lamina.run.launch import launch
+from lamina.run.spec import ContainerSpec, Overlay, Process, Streams
+
+_numbers = count()
 
 
 def run(bench: Bench) -> Sequence[Row]:
@@ -21,3 +30,36 @@ def run(bench: Bench) -> Sequence[Row]:
     trials = {name: partial(trial, engine) for name, engine in bench.engines.items()}
     figures, notes = interleaved(trials, max(bench.runs, 11))
     return [Row("run --rm IMAGE true", "ms", figures, 0.6, ("podman",), notes)]
+
+
+def warm(bench: Bench) -> Sequence[Row]:
+    """A container of `true` from start to exit, within this process: no command line."""
+    engine = bench.lamina
+    bench.ready(engine, "bench/busybox:tar", material.busybox_tar())
+    store = open_engine(Path(engine.prefix[-1])).store
+    layers = store.images.find("bench/busybox:tar").layers
+    lowers = tuple(store.layers.lower(layer) for layer in layers)
+    nothing = os.open(os.devnull, os.O_RDWR)
+
+    def trial() -> float:
+        directory = bench.disk / f"warm-{next(_numbers)}"
+        for part in ("upper", "work", "merged"):
+            (directory / part).mkdir(parents=True)
+        spec = ContainerSpec(
+            identity=f"{next(_numbers):064x}",
+            directory=directory,
+            rootfs=Overlay(lowers, directory / "upper", directory / "work", volatile=True),
+            process=Process(("true",), ("PATH=/bin",)),
+            cache=bench.disk / "warm-cache",
+        )
+        started = time.perf_counter()
+        status = launch(spec, Streams(nothing, nothing, nothing))
+        seconds = time.perf_counter() - started
+        if status != 0:
+            raise Failed(f"lamina launch: exit status {status}")
+        return seconds
+
+    (bench.disk / "warm-cache").mkdir()
+    figures, notes = interleaved({"lamina": trial}, max(bench.runs, 25))
+    os.close(nothing)
+    return [Row("container start to exit, warm process", "ms", figures, 0.010, (), notes)]

@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "import": transfer.import_,
     "push": transfer.push,
     "run": containers.run,
+    "warm": containers.warm,
     "build": builds.build,
     "images": stores.images,
     "memory": transfer.memory,
@@ -109,6 +110,8 @@ def figure(value: float, row: Row) -> str:
     """A number with its unit: `0.31 s`, `48 ms`, `96 MB`."""
     if row.unit == "s":
         return f"{value:.2f} s"
+    if row.unit == "ms" and value < 0.02:
+        return f"{value * 1e3:.1f} ms"
     return f"{value * 1e3:.0f} ms" if row.unit == "ms" else f"{value / 1e6:.0f} MB"
 
 
