@@ -112,12 +112,12 @@ def run(args: list[str]) -> int:
         return exit_.exit_code
     except click.ClickException as error:
         message = error.format_message().rstrip(".")
-        _report(message[:1].lower() + message[1:], _usage_hint(error))
+        report(message[:1].lower() + message[1:], _usage_hint(error))
         return error.exit_code
     except EngineError as error:
         if "--debug" in args:
             raise
-        _report(str(error), error.hint)
+        report(str(error), error.hint)
         return EXIT_STATUS.get(error.kind, 1)
     except KeyboardInterrupt:
         return 130
@@ -128,12 +128,12 @@ def run(args: list[str]) -> int:
     except OSError as error:
         if "--debug" in args:
             raise
-        _report(_os_error(error), "")
+        report(_os_error(error), "")
         return 1
     return status if isinstance(status, int) else 0
 
 
-def _report(message: str, hint: str) -> None:
+def report(message: str, hint: str) -> None:
     print(f"lamina: {message}", file=sys.stderr)
     if hint:
         print(f"  try: {hint}" if hint.startswith("lamina ") else f"  {hint}", file=sys.stderr)

@@ -1,0 +1,219 @@
+"""`lamina run`: a command in a new container, in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamina.cli.app import App, timestamp
+from lamina.errors import EngineError, Invalid, Unsupported
+
+if TYPE_CHECKING:
+    from lamina.run.request import RunRequest
+    from lamina.store.contract import Image
+
+_FAILED = 125
+"""Docker's exit status when the container itself could not be made."""
+
+
+class NotATerminal(Invalid):
+    """-i and -t together need a terminal to read from."""
+
+
+@click.command(
+    epilog="Example: lamina run --rm -it debian:bookworm bash",
+    context_settings={"allow_interspersed_args": False},
+)
+@click.option("-i", "--interactive", is_flag=True, help="Keep standard input open.")
+@click.option("-t", "--tty", is_flag=True, help="Give the container a terminal.")
+@click.option("-d", "--detach", is_flag=True, help="Run in the background (not yet there).")
+@click.option("--rm", "remove", is_flag=True, help="Remove the container when it ends.")
+@click.option("--name", help="The container's name (default: a random one).")
+@click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Set a variable.")
+@click.option(
+    "--env-file",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read variables from a file, one NAME=VALUE a line.",
+)
+@click.option("-w", "--workdir", default="", help="The directory to start in.")
+@click.option("-u", "--user", default="", metavar="USER[:GROUP]", help="Names or numbers.")
+@click.option(
+    "-v", "--volume", multiple=True, metavar="[SOURCE:]TARGET[:ro]", help="Mount a path or volume."
+)
+@click.option("--mount", multiple=True, metavar="type=…,source=…,target=…", help="Mount.")
+@click.option("--tmpfs", multiple=True, metavar="TARGET[:OPTIONS]", help="Mount a tmpfs.")
+@click.option("--entrypoint", help="Replace the image's entry point ('' for none).")
+@click.option("-h", "--hostname", default="", help="The host name inside.")
+@click.option(
+    "--network",
+    "--net",
+    type=click.Choice(["host", "none"]),
+    default="host",
+    show_default=True,
+    help="The host's network, or none at all.",
+)
+@click.option("--add-host", multiple=True, metavar="NAME:ADDRESS", help="Add to /etc/hosts.")
+@click.option("--read-only", is_flag=True, help="Make the root file system read-only.")
+@click.option("--cap-add", multiple=True, metavar="NAME", help="Give a capability (or all).")
+@click.option("--cap-drop", multiple=True, metavar="NAME", help="Take a capability (or all).")
+@click.option("--privileged", is_flag=True, help="Lift every restriction. Not a sandbox then.")
+@click.option(
+    "--security-opt",
+    multiple=True,
+    metavar="seccomp=unconfined|no-new-privileges=false",
+    help="Lift one restriction.",
+)
+@click.option("-l", "--label", multiple=True, metavar="NAME[=VALUE]", help="Label the container.")
+@click.option("--platform", default="", metavar="OS/ARCH", help="Of a multi-platform image.")
+@click.option(
+    "--pull",
+    type=click.Choice(["missing", "always", "never"]),
+    default="missing",
+    show_default=True,
+    help="When to pull the image.",
+)
+@click.option("--init", is_flag=True, hidden=True)
+@click.help_option("--help")
+@click.argument("image")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def command(app: App, /, **options: Any) -> int:
+    """Run a command in a new container of IMAGE.
+
+    The exit status is the command's; 125 when the container could not be made,
+    126 when the command cannot be executed, 127 when there is none, and 128 + n
+    when signal n ended it.
+    """
+    try:
+        return _run(app, options)
+    except EngineError as error:
+        if app.debug:
+            raise
+        from lamina.cli.main import report
+
+        report(str(error), error.hint)
+        return _FAILED
+
+
+def _run(app: App, options: dict[str, Any]) -> int:
+    from lamina.run.container import Naming, run
+    from lamina.run.spec import Streams
+
+    if options["detach"]:
+        raise Unsupported(
+            "containers in the background are not there yet", hint="run without -d, in a terminal"
+        )
+    if options["tty"] and options["interactive"] and not os.isatty(0):
+        raise NotATerminal("the input device is not a terminal", hint="leave out -t")
+    request = _request(options)
+    image = _find(app, options)
+    naming = Naming(os.urandom(32).hex(), options["name"] or _free_name(app), options["image"])
+    sys.stdout.flush()
+    return run(app.engine.store, image, request, naming, now=timestamp, streams=Streams(0, 1, 2))
+
+
+def _request(options: dict[str, Any]) -> RunRequest:
+    from lamina.run.request import (
+        RunRequest,
+        environment_lines,
+        parse_mount,
+        parse_tmpfs,
+        parse_volume,
+    )
+
+    files = [line for path in options["env_file"] for line in _env_file(path)]
+    seccomp, no_new_privileges = _security(options["security_opt"])
+    return RunRequest(
+        command=options["command"],
+        entrypoint=options["entrypoint"],
+        env=tuple(environment_lines([*files, *options["env"]], os.environ)),
+        workdir=_workdir(options["workdir"]),
+        user=options["user"],
+        mounts=(
+            *map(parse_volume, options["volume"]),
+            *map(parse_mount, options["mount"]),
+            *map(parse_tmpfs, options["tmpfs"]),
+        ),
+        hostname=options["hostname"],
+        network=options["network"],
+        interactive=options["interactive"],
+        terminal=options["tty"],
+        read_only=options["read_only"],
+        privileged=options["privileged"],
+        capabilities_add=options["cap_add"],
+        capabilities_drop=options["cap_drop"],
+        extra_hosts=options["add_host"],
+        labels={name: value for name, _, value in (x.partition("=") for x in options["label"])},
+        seccomp=seccomp,
+        no_new_privileges=no_new_privileges and not options["privileged"],
+        remove=options["remove"],
+    )
+
+
+def _workdir(text: str) -> str:
+    if text and not text.startswith("/"):
+        raise Invalid(f"the working directory {text!r} is not absolute", hint=f"-w /{text}")
+    return text
+
+
+def _env_file(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise Invalid(f"{path} is not UTF-8 text") from None
+    return [line.lstrip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _security(options: tuple[str, ...]) -> tuple[bool, bool]:
+    """Whether seccomp and no_new_privs are on."""
+    seccomp = no_new_privileges = True
+    for text in options:
+        match text.replace(":", "=").partition("="):
+            case ("seccomp", _, "unconfined"):
+                seccomp = False
+            case ("no-new-privileges", _, "" | "true" | "false" as value):
+                no_new_privileges = value != "false"
+            case _:
+                raise Unsupported(
+                    f"unknown security option {text!r}",
+                    hint="seccomp=unconfined and no-new-privileges=false are known",
+                )
+    return seccomp, no_new_privileges
+
+
+def _find(app: App, options: dict[str, Any]) -> Image:
+    from lamina.store.errors import ImageNotFound
+
+    name, when, platform = options["image"], options["pull"], options["platform"]
+    if when != "always":
+        try:
+            return app.engine.store.images.find(name, platform=platform)
+        except ImageNotFound:
+            if when == "never":
+                raise
+    _pull(name, platform)
+    return app.engine.store.images.find(name, platform=platform)
+
+
+def _pull(name: str, platform: str) -> None:
+    from contextlib import redirect_stdout
+
+    from lamina.cli.pull import command as pull
+
+    with redirect_stdout(sys.stderr):  # standard output is the container's
+        click.get_current_context().invoke(pull, name=name, platform=platform or None)
+
+
+def _free_name(app: App) -> str:
+    """A random name that no container has; `create` has the last word on it."""
+    from lamina.cli.random_names import random_name
+
+    taken = {record.name for record in app.engine.store.containers}
+    while (name := random_name()) in taken:
+        pass
+    return name
