@@ -17,6 +17,7 @@ COMMANDS = {
     "base": ("base", "Make a base image from a distribution's packages"),
     "build": ("build", "Build an image from a Dockerfile"),
     "commit": ("commit", "Make an image from a container's changes"),
+    "completion": ("completion", "Print the completion script of a shell"),
     "copy": ("copy", "Copy an image between registries, layouts and archives"),
     "cp": ("cp", "Copy files between a container and the host"),
     "diff": ("diff", "Show what a container changed"),
