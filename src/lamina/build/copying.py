@@ -1,0 +1,100 @@
+"""COPY and ADD: a selection laid out under a destination, by BuildKit's rules.
+
+A directory gives its contents, a file goes into a destination that is a
+directory or ends with a slash, else it takes the destination's name.  A
+destination that is not there is made: with the source directory's mode when
+no slash asks for it, else 0755.  Directories below the first level carry their
+metadata over; the destination itself keeps its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from lamina.build.graph import CopyOp, Document
+from lamina.build.select import Selected
+from lamina.build.tree import Tree, clean
+from lamina.build.unpack import is_archive, unpack
+from lamina.build.upper import Upper
+from lamina.layer.entry import Entry, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Copier:
+    """One COPY: where to, and what the files' metadata become."""
+
+    op: CopyOp
+    tree: Tree
+    upper: Upper
+    owner: tuple[int, int] | None
+    """None keeps the source's."""
+    now: int
+    """The mtime of documents, in nanoseconds."""
+
+    def run(self, selection: Sequence[Selected]) -> None:
+        """Copy everything.  Raises InTheWay, ContextChanged, OSError."""
+        dest = self.upper.resolve(clean(self.op.dest))
+        owner = self.owner or (0, 0)
+        into = self.op.dest.endswith("/")
+        self.upper.make_directories(dest if into else dest.rpartition("/")[0], owner)
+        for each in selection:
+            self._one(each, dest, into)
+        for document in self.op.documents:
+            self._document(document, dest, into)
+        self.upper.finish()
+
+    def _one(self, each: Selected, dest: str, into: bool) -> None:
+        if each.entry.kind is Kind.DIRECTORY:
+            self.upper.put_directory(dest, self._made(each.entry), overwrite=False)
+            self._contents(each.entry, dest)
+        elif self.op.unpack and is_archive(self.tree, each.entry):
+            self.upper.make_directories(dest)
+            unpack(self.tree, each.entry, self.upper, dest)
+        else:
+            self._other(each.entry, self._target(each.name, dest, into))
+
+    def _target(self, name: str, dest: str, into: bool) -> str:
+        """Where a file of that name goes."""
+        found = self.upper.lookup(dest)
+        if not into and (found is None or found.kind is not Kind.DIRECTORY):
+            return dest
+        return self.upper.resolve(f"{dest}/{name}" if dest else name)
+
+    def _contents(self, directory: Entry, dest: str) -> None:
+        pending = [(directory.path, dest)]
+        while pending:
+            source, target = pending.pop()
+            for entry in self.tree.children(source):
+                path = f"{target}/{entry.name}" if target else entry.name
+                if entry.kind is Kind.DIRECTORY:
+                    self.upper.put_directory(path, self._made(entry), overwrite=True)
+                    pending.append((entry.path, path))
+                else:
+                    self._other(entry, path)
+
+    def _other(self, entry: Entry, path: str) -> None:
+        made = self._made(entry)
+        if entry.kind not in (Kind.FILE, Kind.HARDLINK):
+            self.upper.put_special(path, made)
+            return
+        source = self.tree.open(entry)
+        try:
+            self.upper.put_file(path, made, source)
+        finally:
+            os.close(source)
+
+    def _document(self, document: Document, dest: str, into: bool) -> None:
+        path = self._target(document.name, dest, into)
+        content = document.content.encode("utf-8", "surrogateescape")
+        entry = Entry(path, Kind.FILE, 0o644, 0, 0, len(content), self.now)
+        self.upper.write_file(path, self._made(entry), [content])
+
+    def _made(self, entry: Entry) -> Entry:
+        """The entry with the owner and mode that the instruction asks for."""
+        uid, gid = self.owner if self.owner is not None else (entry.uid, entry.gid)
+        mode = entry.mode if self.op.mode is None else self.op.mode
+        return msgspec.structs.replace(entry, uid=uid, gid=gid, mode=mode)

@@ -1,0 +1,290 @@
+"""Variables in a Dockerfile's words: `$v ${v} ${v:-w} ${v#p} ${v/p/r}` and their kin.  Pure.
+
+The rules are those of BuildKit's shell lexer, which are not quite a shell's:
+single quotes are literal, the escape character drops itself outside quotes,
+inside double quotes it escapes `"`, `$` and itself only; patterns know `*`,
+`?` and an escape, no brackets; `${v:=w}` is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from lamina.errors import Invalid
+
+_SPECIAL = "@*#?-$!"
+
+
+class BadSubstitution(Invalid):
+    """A word that cannot be expanded."""
+
+
+def expand(text: str, values: Mapping[str, str], *, escape: str = "\\") -> str:
+    """`text` as one word: variables replaced, quotes removed.  Raises BadSubstitution."""
+    return _Lexer(text, values, escape).run()[0]
+
+
+def expand_words(text: str, values: Mapping[str, str], *, escape: str = "\\") -> list[str]:
+    """`text` split at blanks outside quotes; blanks that come from a variable split too."""
+    return _Lexer(text, values, escape).run()[1]
+
+
+def expand_document(text: str, values: Mapping[str, str]) -> str:
+    """A heredoc's text: variables replaced, quotes as they are, `\\` drops itself."""
+    return _Lexer(text, values, "\\", plain_quotes=True).run()[0]
+
+
+def raw_words(text: str) -> list[str]:
+    """`text` split at blanks outside quotes, nothing expanded or removed; nothing when
+    a quote has no end."""
+    try:
+        return _Lexer(text, {}, "\\", keep_marks=True, keep_unset=True).run()[1]
+    except BadSubstitution:
+        return []
+
+
+def unquoted(text: str) -> str | None:
+    """The single word that `text` is without its quotes; None when it is not one word."""
+    try:
+        words = _Lexer(text, {}, "\\", keep_unset=True).run()[1]
+    except BadSubstitution:
+        return None
+    return words[0] if len(words) == 1 else None
+
+
+class _Words:
+    """Collects the words of a text as it is read."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.word = ""
+        self.begun = False
+
+    def split(self, text: str) -> None:
+        """Text whose blanks end a word."""
+        for mark in text:
+            if not mark.isspace():
+                self.keep(mark)
+            elif self.begun:
+                self._end()
+
+    def keep(self, text: str) -> None:
+        """Text whose blanks belong to the word."""
+        self.word += text
+        self.begun = True
+
+    def _end(self) -> None:
+        if self.word:
+            self.done.append(self.word)
+        self.word, self.begun = "", False
+
+    def all(self) -> list[str]:
+        self._end()
+        return self.done
+
+
+class _Lexer:
+    """One pass over a text."""
+
+    def __init__(
+        self,
+        text: str,
+        values: Mapping[str, str],
+        escape: str,
+        *,
+        plain_quotes: bool = False,
+        keep_marks: bool = False,
+        keep_unset: bool = False,
+    ) -> None:
+        self.text = text
+        self.values = values
+        self.escape = escape
+        self.quotes: dict[str, Callable[[], str]] = {}
+        if not plain_quotes:
+            self.quotes = {"'": self._single, '"': self._double}
+        self.keep_marks = keep_marks
+        self.keep_unset = keep_unset
+        self.place = 0
+
+    def run(self) -> tuple[str, list[str]]:
+        return self._until("", raw=False)
+
+    def _peek(self) -> str:
+        return self.text[self.place : self.place + 1]
+
+    def _next(self) -> str:
+        mark = self._peek()
+        self.place += 1
+        return mark
+
+    def _until(self, stop: str, *, raw: bool) -> tuple[str, list[str]]:
+        """Everything up to `stop`, or to the end when that is empty; `raw` keeps escapes."""
+        result, words = "", _Words()
+        while mark := self._peek():
+            if mark == stop:
+                self.place += 1
+                return result, words.all()
+            if mark == "$":
+                piece = self._dollar()
+                words.split(piece)
+            elif mark in self.quotes:
+                piece = self.quotes[mark]()
+                words.keep(piece)
+            elif mark == self.escape:
+                piece = self._escaped(raw or self.keep_marks)
+                words.keep(piece)
+            else:
+                piece = self._next()
+                words.split(piece)
+            result += piece
+        if stop:
+            raise BadSubstitution(f"in {self.text!r} a {stop} is missing")
+        return result, words.all()
+
+    def _escaped(self, raw: bool) -> str:
+        mark = self._next()
+        return (mark if raw else "") + self._next()
+
+    def _single(self) -> str:
+        self.place += 1
+        end = self.text.find("'", self.place)
+        if end < 0:
+            raise BadSubstitution(f"in {self.text!r} a single quote has no end")
+        inner = self.text[self.place : end]
+        self.place = end + 1
+        return f"'{inner}'" if self.keep_marks else inner
+
+    def _double(self) -> str:
+        self.place += 1
+        result = ""
+        while mark := self._peek():
+            if mark == '"':
+                self.place += 1
+                return f'"{result}"' if self.keep_marks else result
+            if mark == "$":
+                result += self._dollar()
+            elif mark == self.escape:
+                self.place += 1
+                follows = self._peek()
+                if follows and follows in ('"', "$", self.escape):
+                    result += (mark if self.keep_marks else "") + self._next()
+                elif follows:
+                    result += mark
+            else:
+                result += self._next()
+        raise BadSubstitution(f"in {self.text!r} a double quote has no end")
+
+    def _dollar(self) -> str:
+        begin = self.place
+        self.place += 1
+        if self._peek() != "{":
+            name = self._name()
+            return self._value(name, begin) if name else "$"
+        self.place += 1
+        if not self._peek():
+            raise self._missing_brace()
+        if self._peek() in "{}:":
+            raise BadSubstitution(f"in {self.text!r} the variable has no name")
+        name = self._name()
+        mark = self._next()
+        if mark == "}":
+            return self._value(name, begin)
+        if mark == "/":
+            return self._replaced(name, begin)
+        colon = mark == ":"
+        if colon:
+            mark = self._next()
+        if not mark:
+            raise self._missing_brace()
+        if mark not in "+-?#%" or (colon and mark in "#%"):
+            shown = (":" if colon else "") + mark
+            raise BadSubstitution(f"in {self.text!r} the modifier {shown} is not known")
+        return self._modified(name, mark, colon, begin)
+
+    def _missing_brace(self) -> BadSubstitution:
+        return BadSubstitution(f"in {self.text!r} a }} is missing")
+
+    def _name(self) -> str:
+        begin = self.place
+        first = self._peek()
+        if first and first in _SPECIAL:
+            self.place += 1
+        elif first.isdigit():
+            while self._peek().isdigit():
+                self.place += 1
+        else:
+            while self._peek().isalnum() or self._peek() == "_":
+                self.place += 1
+        return self.text[begin : self.place]
+
+    def _value(self, name: str, begin: int) -> str:
+        if name not in self.values and self.keep_unset:
+            return self.text[begin : self.place]
+        return self.values.get(name, "")
+
+    def _modified(self, name: str, mark: str, colon: bool, begin: int) -> str:
+        word = self._until("}", raw=mark in "#%")[0]
+        value = self.values.get(name)
+        if self.keep_unset and value is None:
+            return self.text[begin : self.place]
+        is_set = value is not None and not (colon and value == "")
+        if mark == "-":
+            return value or "" if is_set else word
+        if mark == "+":
+            return word if is_set else ""
+        if mark == "?":
+            if not is_set:
+                raise BadSubstitution(f"{name}: {word or 'is not allowed to be unset'}")
+            return value or ""
+        greedy = word.startswith(mark)
+        trim = _without_suffix if mark == "%" else _without_prefix
+        return trim(value or "", word[1:] if greedy else word, greedy)
+
+    def _replaced(self, name: str, begin: int) -> str:
+        every = self._peek() == "/"
+        if every:
+            self.place += 1
+        pattern = self._until("/", raw=True)[0]
+        replacement = self._until("}", raw=True)[0]
+        value = self.values.get(name)
+        if self.keep_unset and value is None:
+            return self.text[begin : self.place]
+        compiled = re.compile(_regex(pattern), re.DOTALL)
+        return compiled.sub(lambda _: replacement, value or "", count=0 if every else 1)
+
+
+def _regex(pattern: str) -> str:
+    parts: list[str] = []
+    marks = iter(pattern)
+    for mark in marks:
+        if mark == "*":
+            parts.append(".*")
+        elif mark == "?":
+            parts.append(".")
+        elif mark == "\\":
+            follows = next(marks, "")
+            if not follows:
+                raise BadSubstitution(f"the pattern {pattern!r} ends with an escape")
+            parts.append(re.escape(follows))
+        else:
+            parts.append(re.escape(mark))
+    return "".join(parts)
+
+
+def _without_prefix(value: str, pattern: str, greedy: bool) -> str:
+    compiled = re.compile(_regex(pattern), re.DOTALL)
+    sizes = range(len(value), -1, -1) if greedy else range(len(value) + 1)
+    for size in sizes:
+        if compiled.fullmatch(value, 0, size):
+            return value[size:]
+    return value
+
+
+def _without_suffix(value: str, pattern: str, greedy: bool) -> str:
+    compiled = re.compile(_regex(pattern), re.DOTALL)
+    starts = range(len(value) + 1) if greedy else range(len(value), -1, -1)
+    for start in starts:
+        if compiled.fullmatch(value, start):
+            return value[:start]
+    return value

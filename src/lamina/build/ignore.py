@@ -1,0 +1,89 @@
+"""`.dockerignore`: which files of a context do not exist for the build.  Pure."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+
+from lamina.build.wildcard import BadPattern, compile_ignore, is_pattern
+from lamina.errors import Invalid
+
+
+class BadIgnoreFile(Invalid):
+    """A line of an ignore file is no pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    pattern: str
+    includes: bool
+    matcher: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """The rules of one ignore file, in order: the last one that matches decides."""
+
+    rules: tuple[_Rule, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, *, name: str = ".dockerignore") -> Ignore:
+        """Read an ignore file.  Raises BadIgnoreFile, naming the line."""
+        rules: list[_Rule] = []
+        for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+            pattern = "" if line.startswith("#") else line.strip()
+            if not pattern:
+                continue
+            includes = pattern.startswith("!")
+            pattern = pattern[1:].strip() if includes else pattern
+            if not pattern:
+                raise BadIgnoreFile(f"{name}:{number}: an exclamation mark without a pattern")
+            cleaned = _clean(pattern)
+            if cleaned == ".":
+                # BuildKit skips it: a context cannot exclude itself.
+                continue
+            try:
+                rules.append(_Rule(cleaned, includes, compile_ignore(cleaned)))
+            except BadPattern as error:
+                raise BadIgnoreFile(f"{name}:{number}: {error}") from None
+        return cls(tuple(rules))
+
+    def excludes(self, path: str) -> bool:
+        """Whether `path` (relative, clean) is left out: it, or a directory above it, matches."""
+        excluded = False
+        chain: list[str] = []
+        for rule in self.rules:
+            if rule.includes != excluded:
+                continue
+            chain = chain or _with_parents(path)
+            if any(rule.matcher.fullmatch(each) for each in chain):
+                excluded = not rule.includes
+        return excluded
+
+    def prunes(self, directory: str) -> bool:
+        """Whether nothing below the excluded `directory` can come back through a `!` rule."""
+        return not any(
+            rule.includes
+            and (is_pattern(rule.pattern.split("/")[0]) or _may_lie_below(rule.pattern, directory))
+            for rule in self.rules
+        )
+
+
+def _clean(pattern: str) -> str:
+    return posixpath.normpath(pattern.lstrip("/") or "/").lstrip("/") or "."
+
+
+def _with_parents(path: str) -> list[str]:
+    parts = path.split("/")
+    return [path, *("/".join(parts[:count]) for count in range(1, len(parts)))]
+
+
+def _may_lie_below(pattern: str, directory: str) -> bool:
+    """Whether the components of a pattern before its first wildcard agree with `directory`."""
+    for ours, theirs in zip(pattern.split("/"), directory.split("/"), strict=False):
+        if is_pattern(ours):
+            return True
+        if ours != theirs:
+            return False
+    return True

@@ -1,0 +1,293 @@
+"""Instructions to a graph: stages by name and number, only those that the target needs.
+
+Expansion needs the variables of base images, so planning asks a resolver for
+each image it meets; nothing else here leaves memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lamina.build import metadata, steps
+from lamina.build.dockerfile import Dockerfile, Instruction, parse_line, quoted_words
+from lamina.build.expand import BadSubstitution, expand
+from lamina.build.graph import BaseOp, Graph, Vertex
+from lamina.build.source import DockerfileError, Span
+from lamina.build.stage import DEFAULT_PATH, Settings, Stage, unknown_flag
+from lamina.errors import EngineError, Invalid
+from lamina.oci.config import Execution
+from lamina.oci.platform import Platform
+from lamina.store.contract import Image
+
+Resolver = Callable[[str, str], Image]
+"""Finds an image by name and platform ("" is the target's); raises ImageNotFound and its kin."""
+_STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+_FREE_ARGS = frozenset(steps.PROXIES) | {
+    "SOURCE_DATE_EPOCH",
+    "BUILDKIT_SYNTAX",
+    "BUILDKIT_INLINE_CACHE",
+    "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+}
+
+
+class NoSuchStage(Invalid):
+    """`--target` names no stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build: the target's stage, and what the user should hear of."""
+
+    stage: Stage
+    image: Image | None
+    """The image that the target starts from, through however many stages; None for scratch."""
+    unused_args: tuple[str, ...]
+    """`--build-arg` names that no ARG declares."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A FROM with its instructions, not yet looked at."""
+
+    number: int
+    name: str
+    base: str
+    platform: str
+    line: Instruction
+    body: tuple[Instruction, ...]
+
+
+def plan(dockerfile: Dockerfile, settings: Settings, resolve: Resolver) -> Plan:
+    """The graph of `settings.target`, the last stage by default.
+
+    Raises DockerfileError or NotYet, pointing at the instruction; NoSuchStage.
+    """
+    planner = _Planner(dockerfile, settings, resolve)
+    stage = planner.stage(planner.target())
+    if settings.labels:
+        labels = {**(stage.execution.labels or {}), **settings.labels}
+        stage.change(labels=labels)
+    return Plan(stage, planner.images[id(stage)], planner.unused_args())
+
+
+class _Planner:
+    def __init__(self, dockerfile: Dockerfile, settings: Settings, resolve: Resolver) -> None:
+        self.dockerfile = dockerfile
+        self.source = dockerfile.source
+        self.settings = settings
+        self.resolve = resolve
+        self.graph = Graph()
+        self.globals = _platform_args(settings)
+        self.drafts = self._drafts()
+        self.done: dict[int, Stage] = {}
+        self.images: dict[int, Image | None] = {}
+
+    def _drafts(self) -> list[_Draft]:
+        heads: list[tuple[Instruction, list[Instruction]]] = []
+        for line in self.dockerfile.instructions:
+            if line.keyword == "FROM":
+                heads.append((line, []))
+            elif heads:
+                heads[-1][1].append(line)
+            elif line.keyword == "ARG":
+                self._global_arg(line)
+            else:
+                raise DockerfileError(
+                    self.source, line.span, f"{line.keyword} before the first FROM"
+                )
+        if not heads:
+            last = self.dockerfile.instructions[-1].span
+            raise DockerfileError(self.source, last, "there is no FROM")
+        return [self._draft(number, *head) for number, head in enumerate(heads)]
+
+    def _global_arg(self, line: Instruction) -> None:
+        for word in quoted_words(line.text, self.dockerfile.escape):
+            name, equals, default = word.partition("=")
+            if name in self.settings.build_args:
+                self.globals[name] = self.settings.build_args[name]
+            elif equals:
+                self.globals[name] = self._expand(line, default)
+
+    def _expand(self, line: Instruction, text: str) -> str:
+        try:
+            return expand(text, self.globals, escape=self.dockerfile.escape)
+        except BadSubstitution as error:
+            raise DockerfileError(self.source, line.place(text), str(error)) from None
+
+    def _draft(self, number: int, line: Instruction, body: list[Instruction]) -> _Draft:
+        platform = ""
+        for flag in line.flags:
+            if flag.name != "platform":
+                raise unknown_flag(self.source, line, flag, ("platform",))
+            platform = self._expand(line, flag.value or "")
+        words = line.words()
+        name = ""
+        if len(words) == 3 and words[1].upper() == "AS":
+            name = words[2].lower()
+            if not _STAGE_NAME.fullmatch(name):
+                raise DockerfileError(
+                    self.source,
+                    line.place(words[2]),
+                    f"not a name for a stage: {words[2]}",
+                    note="a letter, then letters, digits, _ . -",
+                )
+        elif len(words) != 1:
+            raise DockerfileError(
+                self.source, line.place(words[1]), "FROM takes an image, and AS with a name"
+            )
+        base = self._expand(line, words[0])
+        if not base:
+            raise DockerfileError(
+                self.source,
+                line.place(words[0]),
+                f"{words[0]} is empty here: no image to start from",
+            )
+        return _Draft(number, name, base, platform, line, tuple(body))
+
+    def target(self) -> int:
+        """The number of the stage to build.  Raises NoSuchStage."""
+        wanted = self.settings.target.lower()
+        if not wanted:
+            return len(self.drafts) - 1
+        found = self._number(wanted, len(self.drafts))
+        if found is None:
+            names = ", ".join(draft.name or str(draft.number) for draft in self.drafts)
+            raise NoSuchStage(
+                f"{self.source.name} has no stage {self.settings.target}", hint=f"it has: {names}"
+            )
+        return found
+
+    def _number(self, name: str, before: int) -> int | None:
+        """The last stage of that name among the first `before`, else the one of that number."""
+        for draft in reversed(self.drafts[:before]):
+            if draft.name and draft.name == name.lower():
+                return draft.number
+        return int(name) if name.isdecimal() and int(name) < before else None
+
+    def stage(self, number: int) -> Stage:
+        """The stage, planned once, with whatever it needs."""
+        if number not in self.done:
+            draft = self.drafts[number]
+            stage = self._begin(draft)
+            self._triggers(stage, draft)
+            for line in draft.body:
+                self._dispatch(stage, draft, line)
+            self.done[number] = stage
+        return self.done[number]
+
+    def _begin(self, draft: _Draft) -> Stage:
+        inherited = None
+        if not draft.base.isdecimal():
+            inherited = self._number(draft.base, draft.number)
+        if inherited is not None:
+            return self._from_stage(draft, self.stage(inherited))
+        image = self._image(draft.base, draft.platform, draft.line)
+        vertex = self._base_vertex(draft.base, image, draft.line)
+        execution = Execution(working_dir="/", env=(f"PATH={DEFAULT_PATH}",))
+        if image is not None:
+            execution = image.config.execution
+        stage = self._new_stage(draft, vertex, execution)
+        stage.author = image.config.author if image else ""
+        self.images[id(stage)] = image
+        return stage
+
+    def _from_stage(self, draft: _Draft, base: Stage) -> Stage:
+        stage = self._new_stage(draft, base.tip, base.execution)
+        stage.author = base.author
+        stage.history = list(base.history)
+        self.images[id(stage)] = self.images[id(base)]
+        return stage
+
+    def _new_stage(self, draft: _Draft, tip: Vertex, execution: Execution) -> Stage:
+        return Stage(
+            self.source,
+            self.dockerfile.escape,
+            self.graph,
+            self.settings,
+            tip,
+            execution,
+            draft.name,
+            variables=execution.environment(),
+        )
+
+    def _image(self, name: str, platform: str, line: Instruction) -> Image | None:
+        if name == "scratch":
+            return None
+        try:
+            return self.resolve(name, platform)
+        except EngineError as error:
+            if error.kind == "corrupt":
+                raise
+            raise DockerfileError(
+                self.source, line.place(name), str(error), note=error.hint
+            ) from None
+
+    def _base_vertex(self, name: str, image: Image | None, line: Instruction) -> Vertex:
+        layers = image.layers if image else ()
+        return self.graph.add(BaseOp(name, layers), instruction=line, title=f"base {name}")
+
+    def _triggers(self, stage: Stage, draft: _Draft) -> None:
+        """Carry out what the base image's ONBUILD lines ask for, at the FROM."""
+        triggers = stage.execution.on_build or ()
+        stage.change(on_build=None)
+        for text in triggers:
+            span = Span(draft.line.span.line, draft.line.span.column, draft.line.span.width)
+            self._dispatch(stage, draft, parse_line(self.source, text, span))
+
+    def _dispatch(self, stage: Stage, draft: _Draft, line: Instruction) -> None:
+        if line.flags and line.keyword not in ("RUN", "COPY", "ADD", "HEALTHCHECK"):
+            raise unknown_flag(self.source, line, line.flags[0], ())
+        if line.keyword == "ARG":
+            metadata.arg(stage, line, self._inherited(draft))
+        elif line.keyword == "COPY":
+            steps.copy(stage, line, lambda name: self._origin(draft, line, name))
+        elif line.keyword == "ADD":
+            steps.add(stage, line)
+        elif line.keyword == "RUN":
+            steps.run(stage, line)
+        elif line.keyword == "WORKDIR":
+            steps.workdir(stage, line)
+        else:
+            metadata.METADATA[line.keyword](stage, line)
+
+    def _inherited(self, draft: _Draft) -> dict[str, str]:
+        return {**self.globals, "TARGETSTAGE": draft.name or str(draft.number)}
+
+    def _origin(self, draft: _Draft, line: Instruction, name: str) -> Vertex:
+        """What COPY --from means: an earlier stage, else an image."""
+        number = self._number(name, draft.number)
+        if number is not None:
+            return self.stage(number).tip
+        if name.isdecimal() or name.lower() == draft.name:
+            raise DockerfileError(
+                self.source, line.place(name), f"no stage {name} comes before this one"
+            )
+        return self._base_vertex(name, self._image(name, "", line), line)
+
+    def unused_args(self) -> tuple[str, ...]:
+        """Build arguments that nothing in the file declares."""
+        declared = {
+            word.partition("=")[0]
+            for line in self.dockerfile.instructions
+            if line.keyword == "ARG"
+            for word in quoted_words(line.text, self.dockerfile.escape)
+        }
+        return tuple(sorted(set(self.settings.build_args) - declared - _FREE_ARGS))
+
+
+def _platform_args(settings: Settings) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for prefix, platform in (("BUILD", settings.host), ("TARGET", settings.platform)):
+        found |= _platform_names(prefix, platform)
+    return {name: settings.build_args.get(name, value) for name, value in found.items()}
+
+
+def _platform_names(prefix: str, platform: Platform) -> dict[str, str]:
+    return {
+        f"{prefix}PLATFORM": str(platform),
+        f"{prefix}OS": platform.os,
+        f"{prefix}ARCH": platform.architecture,
+        f"{prefix}VARIANT": platform.variant,
+    }

@@ -1,0 +1,104 @@
+"""What COPY's sources stand for in a tree, and the digest of all that would be copied."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lamina.build.tree import Tree, clean, resolve
+from lamina.build.wildcard import compile_pattern, is_pattern
+from lamina.errors import NotFound
+from lamina.layer.entry import Entry, Kind, os_path
+from lamina.oci.digest import Digest
+
+
+class NoSuchSource(NotFound):
+    """A source of COPY or ADD is not there."""
+
+    def __init__(self, source: str, hint: str = "") -> None:
+        super().__init__(f"{source}: not found", hint=hint)
+        self.source = source
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A file or directory to copy, and the name it takes in a directory."""
+
+    name: str
+    entry: Entry
+
+
+def select(tree: Tree, sources: Sequence[str]) -> list[Selected]:
+    """Each source in turn: a path, whose links are followed, or a pattern, which may match
+    nothing.  Raises NoSuchSource, BadPattern."""
+    found: list[Selected] = []
+    for source in sources:
+        path = clean(source)
+        entry = tree.lookup(resolve(tree.lookup, path))
+        if entry is not None:
+            found.append(Selected(path.rpartition("/")[2], entry))
+        elif is_pattern(path):
+            found += [_named(tree, match) for match in sorted(matches(tree, path))]
+        else:
+            raise NoSuchSource(source, _near(tree, path))
+    return found
+
+
+def _named(tree: Tree, path: str) -> Selected:
+    entry = tree.lookup(resolve(tree.lookup, path))
+    if entry is None:
+        raise NoSuchSource(path, "it is a symbolic link to nothing")
+    return Selected(path.rpartition("/")[2], entry)
+
+
+def matches(tree: Tree, pattern: str) -> Iterator[str]:
+    """The paths that match, component by component."""
+    pending = [("", pattern.split("/"))]
+    while pending:
+        directory, parts = pending.pop()
+        matcher = compile_pattern(parts[0])
+        for entry in tree.children(directory):
+            if not matcher.fullmatch(entry.name):
+                continue
+            if len(parts) == 1:
+                yield entry.path
+            elif entry.kind is Kind.DIRECTORY:
+                pending.append((entry.path, parts[1:]))
+
+
+def digest(tree: Tree, selection: Sequence[Selected], *, owners: bool) -> Digest:
+    """Of names, kinds, modes, link targets and contents, and owners if they count; no times."""
+    hasher = hashlib.sha256()
+    for each in selection:
+        hasher.update(os_path(each.name) + b"\0")
+        pending = [(each.entry, "")]
+        while pending:
+            entry, path = pending.pop()
+            hasher.update(_record(tree, entry, path, owners))
+            if entry.kind is Kind.DIRECTORY:
+                pending += [(child, f"{path}/{child.name}") for child in tree.children(entry.path)]
+    return Digest.from_raw(hasher.digest())
+
+
+def _record(tree: Tree, entry: Entry, path: str, owners: bool) -> bytes:
+    is_file = entry.kind in (Kind.FILE, Kind.HARDLINK)
+    content = tree.digest(entry) if is_file else os_path(entry.link)
+    mode = 0 if entry.kind is Kind.SYMLINK else entry.mode
+    owner = (entry.uid, entry.gid) if owners else ()
+    kind = Kind.FILE if is_file else entry.kind
+    facts = (int(kind), mode, owner, entry.device, entry.xattrs)
+    return b"%s\0%r\0%d:%s" % (os_path(path), facts, len(content), content)
+
+
+def _near(tree: Tree, path: str) -> str:
+    """A hint: the nearest name in the directory where the source should be."""
+    import difflib
+
+    parent, _, name = path.rpartition("/")
+    directory = tree.lookup(resolve(tree.lookup, parent))
+    if directory is None or directory.kind is not Kind.DIRECTORY:
+        return f"there is no directory {parent}"
+    names = [entry.name for entry in tree.children(directory.path)]
+    near = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {parent + '/' if parent else ''}{near[0]}?" if near else ""

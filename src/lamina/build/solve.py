@@ -1,0 +1,281 @@
+"""Walking the graph: each step comes from the cache or is carried out; then the image."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from lamina.build import ops
+from lamina.build.cache import Cache, Made, key_of
+from lamina.build.context import Context, Nothing
+from lamina.build.graph import BaseOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
+from lamina.build.hidden import hidden_by_top
+from lamina.build.plan import Plan
+from lamina.build.select import NoSuchSource, Selected, digest, select
+from lamina.build.source import DockerfileError, Source
+from lamina.build.tree import Tree, clean
+from lamina.errors import EngineError
+from lamina.layer.contract import LayerInfo
+from lamina.oci.digest import Digest
+from lamina.store.atomic import locked
+from lamina.store.contract import Lease, Store
+
+
+class StepError(DockerfileError):
+    """An instruction was understood and could not be carried out."""
+
+    status = 1
+    """Of the command, when it was a RUN that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A vertex that makes a layer, as it is shown: `number` of `total`; a base has number 0."""
+
+    number: int
+    total: int
+    vertex: Vertex
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step ended."""
+
+    cached: bool
+    size: int
+    """Bytes of file content it added."""
+    seconds: float
+    hides: tuple[tuple[str, int], ...] = ()
+    """What it took out of sight: which step's (or base's), and bytes."""
+
+
+class Observer(Protocol):
+    """Hears of a build as it goes."""
+
+    def started(self, step: Step) -> None:
+        """A step begins."""
+        ...
+
+    def output(self, step: Step, piece: bytes) -> None:
+        """What the step's command prints, as it comes."""
+        ...
+
+    def finished(self, step: Step, outcome: Outcome) -> None:
+        """The step ended well."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A vertex's file system: its layers, the lowest first, and what made the top one."""
+
+    layers: tuple[Digest, ...]
+    made: Made | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What differs from one run of the same build to the next; the command line knows it."""
+
+    identity: str
+    """Random hexadecimal digits: the name of the working directory."""
+    created: str
+    """The time, RFC 3339: for what this run makes anew."""
+    now: int
+    """The same in nanoseconds since the epoch."""
+    use_cache: bool = True
+
+
+@dataclass(slots=True)
+class _Solver:
+    store: Store
+    context: Context | Nothing
+    source: Source
+    occasion: Occasion
+    observer: Observer
+    cache: Cache
+    shop: ops.Workshop
+    results: dict[Digest, Result] = field(default_factory=dict)
+    names: dict[Digest, str] = field(default_factory=dict)
+    """Who made a layer of this build, for `Outcome.hides`."""
+
+    def solve(self, tip: Vertex) -> None:
+        order = in_order(tip)
+        total = sum(not isinstance(vertex.op, BaseOp) for vertex in order)
+        number = 0
+        for vertex in order:
+            if isinstance(vertex.op, BaseOp):
+                self._base(Step(0, total, vertex), vertex.op)
+                continue
+            number += 1
+            step = Step(number, total, vertex)
+            begun = time.monotonic()
+            self.observer.started(step)
+            try:
+                cached, made = self._step(step)
+            except EngineError as error:
+                raise self._located(vertex, error) from error
+            self._settle(step, made, cached, time.monotonic() - begun)
+
+    def _base(self, step: Step, op: BaseOp) -> None:
+        begun = time.monotonic()
+        self.observer.started(step)
+        self.cache.lease.protect(*op.layers)
+        self.results[step.vertex.digest] = Result(op.layers)
+        size = sum(self.store.layers.info(each).content_size for each in op.layers)
+        self.observer.finished(step, Outcome(True, size, time.monotonic() - begun))
+
+    def _settle(self, step: Step, made: Made, cached: bool, seconds: float) -> None:
+        below = self._below(step.vertex)
+        self.results[step.vertex.digest] = Result((*below, made.layer), made)
+        hides = tuple(
+            (self.names.get(below[place], "the base"), size) for place, size in made.hides
+        )
+        self.names.setdefault(made.layer, f"step {step.number}")
+        self.observer.finished(step, Outcome(cached, made.size, seconds, hides))
+
+    def _below(self, vertex: Vertex) -> tuple[Digest, ...]:
+        return self.results[vertex.parent.digest].layers if vertex.parent else ()
+
+    def _step(self, step: Step) -> tuple[bool, Made]:
+        """Whether it came from the cache, and what it made."""
+        vertex, op = step.vertex, step.vertex.op
+        below = self._below(vertex)
+        origin = self.results[vertex.origin.digest].layers if vertex.origin else None
+        key = key_of(op, below, list(origin) if origin is not None else None)
+        tree: Tree | None = None
+        selection: list[Selected] = []
+        if isinstance(op, CopyOp) and origin is None:
+            tree, selection = self.context, select(self.context, op.sources)
+            key = key_of(op, below, digest(tree, selection, owners=False))
+        if found := self._cached(key):
+            return True, found
+        exact = key
+        if isinstance(op, CopyOp) and origin is not None:
+            # Where the files came from does not matter, only what they are: the exact
+            # key costs reading listings, so it is asked for only when the quick one missed.
+            tree = self.shop.views.of(origin)
+            selection = select(tree, op.sources)
+            exact = key_of(op, below, digest(tree, selection, owners=True))
+            if found := self._cached(exact):
+                self.cache.keep(key, found, vertex.title)
+                return True, found
+        info = self._execute(step, below, tree, selection)
+        made = self._made(info, below)
+        for each in {key, exact}:
+            self.cache.keep(each, made, vertex.title)
+        return False, made
+
+    def _cached(self, key: Digest) -> Made | None:
+        return self.cache.find(key) if self.occasion.use_cache else None
+
+    def _execute(
+        self,
+        step: Step,
+        below: Sequence[Digest],
+        tree: Tree | None,
+        selection: Sequence[Selected],
+    ) -> LayerInfo:
+        op = step.vertex.op
+        place = self.shop.place(step.number)
+        try:
+            if isinstance(op, RunOp):
+                return ops.run(
+                    self.shop,
+                    place,
+                    op,
+                    below,
+                    step.vertex.proxies,
+                    lambda piece: self.observer.output(step, piece),
+                )
+            if isinstance(op, MakeDirOp):
+                return ops.make_directory(self.shop, place, op, below)
+            assert isinstance(op, CopyOp) and tree is not None
+            keep = step.vertex.origin is not None
+            return ops.copy(self.shop, place, op, below, tree, selection, keep_owner=keep)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _made(self, info: LayerInfo, below: Sequence[Digest]) -> Made:
+        self.cache.lease.protect(info.diff_id)
+        hides = hidden_by_top(self.store.layers, [*below, info.diff_id], info)
+        return Made(info.diff_id, info.content_size, info.tar_size, self.occasion.created, hides)
+
+    def _located(self, vertex: Vertex, error: EngineError) -> EngineError:
+        if vertex.instruction is None or error.kind in ("unavailable", "corrupt", "denied"):
+            return error
+        line = vertex.instruction
+        if isinstance(error, NoSuchSource):
+            where = "the context" if vertex.origin is None else vertex.origin.title
+            hidden = vertex.origin is None and self.context.hidden(clean(error.source))
+            note = "the ignore file hides it" if hidden else error.hint
+            problem = f"{error.source} is not in {where}"
+            return StepError(self.source, line.place(error.source), problem, note=note)
+        found = StepError(self.source, line.span, str(error), note=error.hint)
+        if isinstance(error, ops.CommandFailed):
+            found.status = error.status
+        return found
+
+
+def solve(
+    plan: Plan,
+    context: Context | Nothing,
+    store: Store,
+    lease: Lease,
+    *,
+    occasion: Occasion,
+    observer: Observer,
+) -> Mapping[Digest, Result]:
+    """Make every vertex that the plan's target needs; results by the vertex's digest.
+
+    Each finished step is kept in the cache at once, so a build that fails later
+    begins there again.  Nothing is left behind but layers and cache entries.
+
+    Raises StepError at the instruction that failed, and what the store raises.
+    """
+    with _workshop(store, occasion) as shop:
+        solver = _Solver(
+            store, context, plan.stage.source, occasion, observer, Cache(store, lease), shop
+        )
+        solver.solve(plan.stage.tip)
+        return solver.results
+
+
+@contextmanager
+def _workshop(store: Store, occasion: Occasion) -> Iterator[ops.Workshop]:
+    """A working directory, locked while this process lives; those of dead ones are swept."""
+    builds = store.root / "builds"
+    builds.mkdir(mode=0o700, exist_ok=True)
+    directory = builds / occasion.identity
+    with locked(builds):
+        _sweep(builds)
+        directory.mkdir(mode=0o700)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield ops.Workshop(store, ops.Views(store.layers), directory, occasion.now)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(fd)
+
+
+def _sweep(builds: Path) -> None:
+    for place in builds.iterdir():
+        try:
+            fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # its owner has just finished
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(place, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(fd)

@@ -1,0 +1,53 @@
+"""Where in a Dockerfile something stands, and errors that point there.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lamina.errors import EngineError, Invalid, Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place in a file: lines and columns count from 1."""
+
+    line: int
+    column: int
+    width: int = 1
+    """Characters that the place covers on its line."""
+    last_line: int = 0
+    """The last line of the instruction; 0 when it is `line`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A Dockerfile's name and lines, for messages."""
+
+    name: str
+    lines: tuple[str, ...]
+
+    def excerpt(self, span: Span, note: str = "") -> str:
+        """The line at `span` with its number, and a caret line below, with `note` after it."""
+        text = self.lines[span.line - 1] if 0 < span.line <= len(self.lines) else ""
+        shown = "".join(mark if mark.isprintable() else " " for mark in text)
+        width = max(1, min(span.width, len(shown) - span.column + 1))
+        carets = " " * (span.column - 1) + "^" * width + (f" {note}" if note else "")
+        number = f"{span.line:>5}"
+        return f"{number} │ {shown}\n{'':>5} │ {carets}"
+
+
+class SourceError(EngineError):
+    """Something is wrong at a place in a Dockerfile; `excerpt` shows the place."""
+
+    def __init__(self, source: Source, span: Span, problem: str, *, note: str = "") -> None:
+        super().__init__(f"{source.name}:{span.line}: {problem}", hint=note)
+        self.span = span
+        self.excerpt = source.excerpt(span, note)
+
+
+class DockerfileError(SourceError, Invalid):
+    """A Dockerfile breaks a rule of its language, or asks for what cannot be done."""
+
+
+class NotYet(SourceError, Unsupported):
+    """Part of the Dockerfile language that this version does not build."""

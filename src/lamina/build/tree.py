@@ -1,0 +1,107 @@
+"""File trees that a build copies from: the same few questions to a context or to layers."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lamina.errors import Invalid
+from lamina.layer.entry import Entry, Kind, os_path
+from lamina.layer.union import Union
+from lamina.oci.digest import Digest
+from lamina.store.contract import LayerStore
+
+_MOST_LINKS = 255
+ROOT = Entry("", Kind.DIRECTORY, 0o755, 0, 0, 0, 0)
+
+
+class LinkLoop(Invalid):
+    """Symbolic links that lead to each other without an end."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"too many symbolic links in /{path}")
+
+
+class Tree(Protocol):
+    """A tree of files, by clean relative path; `""` is its root."""
+
+    def lookup(self, path: str) -> Entry | None:
+        """What is at `path`, itself: no link is followed, not even in its parents."""
+        ...
+
+    def children(self, path: str) -> Sequence[Entry]:
+        """What is in a directory, sorted by name."""
+        ...
+
+    def digest(self, entry: Entry) -> bytes:
+        """The sha256 of a file's content."""
+        ...
+
+    def open(self, entry: Entry) -> int:
+        """A descriptor that reads a file's content; the caller closes it."""
+        ...
+
+
+def clean(path: str) -> str:
+    """`path` relative to a root, without `.`, `..` and double slashes; `..` stops at the root."""
+    return posixpath.normpath("/" + path).lstrip("/")
+
+
+def resolve(lookup: Callable[[str], Entry | None], path: str) -> str:
+    """Where `path` leads when every link in it is followed inside the root, as chroot would.
+
+    What does not exist is taken as it is written.  Raises LinkLoop.
+    """
+    parts = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    at, links = "", 0
+    while parts:
+        part = parts.pop()
+        if part == "..":
+            at = posixpath.dirname(at)
+            continue
+        here = f"{at}/{part}" if at else part
+        found = lookup(here)
+        if found is None or found.kind is not Kind.SYMLINK:
+            at = here
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise LinkLoop(path)
+        if found.link.startswith("/"):
+            at = ""
+        parts += [step for step in reversed(found.link.split("/")) if step not in ("", ".")]
+    return at
+
+
+class LayersTree:
+    """The merged view of layers."""
+
+    def __init__(self, layers: LayerStore, chain: Sequence[Digest]) -> None:
+        self._layers = layers
+        self._chain = chain
+        self._union = Union.of([layers.hashed(each) for each in chain])
+        self._lowers = [os.fsencode(layers.lower(each)) for each in chain]
+
+    def lookup(self, path: str) -> Entry | None:
+        found = self._union.get(path)
+        if found is None:
+            return ROOT if not path else None
+        return found.entry
+
+    def children(self, path: str) -> Sequence[Entry]:
+        names = sorted(posixpath.basename(each) for each in self._union.children(path))
+        found = [self.lookup(f"{path}/{name}" if path else name) for name in names]
+        return [entry for entry in found if entry is not None]
+
+    def digest(self, entry: Entry) -> bytes:
+        located = self._union.content(entry.path)
+        return located.entry.sha256 if located else b""
+
+    def open(self, entry: Entry) -> int:
+        located = self._union.content(entry.path)
+        if located is None:
+            raise FileNotFoundError(f"no content for /{entry.path}")
+        place = self._lowers[located.layer] + b"/" + os_path(located.entry.path)
+        return os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
