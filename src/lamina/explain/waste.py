@@ -66,7 +66,7 @@ def account(listings: Sequence[Listing]) -> Account:
     union = Union.of(listings)
     hidden_by: list[dict[int, int]] = [{} for _ in listings]
     hides: list[dict[int, int]] = [{} for _ in listings]
-    for entry, layer, by, _ in union.hidden:
+    for entry, layer, by, *_ in union.hidden:
         if entry.size:
             hidden_by[layer][by] = hidden_by[layer].get(by, 0) + entry.size
             hides[by][layer] = hides[by].get(layer, 0) + entry.size

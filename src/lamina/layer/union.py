@@ -14,7 +14,7 @@ layer.md, "Applying Changesets"):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -64,6 +64,8 @@ class Hidden(NamedTuple):
     hidden_by: int
     """The layer that took its last visible name away."""
     cause: Cause
+    at: str
+    """The path that this was done to: the file's own, or a directory's above it."""
 
     @property
     def path(self) -> str:
@@ -200,23 +202,26 @@ class _Layer:
             else:
                 changes[path] = entry
                 links = links or entry.kind is _HARDLINK
+        standing = markers
         if links:
             self.join(entries)
         lost: Sequence[Entry] = ()
         if len(changes) + len(markers) < len(entries) or _has_conflict(changes, markers):
-            changes, lost = _settle(entries)
-        for marker in markers:
+            changes, lost, directories = _settle(entries)
+            # A marker goes with its directory, when a later entry replaces that.
+            standing = [marker for marker in markers if marker.parent in directories]
+        for marker in standing:
             self.mark(marker)
-        for marker in markers:
+        for marker in standing:
             if marker.parent not in self.children:
                 self.make_directory(marker.parent)
         for path, entry in changes.items():
             self.lay(path, entry)
         for entry in lost:
-            self.release(entry, self.layer, Cause.SUPERSEDED)
+            self.release(entry, self.layer, Cause.SUPERSEDED, entry.path)
         for marker in markers:
             if marker.kind is _FILE and marker.size:
-                self.release(marker, self.layer, Cause.SUPERSEDED)
+                self.release(marker, self.layer, Cause.SUPERSEDED, marker.path)
 
     def join(self, entries: Sequence[Entry]) -> None:
         """Know which entries share one content; a link means the entry before it."""
@@ -237,12 +242,12 @@ class _Layer:
         parent, slash, name = marker.path.rpartition("/")
         if name == OPAQUE_NAME:
             for child in list(self.children.get(parent, ())):
-                self.drop(child, Cause.OPAQUE)
+                self.drop(child, Cause.OPAQUE, parent)
         elif name != WHITEOUT_PREFIX and not name.startswith(WHITEOUT_PREFIX * 2):
             # (.wh..wh.* else are AUFS' own records, which mean nothing here.)
             gone = parent + slash + name[len(WHITEOUT_PREFIX) :]
             if gone in self.found and gone:
-                self.drop(gone, Cause.DELETED)
+                self.drop(gone, Cause.DELETED, gone)
 
     def lay(self, path: str, entry: Entry) -> None:
         """Put `entry` over what is there."""
@@ -253,10 +258,10 @@ class _Layer:
             self.found[path] = (self.layer, entry)
             return
         elif before[1].kind is _DIRECTORY:
-            self.drop(path, Cause.REPLACED)
+            self.drop(path, Cause.REPLACED, path)
             self.enter(path)
         else:
-            self.release_at(before, self.cover(before, entry))
+            self.release_at(before, self.cover(before, entry), path)
         self.found[path] = (self.layer, entry)
         if entry.kind is _DIRECTORY:
             self.children[path] = {}
@@ -288,26 +293,26 @@ class _Layer:
         if before is None:
             self.enter(path)
         else:
-            self.release_at(before, Cause.REPLACED)
+            self.release_at(before, Cause.REPLACED, path)
         self.found[path] = (self.layer, implicit_directory(path))
         self.children[path] = {}
         return self.children[path]
 
-    def drop(self, path: str, cause: Cause) -> None:
-        """Take `path` and all below it out of the view."""
+    def drop(self, path: str, cause: Cause, place: str) -> None:
+        """Take `path` and all below it out of the view, for what happens to `place`."""
         self.children[path.rpartition("/")[0]].pop(path, None)
         stack = [path]
         while stack:
             at = stack.pop()
-            self.release_at(self.found.pop(at), cause)
+            self.release_at(self.found.pop(at), cause, place)
             stack.extend(self.children.pop(at, ()))
 
-    def release_at(self, found: tuple[int, Entry], cause: Cause) -> None:
+    def release_at(self, found: tuple[int, Entry], cause: Cause, place: str) -> None:
         layer, entry = found
         if entry.kind is _FILE or entry.kind is _HARDLINK:
-            self.release(entry, layer, cause)
+            self.release(entry, layer, cause, place)
 
-    def release(self, entry: Entry, layer: int, cause: Cause) -> None:
+    def release(self, entry: Entry, layer: int, cause: Cause, place: str) -> None:
         """One name of a content has gone; with the last one the content is hidden."""
         linked = self.union._linked.get(id(entry)) if self.union._linked else None
         if linked is not None:
@@ -317,7 +322,7 @@ class _Layer:
             entry = linked.file
         elif entry.kind is _HARDLINK:
             return
-        self.union._hidden.append(Hidden(entry, layer, self.layer, cause))
+        self.union._hidden.append(Hidden(entry, layer, self.layer, cause, place))
 
 
 def _has_conflict(changes: dict[str, Entry], markers: Sequence[Entry]) -> bool:
@@ -335,11 +340,14 @@ def _has_conflict(changes: dict[str, Entry], markers: Sequence[Entry]) -> bool:
     return False
 
 
-def _settle(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
-    """What is left of a layer whose entries replace each other, and the files that are not."""
+def _settle(
+    entries: Sequence[Entry],
+) -> tuple[dict[str, Entry], list[Entry], Container[str]]:
+    """What is left of a layer whose entries replace each other, the files that are not, and
+    the directories that it has."""
     live: dict[str, Entry] = {}
     lost: list[Entry] = []
-    inside: dict[str, set[str]] = {}
+    inside: dict[str, set[str]] = {"": set()}
 
     def discard(path: str) -> None:
         stack = [path]
@@ -368,4 +376,4 @@ def _settle(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
         elif before is None and path not in inside:
             inside[path] = set()
         live[path] = entry
-    return live, lost
+    return live, lost, inside

@@ -122,6 +122,12 @@ def paths(union: Union) -> list[str]:
         pytest.param(
             [listing("f a 5", "h b = a", "f a 1")], ["a", "b"], [], id="link-keeps-older-content"
         ),
+        pytest.param(
+            [listing("f a/b 1"), listing("w a/b", "f a 2", "d a")],
+            ["a", "a/b"],
+            [("a", 2, 1, 1, "superseded")],
+            id="a-marker-goes-with-its-directory",
+        ),
         pytest.param([listing("f .wh..wh.plnk 0"), listing("f a 1")], ["a"], [], id="aufs-record"),
     ],
 )
@@ -131,6 +137,17 @@ def test_a_layer_over_another(
     union = Union.of(layers)
     assert paths(union) == seen
     assert hidden(union) == lost
+
+
+def test_the_place_where_files_were_hidden_is_told() -> None:
+    lower = listing("f d/e/a 1", "f o/p/b 1", "f r/c 1", "f x 1")
+    union = Union.of([lower, listing("w d", "o o", "f r 0", "f x 0")])
+    assert {(h.path, h.at) for h in union.hidden} == {
+        ("d/e/a", "d"),
+        ("o/p/b", "o"),
+        ("r/c", "r"),
+        ("x", "x"),
+    }
 
 
 def test_content_on_a_whiteout_marker_is_nobody_s() -> None:
