@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from lamina.layer.contract import LayerInfo
 from lamina.layer.entry import Kind
-from lamina.layer.union import Union
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
 from lamina.store.contract import LayerStore, StepResult, Store
@@ -22,6 +21,8 @@ def hidden_by_top(
     entries = layers.listing(chain[-1]).entries
     if all(entry.kind is Kind.DIRECTORY for entry in entries):
         return ()
+    from lamina.layer.union import Union
+
     found: Counter[int] = Counter()
     for each in Union.of([layers.listing(digest) for digest in chain]).hidden:
         if each.hidden_by == len(chain) - 1:
@@ -35,6 +36,8 @@ def total_hidden(store: Store, chain: Sequence[Digest]) -> int:
     known = store.steps.get(key)
     if known is not None and isinstance(known.data.get("bytes"), int):
         return int(known.data["bytes"])
+    from lamina.layer.union import Union
+
     total = sum(
         each.size for each in Union.of([store.layers.listing(each) for each in chain]).hidden
     )

@@ -9,47 +9,20 @@ from pathlib import Path
 
 from lamina.build.copying import Copier
 from lamina.build.graph import CopyOp, MakeDirOp, RunOp
+from lamina.build.merged import Views
 from lamina.build.select import Selected
+from lamina.build.source import CommandFailed
 from lamina.build.stage import DEFAULT_PATH
-from lamina.build.tree import LayersTree, Tree, resolve
+from lamina.build.tree import Tree, resolve
 from lamina.build.upper import Upper
-from lamina.errors import EngineError
 from lamina.layer.contract import LayerInfo
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest
-from lamina.store.contract import LayerStore, Store
+from lamina.store.contract import Store
 
 _PIECE = 65536
-_KEPT = 3
 _HOSTNAME = "lamina"
 """The same for every step: a name that changes would make layers differ."""
-
-
-class CommandFailed(EngineError):
-    """A RUN ended with another exit status than 0."""
-
-    kind = "invalid"
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the command ended with exit status {status}")
-        self.status = status
-
-
-class Views:
-    """The merged views of chains of layers; the last ones are kept, since steps ask again."""
-
-    def __init__(self, layers: LayerStore) -> None:
-        self._layers = layers
-        self._kept: dict[tuple[Digest, ...], LayersTree] = {}
-
-    def of(self, chain: Sequence[Digest]) -> LayersTree:
-        """The view of a chain, the lowest layer first."""
-        key = tuple(chain)
-        if key not in self._kept:
-            if len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[key] = LayersTree(self._layers, key)
-        return self._kept[key]
 
 
 @dataclass(frozen=True, slots=True)

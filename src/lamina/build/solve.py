@@ -10,22 +10,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from lamina.build import ops
 from lamina.build.cache import Cache, Made, key_of
 from lamina.build.context import Context, Nothing
 from lamina.build.graph import BaseOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
 from lamina.build.hidden import hidden_by_top
 from lamina.build.plan import Plan
 from lamina.build.select import NoSuchSource, Selected, digest, select
-from lamina.build.source import DockerfileError, Source
+from lamina.build.source import CommandFailed, DockerfileError, Source
 from lamina.build.tree import Tree, clean
 from lamina.errors import EngineError
 from lamina.layer.contract import LayerInfo
 from lamina.oci.digest import Digest
 from lamina.store.atomic import locked
 from lamina.store.contract import Lease, Store
+
+if TYPE_CHECKING:
+    from lamina.build.ops import Workshop
 
 
 class StepError(DockerfileError):
@@ -101,7 +103,9 @@ class _Solver:
     occasion: Occasion
     observer: Observer
     cache: Cache
-    shop: ops.Workshop
+    directory: Path
+    shop: Workshop | None = None
+    """Made when the first step is not in the cache: what it needs is not imported before."""
     results: dict[Digest, Result] = field(default_factory=dict)
     names: dict[Digest, str] = field(default_factory=dict)
     """Who made a layer of this build, for `Outcome.hides`."""
@@ -161,7 +165,7 @@ class _Solver:
         if isinstance(op, CopyOp) and origin is not None:
             # Where the files came from does not matter, only what they are: the exact
             # key costs reading listings, so it is asked for only when the quick one missed.
-            tree = self.shop.views.of(origin)
+            tree = self._workshop().views.of(origin)
             selection = select(tree, op.sources)
             exact = key_of(op, below, digest(tree, selection, owners=True))
             if found := self._cached(exact):
@@ -183,12 +187,14 @@ class _Solver:
         tree: Tree | None,
         selection: Sequence[Selected],
     ) -> LayerInfo:
-        op = step.vertex.op
-        place = self.shop.place(step.number)
+        from lamina.build import ops
+
+        op, shop = step.vertex.op, self._workshop()
+        place = shop.place(step.number)
         try:
             if isinstance(op, RunOp):
                 return ops.run(
-                    self.shop,
+                    shop,
                     place,
                     op,
                     below,
@@ -196,12 +202,21 @@ class _Solver:
                     lambda piece: self.observer.output(step, piece),
                 )
             if isinstance(op, MakeDirOp):
-                return ops.make_directory(self.shop, place, op, below)
+                return ops.make_directory(shop, place, op, below)
             assert isinstance(op, CopyOp) and tree is not None
             keep = step.vertex.origin is not None
-            return ops.copy(self.shop, place, op, below, tree, selection, keep_owner=keep)
+            return ops.copy(shop, place, op, below, tree, selection, keep_owner=keep)
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+    def _workshop(self) -> Workshop:
+        if self.shop is None:
+            from lamina.build.merged import Views
+            from lamina.build.ops import Workshop
+
+            views = Views(self.store.layers)
+            self.shop = Workshop(self.store, views, self.directory, self.occasion.now)
+        return self.shop
 
     def _made(self, info: LayerInfo, below: Sequence[Digest]) -> Made:
         self.cache.lease.protect(info.diff_id)
@@ -219,7 +234,7 @@ class _Solver:
             problem = f"{error.source} is not in {where}"
             return StepError(self.source, line.place(error.source), problem, note=note)
         found = StepError(self.source, line.span, str(error), note=error.hint)
-        if isinstance(error, ops.CommandFailed):
+        if isinstance(error, CommandFailed):
             found.status = error.status
         return found
 
@@ -240,16 +255,15 @@ def solve(
 
     Raises StepError at the instruction that failed, and what the store raises.
     """
-    with _workshop(store, occasion) as shop:
-        solver = _Solver(
-            store, context, plan.stage.source, occasion, observer, Cache(store, lease), shop
-        )
+    with _directory(store, occasion) as directory:
+        cache = Cache(store, lease)
+        solver = _Solver(store, context, plan.stage.source, occasion, observer, cache, directory)
         solver.solve(plan.stage.tip)
         return solver.results
 
 
 @contextmanager
-def _workshop(store: Store, occasion: Occasion) -> Iterator[ops.Workshop]:
+def _directory(store: Store, occasion: Occasion) -> Iterator[Path]:
     """A working directory, locked while this process lives; those of dead ones are swept."""
     builds = store.root / "builds"
     builds.mkdir(mode=0o700, exist_ok=True)
@@ -260,7 +274,7 @@ def _workshop(store: Store, occasion: Occasion) -> Iterator[ops.Workshop]:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(fd, fcntl.LOCK_EX)
     try:
-        yield ops.Workshop(store, ops.Views(store.layers), directory, occasion.now)
+        yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
         os.close(fd)

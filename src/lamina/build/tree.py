@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lamina.errors import Invalid
-from lamina.layer.entry import Entry, Kind, os_path
-from lamina.layer.union import Union
-from lamina.oci.digest import Digest
-from lamina.store.contract import LayerStore
+from lamina.layer.entry import Entry, Kind
 
 _MOST_LINKS = 255
 ROOT = Entry("", Kind.DIRECTORY, 0o755, 0, 0, 0, 0)
@@ -73,35 +69,3 @@ def resolve(lookup: Callable[[str], Entry | None], path: str) -> str:
             at = ""
         parts += [step for step in reversed(found.link.split("/")) if step not in ("", ".")]
     return at
-
-
-class LayersTree:
-    """The merged view of layers."""
-
-    def __init__(self, layers: LayerStore, chain: Sequence[Digest]) -> None:
-        self._layers = layers
-        self._chain = chain
-        self._union = Union.of([layers.hashed(each) for each in chain])
-        self._lowers = [os.fsencode(layers.lower(each)) for each in chain]
-
-    def lookup(self, path: str) -> Entry | None:
-        found = self._union.get(path)
-        if found is None:
-            return ROOT if not path else None
-        return found.entry
-
-    def children(self, path: str) -> Sequence[Entry]:
-        names = sorted(posixpath.basename(each) for each in self._union.children(path))
-        found = [self.lookup(f"{path}/{name}" if path else name) for name in names]
-        return [entry for entry in found if entry is not None]
-
-    def digest(self, entry: Entry) -> bytes:
-        located = self._union.content(entry.path)
-        return located.entry.sha256 if located else b""
-
-    def open(self, entry: Entry) -> int:
-        located = self._union.content(entry.path)
-        if located is None:
-            raise FileNotFoundError(f"no content for /{entry.path}")
-        place = self._lowers[located.layer] + b"/" + os_path(located.entry.path)
-        return os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
