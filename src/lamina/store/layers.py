@@ -27,10 +27,12 @@ from lamina.layer.whiteout import Whiteouts, here
 from lamina.linux.syscall import syncfs
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
-from lamina.oci.document import decode, encode
+from lamina.oci.document import decode
+from lamina.store.atomic import replace_file
 from lamina.store.earlysync import EarlySync
 from lamina.store.errors import LayerDamaged, LayerNotFound, writing
 from lamina.store.objects import Objects
+from lamina.store.sealed import check, seal_struct
 from lamina.store.trees import adopt_tree, check_tree, tar_of_tree, tree_usage
 
 _PIECE = 1 << 19
@@ -39,14 +41,22 @@ _TRASH = ".trash-"
 
 
 class _Record(msgspec.Struct):
-    """`layer.json`."""
+    """`layer.json`, sealed."""
 
     diff_id: Digest
     content_size: int
     tar_size: int
     entry_count: int
+    headers: Digest
+    """Of the file `headers`: a bit of gzip's own framing can flip without any other trace."""
     form: Form = "tree"
     format: int = 1
+
+
+class _Compressed(msgspec.Struct):
+    """`compressed.json`, sealed: the blobs that a layer is known as."""
+
+    blobs: tuple[Descriptor, ...]
 
 
 class TreeLayers:
@@ -211,8 +221,9 @@ class TreeLayers:
         listing = Listing(diff_id, applied.entries, size)
         stored = StoredListing(listing, applied.extras)
         (place / "listing").write_bytes(listing_file.encode(stored))
-        record = _Record(diff_id, listing.content_size, size, len(applied.entries))
-        (place / "layer.json").write_bytes(encode(record))
+        headers = Digest.of((place / "headers").read_bytes())
+        record = _Record(diff_id, listing.content_size, size, len(applied.entries), headers)
+        (place / "layer.json").write_bytes(seal_struct(record))
         directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             # One sync of the file system for all files: an fsync each would take seconds.
@@ -252,10 +263,15 @@ class TreeLayers:
 
     def compressed(self, diff_id: Digest) -> tuple[Descriptor, ...]:
         try:
-            raw = (self._path(diff_id) / "compressed.json").read_bytes()
-            return decode(raw, tuple[Descriptor, ...], what="known blobs")
+            return self._known_blobs(diff_id)
         except (FileNotFoundError, EngineError):
+            # Not knowing costs a compression, no more; `verify` tells of the damage.
             return ()
+
+    def _known_blobs(self, diff_id: Digest) -> tuple[Descriptor, ...]:
+        raw = (self._path(diff_id) / "compressed.json").read_bytes()
+        check(raw)
+        return decode(raw, _Compressed, what="compressed.json").blobs
 
     def remember_compressed(self, diff_id: Digest, descriptor: Descriptor) -> None:
         known = self.compressed(diff_id)
@@ -265,10 +281,7 @@ class TreeLayers:
         if not place.is_dir():
             raise LayerNotFound(diff_id)
         with writing(place):
-            fd, name = tempfile.mkstemp(prefix=".compressed-", dir=place)
-            with os.fdopen(fd, "wb") as file:
-                file.write(encode([*known, descriptor]))
-            os.rename(name, place / "compressed.json")
+            replace_file(place / "compressed.json", seal_struct(_Compressed((*known, descriptor))))
 
     # checking, measuring, removing
 
@@ -286,6 +299,7 @@ class TreeLayers:
             len(listing.entries),
         ):
             problems.append(f"layer {diff_id.short} is damaged: its record contradicts its listing")
+        problems += self._broken_seals(diff_id, record)
         problems += [
             f"layer {diff_id.short} is damaged: {problem}"
             for problem in check_tree(self._path(diff_id) / "fs", stored, self._whiteouts)
@@ -299,6 +313,24 @@ class TreeLayers:
         except EngineError as error:
             if not problems:
                 problems.append(str(error))
+        return problems
+
+    def _broken_seals(self, diff_id: Digest, record: _Record) -> list[str]:
+        """What is wrong with the small files beside the tree, where nothing else would tell."""
+        problems = []
+        for name in ("layer.json", "compressed.json"):
+            try:
+                check((self._path(diff_id) / name).read_bytes())
+            except FileNotFoundError:
+                continue
+            except EngineError as error:
+                problems.append(f"layer {diff_id.short} is damaged: {name}: {error}")
+        try:
+            whole = Digest.of(self._read(diff_id, "headers")) == record.headers
+        except LayerDamaged:
+            whole = True  # missing: reading the tar tells
+        if not whole:
+            problems.append(f"layer {diff_id.short} is damaged: its headers are not what they were")
         return problems
 
     def disk_usage(self, diff_id: Digest) -> int:
