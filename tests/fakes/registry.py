@@ -453,8 +453,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.registry.stopping.wait()
         if answer.break_after == 0:
             return self._reset()
-        self.send_response(answer.status)
-        headers = dict(answer.headers)
+        self.send_response_only(answer.status)
+        headers = {"Date": self.date_time_string(), **answer.headers}
         if "Connection" not in headers and answer.status != 204:
             headers.setdefault("Content-Length", str(len(answer.body)))
         for name, value in headers.items():

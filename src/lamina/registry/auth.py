@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -23,7 +23,7 @@ from lamina.registry.errors import (
     Unauthorized,
     redacted,
 )
-from lamina.registry.exchange import Exchange, failed
+from lamina.registry.exchange import Exchange, failed, origin
 from lamina.registry.settings import Credential, is_loopback
 from lamina.registry.transport import Body, Response
 
@@ -101,10 +101,13 @@ class Authenticator:
 
     def _check_realm(self, realm: str, url: str) -> None:
         """A password must not leave TLS because an answer says so."""
-        target = urlsplit(realm)
-        if target.scheme not in ("http", "https") or not target.hostname:
+        try:
+            scheme, host, _ = origin(realm)
+        except ValueError:
+            scheme = host = ""
+        if scheme not in ("http", "https") or not host:
             raise NotARegistry(f"{self.registry} names no usable token service: {realm[:200]!r}")
-        plain = target.scheme == "http" and not is_loopback(target.hostname)
+        plain = scheme == "http" and not is_loopback(host)
         if plain and url.startswith("https:"):
             raise Forbidden(
                 f"{self.registry} wants the login sent over plain http, to {redacted(realm)}",

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
-from urllib.parse import urljoin
 
 import msgspec
 
@@ -29,7 +28,7 @@ from lamina.registry.errors import (
     WrongBytes,
     looks_like_html,
 )
-from lamina.registry.exchange import Exchange, failed
+from lamina.registry.exchange import Exchange, failed, joined
 from lamina.registry.session import Session
 from lamina.registry.transport import Response
 from lamina.registry.upload import Uploader
@@ -334,5 +333,5 @@ def _tags(place: Place) -> list[str]:
         following = _NEXT.search(response.headers.get("link", ""))
         if not following:
             return found
-        path = urljoin(response.url, following[1])
+        path = joined(response.url, following[1])
     raise NotARegistry(f"{place.registry} lists the tags of {place.repository} without an end")

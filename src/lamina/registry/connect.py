@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from lamina.errors import Invalid
 from lamina.oci.reference import Reference
 from lamina.registry.auth import Authenticator
@@ -12,7 +15,7 @@ from lamina.registry.exchange import Exchange
 from lamina.registry.session import Session
 from lamina.registry.settings import Credential, Settings, api_host
 from lamina.registry.tls import certificates
-from lamina.registry.transport import HttpTransport, Transport
+from lamina.registry.transport import HttpTransport
 
 
 class BadMirror(Invalid):
@@ -24,15 +27,14 @@ def connect(
     settings: Settings,
     *,
     push: bool = False,
-    transport: Transport | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Repository:
     """The repository of `reference`.  Nothing is sent before it is first used.
 
     `push` asks for tokens that allow writing, and leaves mirrors aside.
     Raises what the files of certificates make impossible.
     """
-    carrier = transport or HttpTransport(settings)
-    exchange = Exchange(carrier, settings.retries)
+    exchange = Exchange(HttpTransport(settings), settings.retries, sleep)
     registry = reference.registry
     origin = Place(
         _session(registry, settings, exchange, settings.login),
@@ -49,15 +51,9 @@ def connect(
     )
 
 
-def check_login(
-    registry: str,
-    settings: Settings,
-    credential: Credential,
-    *,
-    transport: Transport | None = None,
-) -> None:
+def check_login(registry: str, settings: Settings, credential: Credential) -> None:
     """Ask the registry whether it takes this login.  Raises Unauthorized, and others."""
-    exchange = Exchange(transport or HttpTransport(settings), settings.retries)
+    exchange = Exchange(HttpTransport(settings), settings.retries)
     session = _session(registry, settings, exchange, credential)
     try:
         session.request("GET", "/v2/", subject=Subject(registry), ok=(200,)).close()

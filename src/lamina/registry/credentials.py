@@ -213,7 +213,7 @@ class CredentialFile:
             user, password = entry.get("username") or "", entry.get("password") or ""
             return Credential(str(user), str(password)) if user else None
         try:
-            pair = base64.b64decode(str(entry["auth"]), validate=False).decode()
+            pair = base64.b64decode("".join(str(entry["auth"]).split()), validate=True).decode()
         except (binascii.Error, ValueError):
             raise BadCredentialFile(
                 f"{self.path} is not valid: the login of {key} is not base64"

@@ -142,8 +142,11 @@ class _Errors(msgspec.Struct):
 
 
 def redacted(url: str) -> str:
-    """`url` without user, password, query and fragment."""
-    parts = urlsplit(url)
+    """`url` without user, password, query and fragment; empty when it is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 

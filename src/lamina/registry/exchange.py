@@ -42,6 +42,24 @@ def origin(url: str) -> tuple[str, str, int]:
     )
 
 
+def joined(url: str, location: str) -> str:
+    """`location`, as a server gave it in its answer to `url`, made whole.
+
+    Raises BadRedirect when that is no web address.
+    """
+    try:
+        target = urljoin(url, location)
+        scheme, host, _ = origin(target)
+    except ValueError:
+        target = scheme = host = ""
+    if scheme not in ("http", "https") or not host:
+        raise BadRedirect(
+            f"{urlsplit(url).netloc} sends us on to what is no web address:"
+            f" {redacted(target) or 'it cannot be read'}"
+        )
+    return target
+
+
 @dataclass
 class Exchange:
     """Sends requests through a transport, patiently."""
@@ -102,7 +120,7 @@ class Exchange:
             if response.status not in _REDIRECTS or not location:
                 return response
             response.close()
-            target = urljoin(url, location)
+            target = joined(url, location)
             _check_redirect(start, url, target, seen)
             if origin(target) != origin(url):
                 headers = {
@@ -120,13 +138,7 @@ def _check_redirect(start: str, source: str, target: str, seen: set[str]) -> Non
         raise BadRedirect(f"{host} redirects in a circle, at {redacted(target)}")
     if len(seen) > MAX_REDIRECTS:
         raise BadRedirect(f"{host} redirects more than {MAX_REDIRECTS} times: {redacted(start)}")
-    try:
-        scheme = origin(target)[0]
-    except ValueError:
-        scheme = ""
-    if scheme not in ("http", "https"):
-        raise BadRedirect(f"{host} redirects to what is no web address: {redacted(target)}")
-    if urlsplit(source).scheme == "https" and scheme == "http":
+    if urlsplit(source).scheme == "https" and target.startswith("http:"):
         raise BadRedirect(
             f"{host} redirects from https to plain http, to {redacted(target)}",
             hint="anybody on the way could change the bytes; mend the registry's configuration",

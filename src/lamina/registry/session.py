@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
 
 from lamina.registry.auth import Authenticator
 from lamina.registry.errors import (
@@ -84,7 +83,7 @@ class Session:
 
         Raises RegistryError for every other answer, and what Exchange.send raises.
         """
-        url = urljoin(self.base + "/", path) if "://" in path else self.base + path
+        url = path if "://" in path else self.base + path
         home = origin(url) == origin(self.base)
         if not home and self.base.startswith("https:") and url.startswith("http:"):
             raise BadRedirect(

@@ -229,6 +229,8 @@ class HttpTransport:
         if not self.settings.verifies(authority, has_ca=bool(files.authorities)):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
+            # The user decided it; urllib3 would say so again with each request.
+            urllib3.disable_warnings(failures.InsecureRequestWarning)
         return context
 
 

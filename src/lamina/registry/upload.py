@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -25,6 +25,7 @@ from lamina.registry.errors import (
     TooManyRequests,
     WrongBytes,
 )
+from lamina.registry.exchange import joined
 from lamina.registry.session import Session
 from lamina.registry.transport import Body, Response
 
@@ -180,7 +181,7 @@ class Uploader:
         location = response.headers.get("location", "")
         if not location and not default:
             raise WrongBytes(f"{self.subject.host} opens an upload but does not say where")
-        return urljoin(response.url, location) if location else default
+        return joined(response.url, location) if location else default
 
     def _check_stored(self, response: Response, digest: Digest) -> None:
         told = response.headers.get("docker-content-digest")
