@@ -112,6 +112,7 @@ def command(
             progress=progress,
             what=source,
             origin=_neighbour(from_, to),
+            at_once=1 if to.transport.endswith("archive") else 3,
         )
     click.echo(copied.digest if quiet else f"Copied {copied.digest}")
 

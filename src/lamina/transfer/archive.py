@@ -47,7 +47,7 @@ _MAGIC = {
 }
 
 
-class NoSuchName(NotFound):
+class NoSuchImage(NotFound):
     """The layout or archive has no image of that name."""
 
 
@@ -87,7 +87,7 @@ def _is_compressed(file: BinaryIO) -> bool:
 def read_images(members: Members) -> list[tuple[Source, tuple[str, ...]]]:
     """Every image of an archive or layout: where to read it, and its names as written.
 
-    Raises BadArchive for what is neither format.
+    Raises NoSuchImage for what is neither format, BadArchive for a broken one.
     """
     if members.has(LAYOUT_FILE) and members.has(INDEX_FILE):
         return [(LayoutSource(members, each), each.names) for each in read_index(members)]
@@ -101,7 +101,7 @@ def read_images(members: Members) -> list[tuple[Source, tuple[str, ...]]]:
             f"{members.what} is an archive of Docker before 1.10",
             hint="load it with such a Docker and save it again with a current one",
         )
-    raise BadArchive(
+    raise NoSuchImage(
         f"{members.what} has no image in it: neither {DOCKER_FILE} nor {INDEX_FILE}",
         hint="lamina import   (makes an image from the tar of a root file system)",
     )
@@ -111,7 +111,7 @@ def find_image(members: Members, name: str) -> Source:
     """The image called `name` there (a whole reference or its tag alone); without a name
     the only one.
 
-    Raises NoSuchName, or BadArchive when it is not clear which one is meant.
+    Raises NoSuchImage, or BadArchive when it is not clear which one is meant.
     """
     images = read_images(members)
     there = ", ".join(each for _, names in images for each in names) or "images without names"
@@ -125,7 +125,7 @@ def find_image(members: Members, name: str) -> Source:
     for source, names in images:
         if any(_same_name(name, each) for each in names):
             return source
-    raise NoSuchName(f"{members.what} has no image {name}", hint=f"it has: {there}")
+    raise NoSuchImage(f"{members.what} has no image {name}", hint=f"it has: {there}")
 
 
 def _same_name(wanted: str, name: str) -> bool:

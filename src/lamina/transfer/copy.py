@@ -16,8 +16,6 @@ from lamina.store.errors import DigestMismatch, SizeMismatch
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
 
-_AT_ONCE = 3
-
 
 def copy(
     source: Source,
@@ -28,6 +26,7 @@ def copy(
     progress: Progress,
     what: str,
     origin: str = "",
+    at_once: int = 3,
 ) -> Descriptor:
     """Copy what `source` stands for to `sink`, under `tag` if given; returns its descriptor.
 
@@ -35,6 +34,7 @@ def copy(
     the whole index and everything in it, attestations included.  Every digest
     stays what it is.  Blobs that the sink has are skipped; `origin`, a
     repository of the sink's registry, is offered to take them over from.
+    `at_once` blobs are copied in parallel; with 1 they arrive in their order.
 
     Raises DigestMismatch and SizeMismatch for bytes that are not what they
     are announced as, NoSuchPlatform, and what source and sink raise.
@@ -45,7 +45,7 @@ def copy(
         top = index.select(platform, what=what)
     # A descriptor out of an index tells of the platform; the document stands for itself.
     top = Descriptor(top.media_type, top.digest, top.size)
-    _copy_tree(source, sink, top, tag, progress, what, origin)
+    _copy_tree(source, sink, top, tag, progress, what, origin, at_once)
     return top
 
 
@@ -57,12 +57,13 @@ def _copy_tree(
     progress: Progress,
     what: str,
     origin: str,
+    at_once: int,
 ) -> None:
     """A document, after everything that it names."""
     raw = source.document(descriptor)
     if descriptor.media_type in mediatype.INDEXES:
         for child in Index.parse(raw, media_type=descriptor.media_type, what=what).manifests:
-            _copy_tree(source, sink, child, "", progress, what, origin)
+            _copy_tree(source, sink, child, "", progress, what, origin, at_once)
     else:
         manifest = Manifest.parse(raw, media_type=descriptor.media_type, what=what)
         blobs: dict[Digest, Descriptor] = {
@@ -74,7 +75,7 @@ def _copy_tree(
         def copying(blob: Descriptor) -> Callable[[Event], None]:
             return lambda stop: _copy_blob(source, sink, blob, progress, stop, origin)
 
-        run_all(map(copying, blobs.values()), width=_AT_ONCE)
+        run_all(map(copying, blobs.values()), width=at_once)
     sink.put_document(descriptor, raw, tag=tag)
 
 

@@ -73,7 +73,10 @@ class LayoutSource:
 
     def document(self, descriptor: Descriptor) -> bytes:
         if descriptor.size > MAX_DOCUMENT:
-            raise BadArchive(f"document {descriptor.digest} has {descriptor.size} bytes")
+            raise BadArchive(
+                f"document {descriptor.digest} of {self._members.what} is larger"
+                f" than {MAX_DOCUMENT} bytes: {descriptor.size}"
+            )
         raw = read_document(self._members, blob_name(descriptor.digest))
         verify_bytes(raw, descriptor)
         return raw
@@ -166,8 +169,8 @@ class LayoutSink:
         return descriptor
 
     def put_document(self, descriptor: Descriptor, raw: bytes, *, tag: str = "") -> None:
-        if not self.has_blob(descriptor):
-            self._files.write(blob_name(descriptor.digest), len(raw), [raw])
+        verify_bytes(raw, descriptor)
+        self._files.write(blob_name(descriptor.digest), len(raw), [raw])
         self._top = raw
         annotations = [{CONTAINERD_NAME: str(name), REF_NAME: name.tag} for name in self._names]
         if not annotations:

@@ -9,7 +9,7 @@ from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
 from lamina.registry.contract import Source
 from lamina.store.contract import Image, Store
-from lamina.transfer.archive import read_images
+from lamina.transfer.archive import NoSuchImage, read_images
 from lamina.transfer.members import BadArchive, Members
 from lamina.transfer.progress import Progress
 from lamina.transfer.receive import receive
@@ -29,11 +29,11 @@ def load(members: Members, store: Store, *, platform: Platform, progress: Progre
     Each gets the names it has there; one without a name is known by its id.
     An image is complete when it is named; when one fails, those before it stay.
 
-    Raises BadArchive, and what `receive` raises.
+    Raises NoSuchImage, BadArchive, and what `receive` raises.
     """
     images = read_images(members)
     if not images:
-        raise BadArchive(f"{members.what} has no image in it")
+        raise NoSuchImage(f"{members.what} has no image in it")
     return [
         _load_one(source, names, members.what, store, platform, progress)
         for source, names in images

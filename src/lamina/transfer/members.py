@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
-from lamina.errors import Invalid
+from lamina.errors import Invalid, NotFound
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.errors import BadLayer
 from lamina.layer.tar import BLOCK, TarReader
@@ -32,8 +32,12 @@ class BadArchive(Invalid):
     """An archive or layout that breaks its format, or lacks something it says it has."""
 
 
+class MissingFile(NotFound):
+    """An archive or layout that lacks a file it says it has."""
+
+
 class Members(Protocol):
-    """Named files; every method raises BadArchive for a name that is none."""
+    """Named files; reading raises MissingFile for a name that is none, BadArchive for no file."""
 
     @property
     def what(self) -> str:
@@ -57,7 +61,7 @@ def read_document(members: Members, name: str) -> bytes:
     """A whole file of at most 4 MiB.  Raises BadArchive."""
     size = members.size(name)
     if size > MAX_DOCUMENT:
-        raise BadArchive(f"{name} in {members.what} has {size} bytes, more than a document may")
+        raise BadArchive(f"{name} in {members.what} is larger than {MAX_DOCUMENT} bytes: {size}")
     return b"".join(members.chunks(name))
 
 
@@ -74,7 +78,7 @@ class DirectoryMembers:
     def has(self, name: str) -> bool:
         try:
             self.size(name)
-        except BadArchive:
+        except (BadArchive, MissingFile):
             return False
         return True
 
@@ -93,7 +97,10 @@ class DirectoryMembers:
         parts = name.split("/")
         if "" in parts or "." in parts or ".." in parts:
             raise BadArchive(f"not a name inside {self.what}: {name!r}")
-        at = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            at = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise MissingFile(f"cannot read {self.what}: {error.strerror}") from None
         try:
             for part in parts[:-1]:
                 below = os.open(
@@ -104,7 +111,7 @@ class DirectoryMembers:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             fd = os.open(parts[-1], flags, dir_fd=at)
         except FileNotFoundError:
-            raise BadArchive(f"{self.what} has no {name}") from None
+            raise MissingFile(f"{self.what} has no {name}") from None
         except OSError as error:
             raise BadArchive(f"{name} in {self.what} cannot be read: {error.strerror}") from None
         finally:
@@ -129,7 +136,7 @@ class TarMembers:
         self._entries: dict[str, Entry] = {}
         size = os.fstat(self._fd).st_size
         try:
-            for entry in _entries(self._fd, size):
+            for entry in _entries(self._fd):
                 self._entries[entry.path] = entry
                 if len(self._entries) > _MAX_MEMBERS:
                     raise BadArchive(f"{what} has more than {_MAX_MEMBERS} members")
@@ -145,7 +152,7 @@ class TarMembers:
     def has(self, name: str) -> bool:
         try:
             self._find(name)
-        except BadArchive:
+        except (BadArchive, MissingFile):
             return False
         return True
 
@@ -168,7 +175,7 @@ class TarMembers:
         for _ in range(_MAX_LINKS):
             entry = self._entries.get(wanted)
             if entry is None:
-                raise BadArchive(f"{self._what} has no {name}")
+                raise MissingFile(f"{self._what} has no {name}")
             if entry.kind is Kind.FILE:
                 return entry
             if entry.kind is Kind.HARDLINK:
@@ -194,10 +201,10 @@ class TarMembers:
         raise BadArchive(f"{link.path} in {self._what} is a link that leads out of the archive")
 
 
-def _entries(fd: int, size: int) -> Iterator[Entry]:
+def _entries(fd: int) -> Iterator[Entry]:
     """The entries of a tar, by jumping from header to header; offsets are the file's."""
     at = 0
-    while at < size:
+    while True:
         entry = next(iter(TarReader(_from(fd, at))), None)
         if entry is None:
             return

@@ -22,7 +22,6 @@ from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
 from lamina.transfer.receive import ORIGIN, cores
 
-_AT_ONCE = 2
 _TYPES = {
     "none": mediatype.OCI_LAYER,
     "gzip": mediatype.OCI_LAYER_GZIP,
@@ -39,6 +38,7 @@ def push(
     progress: Progress,
     target: str = "",
     compression: Compression | None = None,
+    at_once: int = 2,
 ) -> Descriptor:
     """Send `image` to `sink`, under `tag` if given; returns the descriptor it has there.
 
@@ -48,6 +48,7 @@ def push(
     sent in one pass: a damaged layer is not completed.  `compression` None
     keeps what a layer is known as and makes gzip of the others.  `target` is
     the sink's repository (`ghcr.io/me/app`), for mounting now and later.
+    `at_once` layers are sent in parallel; with 1 they arrive in their order.
 
     The config goes as it is, so the image id stays; the manifest too, if no
     layer came out as another blob than it says.
@@ -61,7 +62,7 @@ def push(
         )
 
     unique = list(dict.fromkeys(image.layers))
-    sent = dict(zip(unique, run_all(map(sending, unique), width=_AT_ONCE), strict=True))
+    sent = dict(zip(unique, run_all(map(sending, unique), width=at_once), strict=True))
     manifest = _with_layers(image.manifest, [sent[each] for each in image.layers])
     if not sink.has_blob(manifest.config):
         sink.put_blob(manifest.config, lambda: [image.config.raw])

@@ -36,7 +36,7 @@ def save(
     written: list[tuple[Manifest, Sequence[Reference]]] = []
     for image, names in images:
         sink = LayoutSink(files, names)
-        push(store, image, sink, tag="", progress=progress, compression=compression)
+        push(store, image, sink, tag="", progress=progress, compression=compression, at_once=1)
         entries += sink.entries
         written.append((sink.top_manifest(), names))
     if form == "docker-archive":
