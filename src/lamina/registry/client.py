@@ -39,6 +39,8 @@ DOCUMENT_LIMIT = 4 << 20
 TAGS_LIMIT = 32 << 20
 """Bytes of one page of tags."""
 PAGES_LIMIT = 10_000
+FEW_TAGS = 5
+"""So many tags are simply listed when the one that was asked for is missing."""
 _ACCEPT = ", ".join(mediatype.ACCEPT)
 _DOCUMENTS = mediatype.MANIFESTS | mediatype.INDEXES
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
@@ -312,6 +314,8 @@ def _explain_missing_tag(place: Place, tag: str, error: TagNotFound) -> None:
     near = difflib.get_close_matches(tag, there, 3)
     if near:
         error.hint = f"similar there: {', '.join(near)}"
+    elif 0 < len(there) <= FEW_TAGS:
+        error.hint = f"it has: {', '.join(there)}"
 
 
 def _tags(place: Place) -> list[str]:
