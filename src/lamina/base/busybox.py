@@ -84,7 +84,7 @@ def find_busybox(*, environment: Mapping[str, str]) -> Busybox:
     """
     for place in ("/bin/busybox", "/usr/bin/busybox"):
         path = Path(place)
-        if path.is_file() and _is_static(binary := path.read_bytes()):
+        if path.is_file() and is_static(binary := path.read_bytes()):
             return Busybox(binary, _applets(path), int(path.stat().st_mtime))
     if not shutil.which("apt-get", path=environment.get("PATH", os.defpath)):
         raise ToolMissing("no statically linked busybox on this host", hint="install busybox")
@@ -121,7 +121,7 @@ def _downloaded_busybox(directory: Path, environment: Mapping[str, str]) -> Busy
     return Busybox(path.read_bytes(), _applets(path), int(member.mtime))
 
 
-def _is_static(binary: bytes) -> bool:
+def is_static(binary: bytes) -> bool:
     """Whether a 64-bit little-endian ELF program asks for no interpreter (elf(5), PT_INTERP)."""
     if binary[:6] != b"\x7fELF\x02\x01":
         return False
@@ -139,6 +139,8 @@ def _applets(path: Path) -> tuple[str, ...]:
 def _busybox_tar(busybox: Busybox) -> bytes:
     """The tar, in a fixed order, every time the binary's own."""
     files = {name: text.encode() for name, text in _BUSYBOX_FILES.items()}
+    pretty = f"BusyBox {busybox.version}".strip()
+    files["etc/os-release"] = f'NAME="BusyBox"\nID=busybox\nPRETTY_NAME="{pretty}"\n'.encode()
     files["bin/busybox"] = busybox.binary
     links = {f"bin/{name}" for name in busybox.applets}
     output = io.BytesIO()
