@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from lamina.build.context import Context, Nothing
 from lamina.build.dockerfile import Dockerfile
-from lamina.build.hidden import total_hidden
 from lamina.build.plan import Plan, Resolver, plan
 from lamina.build.solve import Observer, Occasion, Result, solve
 from lamina.build.stage import Settings
@@ -65,13 +64,14 @@ def build(
         made = plan(dockerfile, settings, resolve)
         if made.image is not None:
             lease.protect(*made.image.layers)
-        results = solve(made, context, store, lease, occasion=occasion, observer=observer)
+        solved = solve(made, context, store, lease, occasion=occasion, observer=observer)
+        results = solved.results
         config = image_config(made, results, settings, occasion.created)
         manifest = image_manifest(made, results, config)
         for name in names or (None,):
             image = store.images.add(manifest, config, name)
         size = sum(store.layers.info(each).content_size for each in config.diff_ids)
-        return Built(image, size, total_hidden(store, config.diff_ids), made.unused_args)
+        return Built(image, size, solved.hidden, made.unused_args)
 
 
 def image_config(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from lamina.build.tree import ROOT
-from lamina.layer.entry import Entry, os_path
+from lamina.layer.contract import Listing
+from lamina.layer.entry import Entry, Kind, os_path
 from lamina.layer.union import Union
 from lamina.oci.digest import Digest
 from lamina.store.contract import LayerStore
@@ -17,29 +20,27 @@ _KEPT = 3
 class LayersTree:
     """Implements `Tree` on a chain of layers, the lowest first."""
 
-    def __init__(self, layers: LayerStore, chain: Sequence[Digest]) -> None:
-        self._layers = layers
-        self._chain = chain
-        self._union = Union.of([layers.hashed(each) for each in chain])
-        self._lowers = [os.fsencode(layers.lower(each)) for each in chain]
+    def __init__(self, union: Union, lowers: Sequence[Path]) -> None:
+        self.union = union
+        self._lowers = [os.fsencode(lower) for lower in lowers]
 
     def lookup(self, path: str) -> Entry | None:
-        found = self._union.get(path)
+        found = self.union.get(path)
         if found is None:
             return ROOT if not path else None
         return found.entry
 
     def children(self, path: str) -> Sequence[Entry]:
-        names = self._union.children(path)
+        names = self.union.children(path)
         found = [self.lookup(f"{path}/{name}" if path else name) for name in names]
         return [entry for entry in found if entry is not None]
 
     def digest(self, entry: Entry) -> bytes:
-        located = self._union.content(entry.path)
+        located = self.union.content(entry.path)
         return located.entry.sha256 if located else b""
 
     def open(self, entry: Entry) -> int:
-        located = self._union.content(entry.path)
+        located = self.union.content(entry.path)
         if located is None:
             raise FileNotFoundError(f"no content for /{entry.path}")
         place = self._lowers[located.layer] + b"/" + os_path(located.entry.path)
@@ -47,11 +48,15 @@ class LayersTree:
 
 
 class Views:
-    """The merged views of chains of layers; the last ones are kept, since steps ask again."""
+    """The merged views of chains of layers.
+
+    The last ones are kept: a step looks at what the one before it made.
+    """
 
     def __init__(self, layers: LayerStore) -> None:
         self._layers = layers
         self._kept: dict[tuple[Digest, ...], LayersTree] = {}
+        self._listings: dict[Digest, Listing] = {}
 
     def of(self, chain: Sequence[Digest]) -> LayersTree:
         """The view of a chain, the lowest layer first."""
@@ -59,5 +64,27 @@ class Views:
         if key not in self._kept:
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = LayersTree(self._layers, key)
+            union = Union.of([self.listing(each) for each in key])
+            self._kept[key] = LayersTree(union, [self._layers.lower(each) for each in key])
         return self._kept[key]
+
+    def listing(self, diff_id: Digest) -> Listing:
+        """A layer's entries, with every file's sha256; read once."""
+        if diff_id not in self._listings:
+            self._listings[diff_id] = self._layers.hashed(diff_id)
+        return self._listings[diff_id]
+
+    def hidden_by_top(self, chain: Sequence[Digest]) -> tuple[tuple[int, int], ...]:
+        """(place in `chain`, bytes of file content) that the last layer of `chain` hides."""
+        entries = self.listing(chain[-1]).entries
+        if all(entry.kind is Kind.DIRECTORY for entry in entries):
+            return ()
+        found: Counter[int] = Counter()
+        for each in self.of(chain).union.hidden:
+            if each.hidden_by == len(chain) - 1:
+                found[each.layer] += each.size
+        return tuple(sorted((place, size) for place, size in found.items() if size))
+
+    def total_hidden(self, chain: Sequence[Digest]) -> int:
+        """Bytes of file content in the layers of `chain` that nobody can see."""
+        return sum(each.size for each in self.of(chain).union.hidden)

@@ -12,7 +12,6 @@ from lamina.build.graph import CopyOp, MakeDirOp, RunOp
 from lamina.build.merged import Views
 from lamina.build.select import Selected
 from lamina.build.source import CommandFailed
-from lamina.build.stage import DEFAULT_PATH
 from lamina.build.tree import Tree, resolve
 from lamina.build.upper import Upper
 from lamina.layer.contract import LayerInfo
@@ -60,9 +59,6 @@ def run(
     from lamina.run.launch import start
     from lamina.run.spec import ContainerSpec, Mount, Overlay, Process, Streams
 
-    env = [*op.env, *proxies]
-    if not any(pair.startswith("PATH=") for pair in env):
-        env.append(f"PATH={DEFAULT_PATH}")
     mounts: tuple[Mount, ...] = ()
     if op.script:
         script = place / "script"
@@ -73,7 +69,7 @@ def run(
         identity=shop.directory.name,
         directory=place,
         rootfs=Overlay(_lowers(shop, place, chain), place / "upper", place / "work", True),
-        process=Process(op.args, tuple(env), op.cwd, op.user),
+        process=Process(op.args, (*op.env, *proxies), op.cwd, op.user),
         hostname=_HOSTNAME,
         network="none" if op.network == "none" else "host",
         mounts=mounts,

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from lamina.build import metadata, steps
 from lamina.build.dockerfile import Dockerfile, Instruction, parse_line, quoted_words
 from lamina.build.expand import BadSubstitution, expand
@@ -185,10 +187,8 @@ class _Planner:
             return self._from_stage(draft, self.stage(inherited))
         image = self._image(draft.base, draft.platform, draft.line)
         vertex = self._base_vertex(draft.base, image, draft.line)
-        execution = Execution(working_dir="/", env=(f"PATH={DEFAULT_PATH}",))
-        if image is not None:
-            execution = image.config.execution
-        stage = self._new_stage(draft, vertex, execution)
+        execution = image.config.execution if image else Execution(working_dir="/")
+        stage = self._new_stage(draft, vertex, _with_path(execution))
         stage.author = image.config.author if image else ""
         self.images[id(stage)] = image
         return stage
@@ -275,6 +275,13 @@ class _Planner:
             for word in quoted_words(line.text, self.dockerfile.escape)
         }
         return tuple(sorted(set(self.settings.build_args) - declared - _FREE_ARGS))
+
+
+def _with_path(execution: Execution) -> Execution:
+    """PATH is always set, in the image as well, as BuildKit has it."""
+    if "PATH" in execution.environment():
+        return execution
+    return msgspec.structs.replace(execution, env=(*(execution.env or ()), f"PATH={DEFAULT_PATH}"))
 
 
 def _platform_args(settings: Settings) -> dict[str, str]:

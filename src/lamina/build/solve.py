@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lamina.build.cache import Cache, Made, key_of
 from lamina.build.context import Context, Nothing
 from lamina.build.graph import BaseOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
-from lamina.build.hidden import hidden_by_top
 from lamina.build.plan import Plan
 from lamina.build.select import NoSuchSource, Selected, digest, select
 from lamina.build.source import CommandFailed, DockerfileError, Source
@@ -23,11 +23,12 @@ from lamina.build.tree import Tree, clean
 from lamina.errors import EngineError
 from lamina.layer.contract import LayerInfo
 from lamina.oci.digest import Digest
+from lamina.oci.document import encode
 from lamina.store.atomic import locked
-from lamina.store.contract import Lease, Store
+from lamina.store.contract import Lease, StepResult, Store
 
 if TYPE_CHECKING:
-    from lamina.build.ops import Workshop
+    from lamina.build.merged import Views
 
 
 class StepError(DockerfileError):
@@ -83,6 +84,14 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Solved:
+    """Every vertex's result, by its digest, and the bytes of the target that nobody can see."""
+
+    results: Mapping[Digest, Result]
+    hidden: int
+
+
+@dataclass(frozen=True, slots=True)
 class Occasion:
     """What differs from one run of the same build to the next; the command line knows it."""
 
@@ -95,7 +104,7 @@ class Occasion:
     use_cache: bool = True
 
 
-@dataclass(slots=True)
+@dataclass
 class _Solver:
     store: Store
     context: Context | Nothing
@@ -104,11 +113,17 @@ class _Solver:
     observer: Observer
     cache: Cache
     directory: Path
-    shop: Workshop | None = None
-    """Made when the first step is not in the cache: what it needs is not imported before."""
     results: dict[Digest, Result] = field(default_factory=dict)
     names: dict[Digest, str] = field(default_factory=dict)
     """Who made a layer of this build, for `Outcome.hides`."""
+
+    @cached_property
+    def views(self) -> Views:
+        """Made when a step is not in the cache: a build that is all cached reads no listing,
+        and does not even import what reads them."""
+        from lamina.build.merged import Views
+
+        return Views(self.store.layers)
 
     def solve(self, tip: Vertex) -> None:
         order = in_order(tip)
@@ -165,7 +180,7 @@ class _Solver:
         if isinstance(op, CopyOp) and origin is not None:
             # Where the files came from does not matter, only what they are: the exact
             # key costs reading listings, so it is asked for only when the quick one missed.
-            tree = self._workshop().views.of(origin)
+            tree = self.views.of(origin)
             selection = select(tree, op.sources)
             exact = key_of(op, below, digest(tree, selection, owners=True))
             if found := self._cached(exact):
@@ -189,7 +204,8 @@ class _Solver:
     ) -> LayerInfo:
         from lamina.build import ops
 
-        op, shop = step.vertex.op, self._workshop()
+        op = step.vertex.op
+        shop = ops.Workshop(self.store, self.views, self.directory, self.occasion.now)
         place = shop.place(step.number)
         try:
             if isinstance(op, RunOp):
@@ -209,18 +225,21 @@ class _Solver:
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
-    def _workshop(self) -> Workshop:
-        if self.shop is None:
-            from lamina.build.merged import Views
-            from lamina.build.ops import Workshop
-
-            views = Views(self.store.layers)
-            self.shop = Workshop(self.store, views, self.directory, self.occasion.now)
-        return self.shop
+    def hidden(self, chain: Sequence[Digest]) -> int:
+        """Bytes of file content in `chain` that nobody can see; remembered."""
+        key = Digest.of(encode(["hidden bytes", list(chain)]))
+        known = self.store.steps.get(key)
+        if known is not None and isinstance(known.data.get("bytes"), int):
+            return int(known.data["bytes"])
+        total = self.views.total_hidden(chain)
+        self.store.steps.put(StepResult(key, data={"bytes": total}))
+        return total
 
     def _made(self, info: LayerInfo, below: Sequence[Digest]) -> Made:
         self.cache.lease.protect(info.diff_id)
-        hides = hidden_by_top(self.store.layers, [*below, info.diff_id], info)
+        hides: tuple[tuple[int, int], ...] = ()
+        if info.entry_count:
+            hides = self.views.hidden_by_top([*below, info.diff_id])
         return Made(info.diff_id, info.content_size, info.tar_size, self.occasion.created, hides)
 
     def _located(self, vertex: Vertex, error: EngineError) -> EngineError:
@@ -247,8 +266,8 @@ def solve(
     *,
     occasion: Occasion,
     observer: Observer,
-) -> Mapping[Digest, Result]:
-    """Make every vertex that the plan's target needs; results by the vertex's digest.
+) -> Solved:
+    """Make every vertex that the plan's target needs.
 
     Each finished step is kept in the cache at once, so a build that fails later
     begins there again.  Nothing is left behind but layers and cache entries.
@@ -259,7 +278,8 @@ def solve(
         cache = Cache(store, lease)
         solver = _Solver(store, context, plan.stage.source, occasion, observer, cache, directory)
         solver.solve(plan.stage.tip)
-        return solver.results
+        chain = solver.results[plan.stage.tip.digest].layers
+        return Solved(solver.results, solver.hidden(chain))
 
 
 @contextmanager
