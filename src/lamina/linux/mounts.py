@@ -133,6 +133,31 @@ def _overlay(
         os.close(context)
 
 
+def open_overlay(
+    place: str,
+    lowers: Sequence[str],
+    upper: str = "",
+    work: str = "",
+    *,
+    flags: Iterable[str] = (),
+) -> int:
+    """The root directory of an overlay that is mounted nowhere and ends with the descriptor.
+
+    `place` is a directory that kernels before 6.8 need for a moment.  Without `upper`
+    it is read-only and needs two lowers.  Raises OSError, TooManyLayers.
+    """
+    try:
+        return _overlay(lowers, upper, work, volatile=False, flags=flags)
+    except OSError as error:
+        if error.errno != errno.EINVAL or "lowerdir+" not in (error.strerror or ""):
+            raise
+    mount_overlay_by_page(place, lowers, upper, work, flags=flags)
+    try:
+        return os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    finally:
+        syscall.umount2(place, syscall.MNT_DETACH)
+
+
 def mount_overlay_by_page(
     target: str,
     lowers: Sequence[str],
@@ -144,10 +169,9 @@ def mount_overlay_by_page(
 ) -> None:
     """`mount_overlay` for kernels before 6.8, by mount(2): all options in one page.
 
-    Changes the working directory of this process, so that the names can be short.
+    Changes the working directory of this process for a moment, so that the names can be short.
     """
     common = os.path.commonpath([*lowers, *([upper, work] if upper else [])])
-    os.chdir(common)
     short = [_escape(os.path.relpath(lower, common)) for lower in lowers]
     options = ["lowerdir=" + ":".join(short), *(f"{k}={v}" for k, v in _OVERLAY_OPTIONS)]
     if upper:
@@ -160,7 +184,13 @@ def mount_overlay_by_page(
     data = ",".join(options)
     if len(os.fsencode(data)) >= _PAGE:
         raise TooManyLayers(len(lowers))
-    syscall.mount("overlay", target, "overlay", 0, data)
+    before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.chdir(common)
+        syscall.mount("overlay", target, "overlay", 0, data)
+    finally:
+        os.fchdir(before)
+        os.close(before)
     place = os.open(target, os.O_PATH | os.O_CLOEXEC)
     try:
         restrict(place, flags)

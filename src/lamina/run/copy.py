@@ -1,0 +1,427 @@
+"""Files between a container and the host, by descriptors alone.
+
+Every path of a container's is resolved inside it by the kernel (`linux.rooted`), at the
+moment of use: a link cannot lead to the host, and swapping one in the middle of a copy
+does not help either (CVE-2018-15664).  No code of the container's is ever loaded, and
+nothing is looked up by a name service (CVE-2019-14271).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from lamina.errors import Conflict, EngineError, Invalid, NotFound, Unsupported
+from lamina.layer.diff import changes
+from lamina.layer.entry import Entry, Kind, os_path
+from lamina.layer.tar import TarReader, write_tar
+from lamina.linux.rooted import make_in, open_in, resolve_in
+
+_CHUNK = 1 << 20
+_HIDDEN = ("trusted.", "user.overlay.", "security.selinux")
+"""Attributes that mean something to one file system or host alone."""
+
+
+class NoSuchPath(NotFound):
+    """There is nothing at the path."""
+
+    def __init__(self, where: str, path: str) -> None:
+        super().__init__(f"no {path} {where}")
+
+
+class NotADirectory(Conflict):
+    """A directory is needed where something else is."""
+
+
+class NotCopied(Unsupported):
+    """A kind of file that is not copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A file system to copy in: a container's root, or the host's."""
+
+    root: int
+    """Descriptor of the directory that absolute paths begin at."""
+    where: str
+    """`in container web`, `on this host`: for messages."""
+    confined: bool
+    """Whether links must not lead out of `root`."""
+
+    def open(self, path: str, flags: int = os.O_PATH) -> int:
+        """Open a path, following links.  Raises OSError."""
+        if self.confined:
+            return open_in(self.root, path, flags)
+        return os.open(path, flags | os.O_CLOEXEC)
+
+
+@contextmanager
+def host_tree() -> Iterator[Tree]:
+    """The host's own files, with paths as its user writes them."""
+    fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Tree(fd, "on this host", False)
+    finally:
+        os.close(fd)
+
+
+def copy(
+    source: Tree,
+    path: str,
+    target: Tree,
+    place: str,
+    *,
+    archive: bool = False,
+    follow: bool = False,
+) -> None:
+    """Copy a file or directory from one tree to another, by `docker cp`'s rules.
+
+    A directory goes into a directory that is there, under its own name, unless `path`
+    ends in `/.`; its content becomes `place` if there is nothing.  A link is copied as a
+    link, or as what it leads to with `follow`.  With `archive` owners and set-id bits
+    stay; without, the copy belongs to root.
+
+    Raises NoSuchPath, NotADirectory, NotCopied (sockets and devices).
+    """
+    with ExitStack() as stack:
+        parent, name = _source(source, path, follow, stack)
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        is_directory = stat.S_ISDIR(status.st_mode)
+        content_only = path.rstrip("/").rpartition("/")[2] == "." and is_directory
+        into = _open_directory(target, place, stack)
+        if into is not None:
+            if content_only:
+                _copy_content(_step(parent, name, stack), into, archive)
+                return
+            base = os.path.basename(os.path.normpath(path))
+            copy_one(
+                parent, name, into, base if base not in {"", "/", ".", ".."} else name, archive
+            )
+            return
+        if place.endswith("/") and not is_directory:
+            raise NotADirectory(f"{place} is not a directory {target.where}")
+        above, last = _target(target, place, stack)
+        if is_directory and _exists(above, last):
+            raise NotADirectory(
+                f"{place} is not a directory {target.where}, and {path} {source.where} is one"
+            )
+        copy_one(parent, name, above, last, archive)
+
+
+def _source(tree: Tree, path: str, follow: bool, stack: ExitStack) -> tuple[int, str]:
+    """The directory that holds the source, and the source's name in it, never a link to follow."""
+    try:
+        if follow or path.rstrip("/").rpartition("/")[2] in {"", ".", ".."} or path.endswith("/"):
+            fd = tree.open(path)
+            stack.callback(os.close, fd)
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                return fd, "."
+            path = _canonical(tree, path)
+        above, _, name = path.rstrip("/").rpartition("/")
+        parent = tree.open(above or ("/" if path.startswith("/") or tree.confined else "."))
+        stack.callback(os.close, parent)
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except OSError as error:
+        raise _told(error, tree, path) from None
+    return parent, name
+
+
+def _canonical(tree: Tree, path: str) -> str:
+    if tree.confined:
+        return "/" + "/".join(resolve_in(tree.root, path))
+    return os.path.realpath(path)
+
+
+def _told(error: OSError, tree: Tree, path: str) -> EngineError:
+    if error.errno == errno.ENOENT:
+        return NoSuchPath(tree.where, path)
+    return NotADirectory(f"{path} {tree.where}: {error.strerror}")
+
+
+def _open_directory(tree: Tree, path: str, stack: ExitStack) -> int | None:
+    try:
+        fd = tree.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    stack.callback(os.close, fd)
+    return fd
+
+
+def _target(tree: Tree, path: str, stack: ExitStack) -> tuple[int, str]:
+    """The directory for a target that is no directory yet, and its name in there."""
+    clean = path.rstrip("/")
+    try:
+        if tree.confined:
+            components = resolve_in(tree.root, clean)
+            above, name = "/" + "/".join(components[:-1]), components[-1] if components else ""
+        else:
+            # A link to a file is written through, as cp does; one to nothing is replaced.
+            clean = os.path.realpath(clean) if os.path.exists(clean) else clean
+            above, _, name = clean.rpartition("/")
+            above = above or ("/" if clean.startswith("/") else ".")
+        parent = tree.open(above, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _told(error, tree, os.path.dirname(clean) or "/") from None
+    stack.callback(os.close, parent)
+    return parent, name
+
+
+def _exists(parent: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _step(parent: int, name: str, stack: ExitStack) -> int:
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    stack.callback(os.close, fd)
+    return fd
+
+
+def copy_one(source: int, name: str, target: int, new: str, archive: bool) -> None:
+    """Copy `name` of the directory `source` to `new` in `target`; links are not followed."""
+    status = os.stat(name, dir_fd=source, follow_symlinks=False)
+    kind = stat.S_IFMT(status.st_mode)
+    if kind == stat.S_IFDIR:
+        _copy_directory(source, name, target, new, archive)
+        return
+    if kind not in {stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO}:
+        raise NotCopied(f"{name} is a device or a socket, which are not copied")
+    _clear(target, new)
+    if kind == stat.S_IFLNK:
+        os.symlink(os.readlink(name, dir_fd=source), new, dir_fd=target)
+        if archive:
+            os.chown(new, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
+        times = (status.st_atime_ns, status.st_mtime_ns)
+        os.utime(new, ns=times, dir_fd=target, follow_symlinks=False)
+        return
+    if kind == stat.S_IFIFO:
+        os.mkfifo(new, 0o600, dir_fd=target)
+        fd = os.open(new, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target)
+    else:
+        fd = _copy_file(source, name, target, new, archive)
+    try:
+        _attributes(fd, status, archive)
+    finally:
+        os.close(fd)
+
+
+def _clear(target: int, name: str) -> None:
+    """Make room: never write through what is there, which may be a link or a fifo."""
+    try:
+        os.unlink(name, dir_fd=target)
+    except FileNotFoundError:
+        pass
+    except (IsADirectoryError, PermissionError):
+        raise NotADirectory(f"{name} is a directory where the copy must not be one") from None
+
+
+def _copy_file(source: int, name: str, target: int, new: str, archive: bool) -> int:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    reader = os.open(name, flags, dir_fd=source)
+    try:
+        if not stat.S_ISREG(os.fstat(reader).st_mode):
+            raise NotCopied(f"{name} changed while it was copied")
+        create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        writer = os.open(new, create, 0o600, dir_fd=target)
+        try:
+            while piece := os.read(reader, _CHUNK):
+                _write(writer, piece)
+            _copy_xattrs(reader, writer, archive)
+        except BaseException:
+            os.close(writer)
+            os.unlink(new, dir_fd=target)
+            raise
+        return writer
+    finally:
+        os.close(reader)
+
+
+def _write(fd: int, data: bytes | memoryview) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
+
+
+def _copy_xattrs(source: int, target: int, archive: bool) -> None:
+    hidden = (
+        _HIDDEN if archive else (*_HIDDEN, "security.")
+    )  # file capabilities are set-id bits, too
+    for name in os.listxattr(source):
+        if not name.startswith(hidden):
+            try:
+                os.setxattr(target, name, os.getxattr(source, name))
+            except OSError as error:
+                if error.errno not in {errno.ENOTSUP, errno.EPERM}:
+                    raise
+
+
+def _attributes(fd: int, status: os.stat_result, archive: bool) -> None:
+    if archive:
+        os.fchown(fd, status.st_uid, status.st_gid)
+    # Set-id bits would give whoever the copy belongs to away.
+    os.fchmod(fd, status.st_mode & (0o7777 if archive else 0o1777))
+    os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _copy_directory(source: int, name: str, target: int, new: str, archive: bool) -> None:
+    with ExitStack() as stack:
+        reader = _step(source, name, stack)
+        try:
+            os.mkdir(new, 0o700, dir_fd=target)
+        except FileExistsError:
+            pass
+        try:
+            writer = _step(target, new, stack)
+        except (NotADirectoryError, OSError):
+            raise NotADirectory(f"{new} is not a directory where the copy must be one") from None
+        _copy_content(reader, writer, archive)
+        _attributes(writer, os.fstat(reader), archive)
+
+
+def _copy_content(reader: int, writer: int, archive: bool) -> None:
+    if os.path.samestat(os.fstat(reader), os.fstat(writer)):
+        raise Invalid("a directory cannot be copied into itself")
+    for name in sorted(os.listdir(reader)):
+        copy_one(reader, name, writer, name, archive)
+
+
+def to_tar(tree: Tree, path: str, *, follow: bool = False) -> Iterator[bytes]:
+    """The tar of a file or directory, under its own name.  Raises NoSuchPath."""
+    with ExitStack() as stack:
+        parent, name = _source(tree, path, follow, stack)
+        base = os.path.basename(os.path.normpath(path))
+        base = "" if base in {"", "/", ".", ".."} else base
+        yield from tree_tar(parent, name, base)
+
+
+def tree_tar(parent: int, name: str, base: str) -> Iterator[bytes]:
+    """The tar of `name` in the directory `parent`, its paths beginning with `base`."""
+    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if not stat.S_ISDIR(status.st_mode):
+        entries: Iterable[Entry] = _single(parent, name, base or name, status)
+        yield from write_tar(entries, lambda entry: _content(parent, name))
+        return
+    root = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    place = f"/proc/self/fd/{root}"  # the walk takes a path: one that only we can lead elsewhere
+    try:
+        yield from write_tar(
+            _prefixed(place, base, os.fstat(root)),
+            lambda entry: _content(
+                root, entry.path[len(base) :].lstrip("/") if base else entry.path
+            ),
+        )
+    finally:
+        os.close(root)
+
+
+def _prefixed(place: str, base: str, status: os.stat_result) -> Iterator[Entry]:
+    from pathlib import Path
+
+    import msgspec
+
+    if base:
+        mode = stat.S_IMODE(status.st_mode)
+        owner = (status.st_uid, status.st_gid)
+        yield Entry(base, Kind.DIRECTORY, mode, *owner, 0, status.st_mtime_ns)
+    for entry in changes(Path(place)):
+        if not base:
+            yield entry
+            continue
+        link = f"{base}/{entry.link}" if entry.kind is Kind.HARDLINK else entry.link
+        yield msgspec.structs.replace(entry, path=f"{base}/{entry.path}", link=link)
+
+
+def _single(parent: int, name: str, base: str, status: os.stat_result) -> Iterator[Entry]:
+    mode = stat.S_IMODE(status.st_mode)
+    owner = (status.st_uid, status.st_gid)
+    if stat.S_ISLNK(status.st_mode):
+        link = os.readlink(name, dir_fd=parent)
+        yield Entry(base, Kind.SYMLINK, mode, *owner, 0, status.st_mtime_ns, link)
+    elif stat.S_ISREG(status.st_mode):
+        yield Entry(base, Kind.FILE, mode, *owner, status.st_size, status.st_mtime_ns)
+    else:
+        raise NotCopied(f"{name} is a device or a socket, which are not copied")
+
+
+def _content(root: int, path: str) -> Iterator[bytes]:
+    fd = open_in(root, os.fsdecode(os_path(path)), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        while piece := os.read(fd, _CHUNK):
+            yield piece
+    finally:
+        os.close(fd)
+
+
+def from_tar(chunks: Iterable[bytes], tree: Tree, place: str, *, archive: bool = False) -> None:
+    """Unpack a tar into the directory `place`, every name resolved inside the tree.
+
+    Raises NotADirectory, NotCopied, BadLayer (a tar that breaks the rules).
+    """
+    with ExitStack() as stack:
+        into = _open_directory(tree, place, stack)
+        if into is None:
+            raise NotADirectory(
+                f"{place} is not a directory {tree.where}", hint="a tar is unpacked into one"
+            )
+        reader = TarReader(chunks)
+        times: list[tuple[str, int, int]] = []
+        for entry in reader:
+            _unpack(reader, entry, tree, place, archive)
+            if entry.kind is Kind.DIRECTORY:
+                times.append((entry.path, entry.mode, entry.mtime))
+        for path, mode, mtime in reversed(times):
+            fd = tree.open(f"{place}/{path}", os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fchmod(fd, mode & (0o7777 if archive else 0o1777))
+                os.utime(fd, ns=(mtime, mtime))
+            finally:
+                os.close(fd)
+
+
+def _unpack(reader: TarReader, entry: Entry, tree: Tree, place: str, archive: bool) -> None:
+    if not entry.path:
+        return
+    if entry.kind is Kind.DIRECTORY:
+        os.close(make_in(tree.root, f"{place}/{entry.path}", directory=True))
+        return
+    parent = make_in(tree.root, f"{place}/{entry.parent}", directory=True)
+    try:
+        _clear(parent, entry.name)
+        if entry.kind is Kind.SYMLINK:
+            os.symlink(entry.link, entry.name, dir_fd=parent)
+        elif entry.kind is Kind.HARDLINK:
+            link, _, name = entry.link.rpartition("/")
+            other = open_in(tree.root, f"{place}/{link}", os.O_PATH | os.O_DIRECTORY)
+            try:
+                os.link(
+                    name, entry.name, src_dir_fd=other, dst_dir_fd=parent, follow_symlinks=False
+                )
+            finally:
+                os.close(other)
+        elif entry.kind is Kind.FILE:
+            _unpack_file(reader, entry, parent, archive)
+        else:
+            raise NotCopied(f"{entry.path} is a device or a fifo, which are not copied")
+    finally:
+        os.close(parent)
+
+
+def _unpack_file(reader: TarReader, entry: Entry, parent: int, archive: bool) -> None:
+    create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(entry.name, create, 0o600, dir_fd=parent)
+    try:
+        for piece in reader.content():
+            _write(fd, piece)
+        if archive:
+            os.fchown(fd, entry.uid, entry.gid)
+        os.fchmod(fd, entry.mode & (0o7777 if archive else 0o1777))
+        os.utime(fd, ns=(entry.mtime, entry.mtime))
+    finally:
+        os.close(fd)

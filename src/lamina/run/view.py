@@ -1,0 +1,80 @@
+"""A container's file system from outside: as its processes see it, or as it was left."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lamina.errors import Conflict
+from lamina.linux import mounts
+from lamina.store.contract import ContainerRecord, Store
+
+
+class NotRunningAnyMore(Conflict):
+    """The container ended while we were about to look into it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"container {name} ended just now", hint="try again")
+
+
+@contextmanager
+def root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
+    """The root directory of a container, as a descriptor to resolve paths in (`linux.rooted`).
+
+    Of a running one it is what its processes see, volumes and all; of another its
+    layers and its changes, to read and to write.  Nothing is mounted anywhere for it.
+    Raises NotRunningAnyMore.
+    """
+    if record.status == "running":
+        try:
+            fd = os.open(f"/proc/{record.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            raise NotRunningAnyMore(record.name) from None
+    else:
+        directory = store.containers.directory(record.id)
+        lowers = _lowers(store, record) or [str(directory / "merged")]
+        _accept_unsynced(directory / "work")
+        fd = mounts.open_overlay(
+            str(directory / "merged"),
+            lowers,
+            str(directory / "upper"),
+            str(directory / "work"),
+            flags=("nodev", "nosuid", "noexec"),
+        )
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def frozen_root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
+    """The image's layers with the container's changes over them, read-only, without volumes."""
+    directory = store.containers.directory(record.id)
+    # The empty directory is there because an overlay without an upper one needs two lowers.
+    lowers = [str(directory / "upper"), *_lowers(store, record), str(directory / "merged")]
+    fd = mounts.open_overlay(
+        str(directory / "merged"), lowers, flags=("ro", "nodev", "nosuid", "noexec")
+    )
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _accept_unsynced(work: Path) -> None:
+    """Let an upper directory be mounted again that was mounted `volatile`.
+
+    The kernel leaves a mark against it, in case the machine went down in between; what
+    was written may then be missing, and is all there is.
+    """
+    try:
+        os.rmdir(work / "work" / "incompat" / "volatile")
+    except FileNotFoundError:
+        pass
+
+
+def _lowers(store: Store, record: ContainerRecord) -> list[str]:
+    return [str(store.layers.lower(each)) for each in reversed(record.layers)]
