@@ -157,7 +157,8 @@ def _check_layer(store: Store, diff_id: Digest, report: Report) -> None:
         problems = [_sentence(error)]
     if store.layers.has(diff_id):
         report.layers += 1
-        report.add(f"layer {diff_id}", problems)
+        told = f"layer {diff_id.short} is damaged: "
+        report.add(f"layer {diff_id}", (each.removeprefix(told) for each in problems))
 
 
 def _check_image(store: Store, row: NamedImage, report: Report) -> tuple[Digest, ...]:

@@ -1,0 +1,153 @@
+"""`lamina info`: what this host and this store can do."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lamina.cli.app import App
+from lamina.cli.format import emit, escape, render, size
+
+if TYPE_CHECKING:
+    from lamina.store.contract import Store
+
+_LABELS = {
+    "Version": "Version",
+    "Root": "Store",
+    "Format": " Format",
+    "LayerForm": " Layer form",
+    "BackingFilesystem": " File system",
+    "Images": " Images",
+    "Layers": " Layers",
+    "Containers": " Containers",
+    "ContainersRunning": "  Running",
+    "ContainersStopped": "  Stopped",
+    "KernelVersion": "Kernel",
+    "OperatingSystem": "Userland",
+    "Architecture": "Architecture",
+    "Platform": "Platform",
+    "NCPU": "CPUs",
+    "MemTotal": "Memory",
+    "Rootless": "Rootless",
+    "Overlay": "Overlay mounts",
+    "UserNamespaces": "User namespaces",
+    "Seccomp": "Seccomp",
+    "CgroupVersion": "Control groups",
+}
+
+
+@click.command(epilog="Example: lamina info --format '{{.CgroupVersion}}'")
+@click.option("-f", "--format", "fmt", default="", help="json, or a Go template.")
+@click.pass_obj
+def command(app: App, fmt: str) -> None:
+    """Show the store, the kernel that containers share, and what works here."""
+    found = {"Version": version("lamina"), **_store(app.engine.store), **_host(Path("/"))}
+    if fmt:
+        emit(render([found], fmt, {}))
+        return
+    shown = {**found, "MemTotal": size(int(str(found["MemTotal"])))}
+    emit("\n".join(f"{label}: {_text(shown[name])}" for name, label in _LABELS.items()))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return escape(str(value))
+
+
+def _store(store: Store) -> dict[str, object]:
+    from lamina.store.root import FORMAT
+
+    running = [each.status == "running" for each in store.containers]
+    return {
+        "Root": str(store.root),
+        "Format": FORMAT,
+        "LayerForm": "tree (directories)",
+        "BackingFilesystem": _file_system(store.root, Path("/proc/self/mountinfo")),
+        "Images": len({row.image_id for row in store.refs.rows()}),
+        "Layers": sum(1 for _ in store.layers),
+        "Containers": len(running),
+        "ContainersRunning": sum(running),
+        "ContainersStopped": len(running) - sum(running),
+    }
+
+
+def _host(root: Path) -> dict[str, object]:
+    from lamina.linux.cgroup import detect
+    from lamina.oci.platform import Platform
+
+    uname = os.uname()
+    return {
+        "KernelVersion": f"{uname.sysname} {uname.release}",
+        "OperatingSystem": userland(root),
+        "Architecture": uname.machine,
+        "Platform": str(Platform.of_machine(uname.machine)),
+        "NCPU": len(os.sched_getaffinity(0)),
+        "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "Rootless": os.geteuid() != 0,
+        "Overlay": _overlay(),
+        "UserNamespaces": _user_namespaces(root / "proc"),
+        "Seccomp": (root / "proc/sys/kernel/seccomp/actions_avail").exists(),
+        "CgroupVersion": detect(),
+    }
+
+
+def userland(root: Path) -> str:
+    """The name that a root file system gives itself (os-release(5))."""
+    for path in ("etc/os-release", "usr/lib/os-release"):
+        try:
+            lines = (root / path).read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        pairs = (line.partition("=") for line in lines)
+        fields = {name: value.strip("\"'") for name, _, value in pairs}
+        if name := fields.get("PRETTY_NAME") or fields.get("NAME"):
+            return name
+    return "unknown"
+
+
+def _overlay() -> bool:
+    """Whether the kernel has overlayfs and lets this user mount it."""
+    from lamina.linux.syscall import fsopen
+
+    try:
+        os.close(fsopen("overlay"))
+    except OSError:
+        return False
+    return True
+
+
+def _user_namespaces(proc: Path) -> bool:
+    """Whether this user may make user namespaces."""
+    if not (proc / "self/ns/user").exists():
+        return False
+    limits = [proc / "sys/user/max_user_namespaces"]
+    if os.geteuid() != 0:
+        limits.append(proc / "sys/kernel/unprivileged_userns_clone")  # Debian's own switch
+    return all(_number(path) for path in limits if path.exists())
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _file_system(path: Path, mountinfo: Path) -> str:
+    """The type of the file system that `path` is on (proc(5), mountinfo)."""
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = mountinfo.read_text(errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        if before.split()[2] == wanted:
+            return after.split()[0]
+    return "unknown"

@@ -1,0 +1,145 @@
+"""`lamina prune`: remove what nothing uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from lamina.cli.app import App
+from lamina.cli.filters import BadFilter, parse_filters
+from lamina.cli.format import emit, parse_time, size
+
+if TYPE_CHECKING:
+    from lamina.store.prune import Pruned, Scope
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_KINDS = ("images", "containers", "build_cache")
+
+
+@click.command(epilog="Example: lamina prune --all --filter until=24h")
+@click.option(
+    "-a",
+    "--all",
+    "all_",
+    is_flag=True,
+    help="All images that no container was made from, and the whole build cache.",
+)
+@click.option("-f", "--force", is_flag=True, help="Do not ask.")
+@click.option("--images", is_flag=True, help="Images alone.")
+@click.option("--containers", is_flag=True, help="Stopped containers alone.")
+@click.option("--build-cache", is_flag=True, help="The build cache alone.")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="until=TIME",
+    help="Only what was created before: 24h, 10m, 7d, or 2026-01-31T12:00:00Z.",
+)
+@click.pass_obj
+def command(
+    app: App,
+    all_: bool,
+    force: bool,
+    images: bool,
+    containers: bool,
+    build_cache: bool,
+    filters: tuple[str, ...],
+) -> None:
+    """Remove stopped containers, images without a name, and build cache that no image shares.
+
+    `lamina system df` says beforehand how much that frees.
+    """
+    from lamina.store.prune import prune
+
+    until = _until(filters, datetime.now(UTC))
+    chosen = {
+        name for name, given in zip(_KINDS, (images, containers, build_cache), strict=True) if given
+    }
+    scope = _scope(chosen or set(_KINDS), all_, until)
+    if not force and not click.confirm(_warning(scope), default=False, prompt_suffix=" "):
+        return
+    _show(prune(app.engine.store, scope))
+
+
+def default_scope() -> Scope:
+    """What `lamina prune` without options may remove."""
+    return _scope(set(_KINDS), False, None)
+
+
+def _scope(kinds: set[str], all_: bool, until: datetime | None) -> Scope:
+    from lamina.store.prune import Scope
+
+    return Scope(
+        images=("unused" if all_ else "dangling") if "images" in kinds else "none",
+        containers="containers" in kinds,
+        build_cache=("all" if all_ else "unshared") if "build_cache" in kinds else "none",
+        until=until,
+    )
+
+
+def _until(texts: Sequence[str], now: datetime) -> datetime | None:
+    """The time before which things go: the earliest of the filters."""
+    times = [_time(each, now) for each in parse_filters(texts, {"until"}).get("until", [])]
+    return min(times, default=None)
+
+
+def _time(text: str, now: datetime) -> datetime:
+    moment = parse_time(text)
+    if moment is not None:
+        return moment
+    if text.isdecimal():
+        return datetime.fromtimestamp(int(text), UTC)
+    try:
+        return now - timedelta(seconds=_seconds(text))
+    except (ValueError, KeyError, OverflowError):
+        raise BadFilter(
+            f"not a time: until={text!r}", hint="write until=24h, or until=2026-01-31T12:00:00Z"
+        ) from None
+
+
+def _seconds(text: str) -> float:
+    """A length of time as Go writes it: `1h30m`, `45s`; and `7d`, `2w`."""
+    total, number = 0.0, ""
+    for character in text:
+        if character.isdecimal() or character == ".":
+            number += character
+        else:
+            total += float(number) * _UNITS[character]
+            number = ""
+    if number or not text:
+        raise ValueError(text)
+    return total
+
+
+def _warning(scope: Scope) -> str:
+    lines = {
+        scope.containers: "all stopped containers",
+        scope.images == "dangling": "all dangling images",
+        scope.images == "unused": "all images without at least one container made from them",
+        scope.build_cache == "unshared": "build cache that no image or container shares",
+        scope.build_cache == "all": "all build cache",
+    }
+    before = f", created before {scope.until:%Y-%m-%d %H:%M:%S %Z}" if scope.until else ""
+    listed = "".join(f"\n  - {text}{before}" for given, text in lines.items() if given)
+    return f"WARNING! This will remove:{listed}\n\nAre you sure you want to continue?"
+
+
+def _show(pruned: Pruned) -> None:
+    if pruned.plan.containers:
+        emit("Deleted Containers:")
+        emit("\n".join(each.id for each in pruned.plan.containers) + "\n")
+    if pruned.plan.images:
+        emit("Deleted Images:")
+        for rows in pruned.plan.images:
+            for row in rows:
+                if row.reference is not None:
+                    emit(f"untagged: {row.reference.familiar}")
+            emit(f"deleted: {rows[0].image_id}")
+        emit("\n")
+    if pruned.plan.steps:
+        emit("Deleted build cache objects:")
+        emit("\n".join(each.key.short for each in pruned.plan.steps) + "\n")
+    emit(f"Total reclaimed space: {size(pruned.bytes)}")
