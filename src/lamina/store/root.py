@@ -28,9 +28,9 @@ _LOCK = "init.lock"
 class NotAStore(Conflict):
     """The directory holds something else."""
 
-    def __init__(self, root: Path, found: str) -> None:
+    def __init__(self, root: Path, reason: str) -> None:
         super().__init__(
-            f"{root} is neither empty nor a store: it holds {found}",
+            f"{root} is no store and cannot become one: {reason}",
             hint="choose another directory with --root or LAMINA_ROOT",
         )
 
@@ -76,15 +76,17 @@ def _check_format(root: Path, found: str) -> None:
 def _make(root: Path) -> None:
     """Make what is missing; `format` comes last, and says that all the rest is there."""
     with writing(root):
-        if not root.is_dir():
+        try:
             root.parent.mkdir(parents=True, exist_ok=True)
             root.mkdir(mode=0o700, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise NotAStore(root, "it is not a directory") from None
         ours = {"format", "oci-layout", "index.json", _LOCK, *_DIRECTORIES}
         foreign = [
             name for name in os.listdir(root) if name not in ours and not name.startswith(".tmp-")
         ]
         if foreign:
-            raise NotAStore(root, min(foreign))
+            raise NotAStore(root, f"it holds {min(foreign)}")
         root.chmod(0o700)
         with locked(root / _LOCK):
             if (root / "format").exists():
