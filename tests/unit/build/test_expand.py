@@ -1,0 +1,176 @@
+"""Variables in words, against BuildKit's rules."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamina.build.expand import (
+    BadSubstitution,
+    expand,
+    expand_document,
+    expand_words,
+    raw_words,
+    unquoted,
+)
+
+VALUES = {
+    "PWD": "/home",
+    "SHELL": "bash",
+    "KOREAN": "한국어",
+    "EMPTY": "",
+    "PATH": "/usr/local/bin:/usr/bin",
+    "SPACED": "a b",
+    "URL": "https://example.org/a/b.tar.gz",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("", ""),
+        ("hello", "hello"),
+        ("he'll'o", "hello"),
+        ("he'll\\'o'", None),
+        ("he\\'llo", "he'llo"),
+        ('he"llo"', "hello"),
+        ('he"l\\"lo"', 'hel"lo'),
+        ('he"l\\lo"', "hel\\lo"),
+        ('"\\$PWD"', "$PWD"),
+        ("'$PWD'", "$PWD"),
+        ("$PWD", "/home"),
+        ("${PWD}", "/home"),
+        ("$PWDx", ""),
+        ("${PWD}x", "/homex"),
+        ("\\$PWD", "$PWD"),
+        ("\\\\$PWD", "\\/home"),
+        ("$", "$"),
+        ("a$", "a$"),
+        ("$ x", "$ x"),
+        ("$1 $10x $@ $? $$", " x   "),
+        ("${}", None),
+        ("${", None),
+        ("${:x}", None),
+        ("${PWD", None),
+        ("${PWD:=x}", None),
+        ("${PWD:", None),
+        ("${PWD=x}", None),
+        ("${UNSET-x}", "x"),
+        ("${UNSET:-x}", "x"),
+        ("${EMPTY-x}", ""),
+        ("${EMPTY:-x}", "x"),
+        ("${PWD:-x}", "/home"),
+        ("${UNSET+x}", ""),
+        ("${EMPTY+x}", "x"),
+        ("${EMPTY:+x}", ""),
+        ("${PWD:+x}", "x"),
+        ("${UNSET:-${PWD}/x}", "/home/x"),
+        ("${UNSET:-$SHELL}", "bash"),
+        ('${UNSET:-"a b"}', "a b"),
+        ("${PWD:?no}", "/home"),
+        ("${UNSET:?no}", None),
+        ("${EMPTY?no}", ""),
+        ("${EMPTY:?no}", None),
+        ("${KOREAN}", "한국어"),
+        ("${PATH#*/}", "usr/local/bin:/usr/bin"),
+        ("${PATH##*/}", "bin"),
+        ("${PATH%/*}", "/usr/local/bin:/usr"),
+        ("${PATH%%:*}", "/usr/local/bin"),
+        ("${PATH%%/*}", ""),
+        ("${PATH#nothing}", "/usr/local/bin:/usr/bin"),
+        ("${PATH:#x}", None),
+        ("${SHELL#b?}", "sh"),
+        ("${SHELL/a/o}", "bosh"),
+        ("${PATH/bin/sbin}", "/usr/local/sbin:/usr/bin"),
+        ("${PATH//bin/sbin}", "/usr/local/sbin:/usr/sbin"),
+        ("${PATH//:*/}", "/usr/local/bin"),
+        ("${URL##*/}", "b.tar.gz"),
+        ("${SPACED/ /\\}}", "a\\}b"),
+        ("'", None),
+        ('"', None),
+        ("${SHELL%\\", None),
+    ],
+)
+def test_words(text: str, result: str | None) -> None:
+    if result is None:
+        with pytest.raises(BadSubstitution):
+            expand(text, VALUES)
+    else:
+        assert expand(text, VALUES) == result
+
+
+def test_the_message_of_a_required_variable_is_the_files() -> None:
+    with pytest.raises(BadSubstitution, match="VERSION: give a version"):
+        expand("${VERSION:?give a version}", {})
+    with pytest.raises(BadSubstitution, match="VERSION: is not allowed to be unset"):
+        expand("${VERSION?}", {})
+
+
+def test_another_escape_character() -> None:
+    assert expand("C:\\dir`$x$x", {"x": "1"}, escape="`") == "C:\\dir$x1"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a  b", ["a", "b"]),
+        ("$SPACED", ["a", "b"]),
+        ('"$SPACED"', ["a b"]),
+        ("'a b' c", ["a b", "c"]),
+        ("a\\ b", ["a b"]),
+        ("x${SPACED}y", ["xa", "by"]),
+        ("$EMPTY", []),
+        ("", []),
+    ],
+)
+def test_splitting(text: str, words: list[str]) -> None:
+    assert expand_words(text, VALUES) == words
+
+
+def test_a_document_keeps_its_quotes() -> None:
+    text = "\"a\" '$x' \\$x ${x}\n\\\n"
+    assert expand_document(text, {"x": "1"}) == "\"a\" '1' $x 1\n\n"
+
+
+def test_raw_words_change_nothing() -> None:
+    assert raw_words('a \'$x y\' "b\\" c" $z') == ["a", "'$x y'", '"b\\" c"', "$z"]
+    assert raw_words("it's") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("EOF", "EOF"), ("'E F'", "E F"), ('"x"', "x"), ("a b", None), ("'", None)]
+)
+def test_unquoted(text: str, word: str | None) -> None:
+    assert unquoted(text) == word
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="$'\"\\", exclude_categories=["Cs"])))
+def test_text_without_marks_stays(text: str) -> None:
+    assert expand(text, VALUES) == text
+
+
+@given(st.text())
+def test_single_quotes_are_literal(text: str) -> None:
+    inner = text.replace("'", "")
+    assert expand(f"'{inner}'", VALUES) == inner
+
+
+@given(st.text(alphabet="${}:-+?#%/*abcX'\"\\ ", max_size=40))
+def test_anything_expands_or_is_refused(text: str) -> None:
+    for function in (expand, expand_words):
+        try:
+            function(text, {"a": "1", "b": "x y", "X": "a/b/c"})
+        except BadSubstitution:
+            pass
+
+
+@given(st.text(alphabet="ab/.", max_size=12), st.text(alphabet="ab/.*?", min_size=1, max_size=5))
+def test_a_prefix_taken_is_the_shortest_or_longest_match(value: str, pattern: str) -> None:
+    from fnmatch import fnmatchcase
+
+    matching = [size for size in range(len(value) + 1) if fnmatchcase(value[:size], pattern)]
+    short, long = (matching[0], matching[-1]) if matching else (0, 0)
+    word = pattern.replace("/", "\\/")
+    assert expand(f"${{v#{word}}}", {"v": value}) == value[short:]
+    assert expand(f"${{v##{word}}}", {"v": value}) == value[long:]
