@@ -58,11 +58,16 @@ class Copier:
             self._other(each.entry, self._target(each.name, dest, into))
 
     def _target(self, name: str, dest: str, into: bool) -> str:
-        """Where a file of that name goes."""
+        """Where a file of that name goes; the directory is there afterwards.
+
+        In a directory it replaces a link of its name, as in BuildKit; a destination
+        that is itself a link has been followed.
+        """
         found = self.upper.lookup(dest)
         if not into and (found is None or found.kind is not Kind.DIRECTORY):
             return dest
-        return self.upper.resolve(f"{dest}/{name}" if dest else name)
+        self.upper.make_directories(dest)
+        return f"{dest}/{name}" if dest else name
 
     def _contents(self, directory: Entry, dest: str) -> None:
         pending = [(directory.path, dest)]
