@@ -171,7 +171,7 @@ def _classify(
     name = subject.name or subject.host
     if status == 401:
         return Unauthorized(
-            f"no access to {name} without a login: it is private, or does not exist ({exchange})",
+            f"no access to {name}: it does not exist, or needs a login ({exchange})",
             hint=f"lamina login {subject.host}",
         )
     if status == 403:

@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -37,6 +37,7 @@ PIECE = 1 << 20
 CONNECTIONS = 16
 """Idle connections that are kept for each host; more threads may use more."""
 _DRAIN = 16 << 10
+_SENT_AT_ONCE = 128 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class _Answer:
         self._method = method
         self.url = url
         self.status = raw.status
-        self.headers = {name.lower(): value for name, value in raw.headers.items()}
+        # Indexing joins the values of a repeated header, as RFC 9110 (5.3) has it.
+        self.headers = {name.lower(): raw.headers[name] for name in raw.headers}
 
     def pieces(self, size: int = PIECE) -> Iterator[bytes]:
         try:
@@ -119,7 +121,7 @@ class _Answer:
 
     def read(self, limit: int) -> bytes:
         whole = bytearray()
-        for piece in self.pieces():
+        for piece in self.pieces(min(limit, PIECE)):
             whole += piece
             if len(whole) >= limit:
                 break
@@ -148,9 +150,9 @@ class HttpTransport:
         self, method: str, url: str, *, headers: Mapping[str, str], body: Body | None = None
     ) -> Response:
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
-        stream: Iterator[bytes] | None = None
+        stream: Iterator[memoryview] | None = None
         if body is not None:
-            stream = _Guarded(body.pieces())
+            stream = _outgoing(body.pieces())
             if body.length is not None:
                 sent["Content-Length"] = str(body.length)
         elif method in ("POST", "PUT", "PATCH"):
@@ -160,7 +162,7 @@ class HttpTransport:
                 method,
                 url,
                 headers=sent,
-                body=stream,
+                body=cast("Iterable[bytes] | None", stream),
                 preload_content=False,
                 redirect=False,
                 retries=False,
@@ -226,6 +228,9 @@ class HttpTransport:
         except (OSError, ssl.SSLError) as error:
             reason = getattr(error, "strerror", None) or error
             raise BadCertificateFile(f"the certificate {file} cannot be used: {reason}") from None
+        if files.authorities:
+            # Python 3.13 made this the default; the CAs of private registries are seldom so neat.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if not self.settings.verifies(authority, has_ca=bool(files.authorities)):
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -246,22 +251,23 @@ class _FromBody(Exception):
         self.cause = cause
 
 
-class _Guarded:
-    """A body's iterator: an OSError of a file that is sent must not pass for the network's."""
+def _outgoing(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+    """The pieces of a body, cut small: a socket's timeout is for the whole of one piece.
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
+    What the iterator raises is wrapped: an OSError of a file that is sent must
+    not pass for the network's.
+    """
+    source = iter(pieces)
+    while True:
         try:
-            return next(self._pieces)
-        except StopIteration:
-            raise
+            piece = next(source, None)
         except Exception as error:
             raise _FromBody(error) from error
+        if piece is None:
+            return
+        view = memoryview(piece)
+        for start in range(0, len(view), _SENT_AT_ONCE):
+            yield view[start : start + _SENT_AT_ONCE]
 
 
 _KINDS: tuple[tuple[type[Exception], type[RegistryError], str], ...] = (
@@ -298,6 +304,9 @@ def failure(error: BaseException, method: str, url: str) -> EngineError:
     """The error that an exception of urllib3, ssl or socket stands for."""
     if isinstance(error, failures.MaxRetryError) and error.reason is not None:
         return failure(error.reason, method, url)
+    if isinstance(error, failures.ProtocolError):
+        # urllib3 wraps what happens while a body is sent, a timeout as well.
+        error = next((each for each in error.args if isinstance(each, TimeoutError)), error)
     if isinstance(error, failures.ProxyError) and isinstance(
         error.original_error, failures.SSLError
     ):

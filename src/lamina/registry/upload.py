@@ -22,6 +22,7 @@ from lamina.registry.errors import (
     RegistryError,
     ServerFailed,
     Subject,
+    TimedOut,
     TooManyRequests,
     WrongBytes,
 )
@@ -88,8 +89,8 @@ class Uploader:
                     raise
                 place = ""
                 self.session.exchange.sleep(pause)
-            except BaseException:
-                self.cancel(place)
+            except BaseException as error:
+                self._give_up(place, error)
                 raise
 
     def unnamed(self, media_type: str, chunks: Iterable[bytes]) -> Descriptor:
@@ -105,10 +106,15 @@ class Uploader:
             digest = Digest.from_raw(tally.hash.digest())
             response = self._ask("PUT", _finish(place, digest), (201,), repeat=True)
             self._check_stored(response, digest)
-        except BaseException:
-            self.cancel(place)
+        except BaseException as error:
+            self._give_up(place, error)
             raise
         return Descriptor(media_type, digest, tally.size)
+
+    def _give_up(self, place: str, error: BaseException) -> None:
+        """`cancel`, unless the registry does not answer or the user does not want to wait."""
+        if not isinstance(error, (TimedOut, KeyboardInterrupt)):
+            self.cancel(place)
 
     def document(self, descriptor: Descriptor, raw: bytes, tag: str) -> None:
         """Store a manifest under its digest, and under `tag` if given."""

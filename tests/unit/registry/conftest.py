@@ -47,7 +47,7 @@ def client(registry: FakeRegistry, naps: Naps) -> Client:
         name: str = "team/app:v1", *, push: bool = False, host: str = "", **settings: Any
     ) -> Repository:
         reference = Reference.parse(f"{host or registry.host}/{name}")
-        chosen = Settings(**{"idle_timeout": 0.3, **settings})
+        chosen = Settings(**{"idle_timeout": 20.0, **settings})
         return connect(reference, chosen, push=push, sleep=naps)
 
     return connected

@@ -64,6 +64,14 @@ def test_nonsense_for_a_challenge_is_survived(header: str) -> None:
     assert all(not each.parameters.get("service") for each in parse_challenges(header))
 
 
+def test_the_better_of_two_challenges_is_answered(client: Client, registry: FakeRegistry) -> None:
+    registry.auth = "bearer"
+    registry.add_blob("team/app", b"one")
+    both = fake.with_headers(Www_Authenticate='Basic realm="x"')  # beside WWW-Authenticate
+    registry.fault("GET", "/v2/", both)
+    assert read(client(), describe(b"one")) == b"one"
+
+
 def test_a_public_image_needs_no_login(client: Client, registry: FakeRegistry) -> None:
     put_image(client(push=True), b"layer")
     registry.auth = "bearer"

@@ -32,7 +32,7 @@ def image(client: Client) -> Manifest:
 def test_a_registry_that_hangs_is_unavailable(client: Client, registry: FakeRegistry) -> None:
     registry.fault("GET", "/v2/", fake.hang())
     with pytest.raises(errors.TimedOut, match=f"{registry.host}: no answer within the timeout"):
-        client().resolve()
+        client(idle_timeout=0.3).resolve()
 
 
 def test_a_hang_in_the_middle_of_a_blob_is_unavailable(
@@ -40,7 +40,7 @@ def test_a_hang_in_the_middle_of_a_blob_is_unavailable(
 ) -> None:
     registry.fault("GET", "/blobs/", fake.hang(1_000_000))
     with pytest.raises(Unavailable, match="no answer within the timeout"):
-        read(client(), DESCRIPTOR)
+        read(client(idle_timeout=1.0), DESCRIPTOR)
 
 
 def test_nobody_listening_is_said_at_once(client: Client, naps: Naps) -> None:

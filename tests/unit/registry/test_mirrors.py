@@ -80,7 +80,7 @@ def test_a_mirror_that_hangs_is_left(
 ) -> None:
     put_image(client(push=True, host=mirror.host), BLOB)
     mirror.fault("GET", "/blobs/", fake.hang(1_500_000))
-    assert read(client(**through(registry, mirror.host)), describe(BLOB)) == BLOB
+    assert read(client(idle_timeout=1.0, **through(registry, mirror.host)), describe(BLOB)) == BLOB
 
 
 def test_a_mirror_with_other_bytes_is_not_believed(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 
@@ -93,6 +96,49 @@ def test_an_unknown_scheme_is_refused() -> None:
         HttpTransport(Settings()).request("GET", "ftp://x/y", headers={})
 
 
+def test_a_registry_that_does_not_read_an_upload_is_given_up(client: Client) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        body = Body(lambda: (bytes(1 << 20) for _ in range(64)), 64 << 20)
+        with pytest.raises(errors.TimedOut, match="no answer within the timeout"):
+            HttpTransport(Settings(connect_timeout=0.3)).request("PUT", url, headers={}, body=body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 2000 many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nabcde",
+        b"HTTP/1.1 200 OK\r\n" + b"X-Y: z\r\n" * 500 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"\x00\xff" * 100,
+        b"",
+    ],
+)
+def test_what_is_hardly_http_is_one_clear_error(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        carrier = HttpTransport(Settings(idle_timeout=2.0))
+        with pytest.raises(errors.RegistryError, match=host):
+            carrier.request("GET", f"http://{host}/", headers={}).read(100)
+        carrier.close()
+        thread.join(5)
+
+
 # --- proxies --------------------------------------------------------------------------------
 
 
@@ -106,6 +152,65 @@ def test_plain_http_goes_through_its_proxy(registry: FakeRegistry, naps: Naps) -
     seen = registry.requests[-1]
     assert seen.path.startswith("http://far.example/v2/a/blobs/")
     assert seen.headers["proxy-authorization"] == "Basic bWU6cEBzcw=="
+
+
+class Tunnel:
+    """A proxy that understands CONNECT, and leads everywhere to one place."""
+
+    def __init__(self, target: str) -> None:
+        host, _, port = target.rpartition(":")
+        self.target = host, int(port)
+        self.asked: list[str] = []
+        self.ends: list[socket.socket] = []
+        self.threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Tunnel:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+        self._start(self._serve)
+        return self
+
+    def _start(self, target: Callable[..., None], *args: socket.socket) -> None:
+        self.threads.append(threading.Thread(target=target, args=args, daemon=True))
+        self.threads[-1].start()
+
+    def __exit__(self, *_: object) -> None:
+        for end in (self.server, *self.ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(5)
+        for end in (self.server, *self.ends):
+            end.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self.server.accept()
+            except OSError:
+                return
+            self.asked.append(near.recv(65536).decode().partition("\r\n")[0])
+            far = socket.create_connection(self.target)
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self.ends += (near, far)
+            self._start(self._relay, near, far)
+            self._start(self._relay, far, near)
+
+    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def test_https_goes_through_a_tunnel(secured: FakeRegistry, naps: Naps) -> None:
+    with Tunnel(secured.host) as tunnel:
+        settings = Settings(tls="insecure", proxies=Proxies(https=tunnel.url))
+        repository = connect(Reference.parse("far.example/team/app:1"), settings, sleep=naps)
+        assert read(repository, describe(b"one")) == b"one"
+        assert tunnel.asked[0].startswith("CONNECT far.example:443 HTTP/1.")
 
 
 def test_a_proxy_that_does_not_listen_is_named(naps: Naps) -> None:
