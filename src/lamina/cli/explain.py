@@ -84,8 +84,10 @@ class _Stack:
         return str(self.image.config.digest) if self.image else ""
 
     def listings(self) -> list[Listing]:
+        from lamina.explain.inspection import own_layer
+
         found = [self.store.layers.hashed(diff_id) for diff_id in self.layers]
-        return [*found, _writable(self.store, self.record)] if self.record else found
+        return [*found, own_layer(self.store, self.record)] if self.record else found
 
     def origins(self) -> list[Origin]:
         from lamina.explain.cause import Origin, origins
@@ -113,20 +115,6 @@ def _image_of(store: Store, record: ContainerRecord) -> Image | None:
         return None
 
 
-def _writable(store: Store, record: ContainerRecord) -> Listing:
-    """The container's own layer, as it is now."""
-    import os
-
-    from lamina.layer.contract import Listing
-    from lamina.layer.diff import changes
-    from lamina.layer.whiteout import here
-    from lamina.oci.digest import Digest
-
-    upper = store.containers.directory(record.id) / "upper"
-    entries = tuple(changes(upper, whiteouts=here(os.geteuid())))
-    return Listing(Digest.of(record.id.encode()), entries, 0)
-
-
 def _image_report(app: App, stack: _Stack, layer: str | None, limit: int, *, as_json: bool) -> str:
     from lamina.explain import report as reports
     from lamina.explain.waste import account
@@ -144,8 +132,11 @@ def _image_report(app: App, stack: _Stack, layer: str | None, limit: int, *, as_
 
 def _base(stack: _Stack) -> Base | None:
     from lamina.explain.cause import base_of
+    from lamina.oci.digest import Digest
 
-    return base_of(stack.layers, _named_layers(stack.store))
+    # A container stands on its whole image: its own layer makes it one layer more.
+    own = [Digest.of(stack.identity.encode())] if stack.record else []
+    return base_of([*stack.layers, *own], _named_layers(stack.store))
 
 
 def _named_layers(store: Store) -> Iterator[tuple[str, Sequence[Digest]]]:

@@ -54,6 +54,11 @@ class Report:
     account: Account
     base: Base | None = None
 
+    @property
+    def is_container(self) -> bool:
+        """Whether the top layer is a container's own."""
+        return bool(self.origins) and self.origins[-1].label == "rw"
+
     def label(self, layer: int) -> str:
         """What people call the layer."""
         return self.origins[layer].label
@@ -71,7 +76,7 @@ def as_json(report: Report, *, limit: int | None = None) -> dict[str, Any]:
     account = report.account
     found = findings(account.hidden)
     return {
-        "image": report.name,
+        "container" if report.is_container else "image": report.name,
         "id": report.identity,
         "bytes": account.bytes,
         "visible_bytes": account.visible_bytes,
@@ -119,7 +124,9 @@ def as_text(report: Report, paper: Paper, *, limit: int) -> str:
     found = findings(report.account.hidden)
     parts = [_headline(report, paper), _layer_table(report, found, paper)]
     if found:
-        parts += [_finding_table(report, found, paper, limit), _advice(found, paper)]
+        parts.append(_finding_table(report, found, paper, limit))
+    if found and not report.is_container:
+        parts.append(_advice(found, paper))
     return "\n".join(part for part in parts if part)
 
 
@@ -150,7 +157,8 @@ def _layer_table(report: Report, found: Sequence[Finding], paper: Paper) -> str:
     ]
     if report.base:
         more = f" ({in_base} layers)" if in_base > 1 else ""
-        name = f"base {report.base.name}{more}"
+        noun = "image" if report.is_container and in_base == len(report.origins) - 1 else "base"
+        name = f"{noun} {report.base.name}{more}"
         rows.append(_row(report, list(range(in_base)), name, found, paper, meaning="base"))
     return paper.grid(rows, right={1, 2}, stretch=3)
 
@@ -185,7 +193,8 @@ def _fate(report: Report, found: Sequence[Finding], size: int) -> str:
     if not hidden:
         return ""
     others = {each.hidden_by for each in found if each.hidden_by != each.layer}
-    share = "all" if hidden == size else f"{max(1, min(99, round(100 * hidden / size)))} %"
+    percent = min(99, round(100 * hidden / size))
+    share = "all" if hidden == size else f"{percent} %" if percent else "<1 %"
     return f"{share} hidden by {_layers(report, others) if others else 'itself'}"
 
 
@@ -204,6 +213,8 @@ def _layers(report: Report, places: set[int]) -> str:
     labels = [report.label(place) for place in sorted(places)]
     if len(labels) > 4:
         labels = [*labels[:3], f"{len(labels) - 3} more"]
+    if labels == ["rw"]:
+        return "the container"
     return f"layer{'s' if len(labels) > 1 else ''} {', '.join(labels)}"
 
 

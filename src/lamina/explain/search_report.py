@@ -157,8 +157,8 @@ def _note(step: Step, search: Search, subject: Subject) -> tuple[str, Meaning]:
     if step.entry is not None:
         if step.elsewhere:
             return f"hidden, but seen as /{step.elsewhere}", "hidden"
-        shipped = ", still shipped" if step.size else ""
-        return f"hidden{shipped}", "hidden"
+        still = ", still in the image" if subject.is_container else ", still shipped"
+        return "hidden" + (still if step.size else ""), "hidden"
     if step.barrier is not None and step.reached:
         return "the search ends here", "deleted"
     return "", ""
