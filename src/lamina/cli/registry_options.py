@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -188,6 +189,11 @@ def parse_credentials(text: str) -> Credential:
     if not user:
         raise BadSetting("--creds has no user", hint="write --creds USER:PASSWORD")
     if not mark:
+        if not sys.stdin.isatty():
+            raise BadSetting(
+                "--creds has no password, and there is no terminal to ask for it",
+                hint="write --creds USER:PASSWORD, or log in with --password-stdin",
+            )
         password = click.prompt("Password", hide_input=True, err=True)
     return Credential(user, password)
 

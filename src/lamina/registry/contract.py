@@ -36,9 +36,10 @@ class Source(Protocol):
     ) -> AbstractContextManager[Iterator[bytes]]:
         """The bytes of a blob from `offset` on, in pieces, as they come.
 
-        Not verified here when `offset` is not 0; the one who writes them down
-        hashes the whole.  A connection that breaks is taken up again by range,
-        with back-off, before Unavailable is raised.
+        Held to the descriptor's size; the digest is the caller's to check: the
+        one who writes the bytes down hashes the whole.  A connection that
+        breaks is taken up again by range, with back-off, before Unavailable is
+        raised.
         """
         ...
 

@@ -298,6 +298,8 @@ _HINTS: dict[type[RegistryError], str] = {
     Interrupted: "try again",
     BadCertificate: "give the registry's CA with --ca FILE, or do without with --insecure",
 }
+_NOT_TLS = frozenset({": wrong version number", ": http request", ": record layer failure"})
+"""What the versions of OpenSSL say to an answer in plain text."""
 
 
 def failure(error: BaseException, method: str, url: str) -> EngineError:
@@ -313,11 +315,15 @@ def failure(error: BaseException, method: str, url: str) -> EngineError:
         return failure(error.original_error, method, url)
     target = redacted(url)
     host = urlsplit(target).netloc
+    reason = _reason(error)
+    if reason in _NOT_TLS:
+        return BadCertificate(
+            f"{host} does not speak TLS ({method} {target})",
+            hint="allow plain HTTP with --insecure, if this is the registry",
+        )
     for foreign, kind, words in _KINDS:
         if isinstance(error, foreign):
-            return kind(
-                f"{host}: {words}{_reason(error)} ({method} {target})", hint=_HINTS.get(kind, "")
-            )
+            return kind(f"{host}: {words}{reason} ({method} {target})", hint=_HINTS.get(kind, ""))
     raise error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +140,12 @@ def test_the_decorators_give_what_settings_takes() -> None:
 def test_credentials_need_a_user() -> None:
     with pytest.raises(BadSetting, match="no user"):
         parse_credentials(":x")
+
+
+def test_a_password_is_not_asked_for_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(BadSetting, match="no password"):
+        parse_credentials("me")
 
 
 @pytest.mark.parametrize(

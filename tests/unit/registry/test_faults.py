@@ -152,14 +152,6 @@ def test_a_body_shorter_than_promised_without_a_length_is_corrupt(
         read(client(), DESCRIPTOR)
 
 
-def test_other_bytes_of_the_right_length_are_corrupt(
-    client: Client, registry: FakeRegistry, image: Manifest
-) -> None:
-    registry.fault("GET", "/blobs/", fake.with_body(bytes(len(BLOB))))
-    with pytest.raises(Corrupt, match=f"blob {DESCRIPTOR.digest} of .* came as other bytes"):
-        read(client(), DESCRIPTOR)
-
-
 def test_a_range_from_another_offset_is_corrupt(
     client: Client, registry: FakeRegistry, image: Manifest
 ) -> None:

@@ -317,8 +317,9 @@ def test_an_insecure_registry_may_show_any_certificate(
 
 
 def test_strict_does_not_fall_back_to_plain_http(client: Client, registry: FakeRegistry) -> None:
-    with pytest.raises(errors.BadCertificate):
+    with pytest.raises(errors.BadCertificate, match="does not speak TLS") as caught:
         client(tls="strict").resolve()
+    assert "--insecure" in caught.value.hint
     assert registry.requests == []
 
 
