@@ -59,8 +59,10 @@ def command(
         name for name, given in zip(_KINDS, (images, containers, build_cache), strict=True) if given
     }
     scope = _scope(chosen or set(_KINDS), all_, until)
-    if not force and not click.confirm(_warning(scope), default=False, prompt_suffix=" "):
-        return
+    if not force:
+        emit(_warning(scope))
+        if not click.confirm("Are you sure you want to continue?", prompt_suffix=" "):
+            return
     _show(prune(app.engine.store, scope))
 
 
@@ -115,16 +117,16 @@ def _seconds(text: str) -> float:
 
 
 def _warning(scope: Scope) -> str:
-    lines = {
-        scope.containers: "all stopped containers",
-        scope.images == "dangling": "all dangling images",
-        scope.images == "unused": "all images without at least one container made from them",
-        scope.build_cache == "unshared": "build cache that no image or container shares",
-        scope.build_cache == "all": "all build cache",
-    }
+    lines = (
+        (scope.containers, "all stopped containers"),
+        (scope.images == "dangling", "all dangling images"),
+        (scope.images == "unused", "all images without at least one container made from them"),
+        (scope.build_cache == "unshared", "build cache that no image or container shares"),
+        (scope.build_cache == "all", "all build cache"),
+    )
     before = f", created before {scope.until:%Y-%m-%d %H:%M:%S %Z}" if scope.until else ""
-    listed = "".join(f"\n  - {text}{before}" for given, text in lines.items() if given)
-    return f"WARNING! This will remove:{listed}\n\nAre you sure you want to continue?"
+    listed = "".join(f"\n  - {text}{before}" for given, text in lines if given)
+    return f"WARNING! This will remove:{listed}\n\n"
 
 
 def _show(pruned: Pruned) -> None:
