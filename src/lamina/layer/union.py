@@ -230,10 +230,10 @@ class _Layer:
         for entry in entries:
             if entry.kind is _HARDLINK:
                 target = latest.get(entry.link)
-                if target is not None and target.kind in (_FILE, _HARDLINK):
-                    content = linked.get(id(target))
-                    if content is None:
-                        content = linked[id(target)] = _Content(target)
+                content = linked.get(id(target))
+                if content is None and target is not None and target.kind is _FILE:
+                    content = linked[id(target)] = _Content(target)
+                if content is not None:
                     content.names += 1
                     linked[id(entry)] = content
             latest[entry.path] = entry

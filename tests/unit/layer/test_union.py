@@ -180,6 +180,8 @@ def test_content_is_found_through_hard_links() -> None:
         assert found is not None and (found.entry.path, found.entry.size) == ("a", 5)
     now = union.content("a")
     assert now is not None and now.entry.size == 1
+    links = Union.of([listing("l a -> c", "h b = a", "h a = b")])
+    assert links.content("a") is links.content("b") is None
     assert union.content("s") is union.content("d") is union.content("x") is None
 
 
