@@ -9,6 +9,9 @@ import pytest
 from lamina.store.contract import Store
 from lamina.store.root import open_store
 
+# The suites there assert, and are imported and not collected.
+pytest.register_assert_rewrite("tests.contract")
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:

@@ -7,9 +7,9 @@ directories that it made itself, never through a symbolic link.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,10 +43,6 @@ class Shared(Protocol):
         `target` gives way."""
         ...
 
-    def offer(self, key: bytes, target: bytes) -> None:
-        """Let later layers link to `target`."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -56,6 +52,8 @@ class Applied:
     """Every entry in the stream's order; paths as they lie in the tree."""
     extras: dict[int, int]
     """Entry.offset → position in the `extra` file (see `listing.StoredListing`)."""
+    offers: dict[str, bytes]
+    """Path → key of each file that later layers may share (see `Shared`)."""
 
 
 def apply_tar(
@@ -71,7 +69,12 @@ def apply_tar(
     """
     writer = _TreeWriter(reader, os.fsencode(root), extra, whiteouts, shared)
     for entry in reader:
-        writer.add(entry)
+        try:
+            writer.add(entry)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise BadLayer(f"{entry.path!r} is too long a name for this file system") from None
     return writer.finish()
 
 
@@ -96,7 +99,7 @@ class _TreeWriter:
         self.live: dict[str, int] = {}
         self.directories: dict[str, int] = {"": -1}  # path → its entry, -1 while implicit
         self.symlinks: dict[str, str] = {}
-        self.markers: list[str] = []
+        self.markers: dict[str, None] = {}
         self.extras: dict[int, int] = {}
         self.taken: set[str] = set()
         self.offers: dict[str, bytes] = {}
@@ -109,7 +112,7 @@ class _TreeWriter:
         path = entry.path
         if name.startswith(WHITEOUT_PREFIX):
             self.entries.append(self._set_aside(entry))
-            self.markers.append(path)
+            self.markers[path] = None
             return
         if entry.kind is Kind.DIRECTORY:
             self._directory(entry)
@@ -118,6 +121,8 @@ class _TreeWriter:
             self._clear(path)
         if entry.kind is Kind.FILE:
             entry = self._file(entry)
+        elif entry.kind is Kind.HARDLINK:
+            entry = self._hard_link(entry)
         else:
             self._special(entry)
         self.live[path] = len(self.entries)
@@ -189,9 +194,6 @@ class _TreeWriter:
 
     def _special(self, entry: Entry) -> None:
         target = self.base + os_path(entry.path)
-        if entry.kind is Kind.HARDLINK:
-            self._hard_link(entry, target)
-            return
         if entry.kind is Kind.SYMLINK:
             if "\0" in entry.link:
                 raise BadLayer(f"{entry.path!r} links to a name with a zero byte")
@@ -222,15 +224,18 @@ class _TreeWriter:
         except (OverflowError, ValueError):
             raise BadLayer(f"{entry.path!r} has a device number out of range") from None
 
-    def _hard_link(self, entry: Entry, target: bytes) -> None:
+    def _hard_link(self, entry: Entry) -> Entry:
+        """The entry that comes back has the target's path as it lies in the tree."""
         source = self._resolve_link_target(entry)
         if source in self.taken:
             # An inode shared between layers must have one name in each (see `Shared`).
             self._make_private(source)
         self.offers.pop(source, None)
-        os.link(self.base + os_path(source), target, follow_symlinks=False)
+        base = self.base
+        os.link(base + os_path(source), base + os_path(entry.path), follow_symlinks=False)
         if source in self.symlinks:
             self.symlinks[entry.path] = self.symlinks[source]
+        return entry if source == entry.link else msgspec.structs.replace(entry, link=source)
 
     def _resolve_link_target(self, entry: Entry) -> str:
         source = entry.link
@@ -304,41 +309,47 @@ class _TreeWriter:
 
     def _clear(self, path: str) -> None:
         """Make room for another entry at `path`; the content that was there is set aside."""
-        target = self.base + os_path(path)
         if path in self.directories:
             below = path + "/"
             for each in [each for each in self.live if each.startswith(below)]:
-                self._forget(each)
-            for each in [each for each in self.directories if each.startswith(below)]:
+                self._drop(each)
+            inner = [each for each in self.directories if each.startswith(below)]
+            # The deepest first.  Not rmtree: its recursion is no match for a depth of 1000.
+            for each in sorted((*inner, path), key=len, reverse=True):
                 del self.directories[each]
-            del self.directories[path]
-            shutil.rmtree(target)
+                os.rmdir(self.base + os_path(each))
         else:
-            self._forget(path)
-            os.unlink(target)
+            self._drop(path)
 
-    def _forget(self, path: str) -> None:
+    def _drop(self, path: str) -> None:
+        target = self.base + os_path(path)
         index = self.live.pop(path)
         entry = self.entries[index]
         self.symlinks.pop(path, None)
         self.taken.discard(path)
         self.offers.pop(path, None)
         if entry.kind is Kind.FILE and entry.size:
-            with open(self.base + os_path(path), "rb") as content:
+            with open(target, "rb") as content:
                 self._append_extra(entry, iter(lambda: content.read(1 << 20), b""))
+        os.unlink(target)
 
     def _set_aside(self, entry: Entry) -> Entry:
         if entry.size:
-            self._append_extra(entry, self.reader.content())
-        elif entry.kind is Kind.FILE:
+            digest = self._append_extra(entry, self.reader.content())
+            return msgspec.structs.replace(entry, sha256=digest)
+        if entry.kind is Kind.FILE:
             return msgspec.structs.replace(entry, sha256=_EMPTY)
         return entry
 
-    def _append_extra(self, entry: Entry, pieces: Iterable[bytes | memoryview]) -> None:
+    def _append_extra(self, entry: Entry, pieces: Iterable[bytes | memoryview]) -> bytes:
+        """Keep an entry's content in the extra file; returns its sha256."""
         self.extras[entry.offset] = self.extra_size
+        hasher = hashlib.sha256()
         with open(self.extra, "ab") as extra:
             for piece in pieces:
+                hasher.update(piece)
                 self.extra_size += extra.write(piece)
+        return hasher.digest()
 
     def finish(self) -> Applied:
         for path in self.markers:
@@ -356,10 +367,7 @@ class _TreeWriter:
                 self._set_xattrs(target, entry)
             os.chmod(target, entry.mode)
             os.utime(target, ns=(entry.mtime, entry.mtime))
-        if self.shared is not None:
-            for path, key in self.offers.items():
-                self.shared.offer(key, self.base + os_path(path))
-        return Applied(tuple(self.entries), self.extras)
+        return Applied(tuple(self.entries), self.extras, self.offers)
 
     def _mark(self, marker: str) -> None:
         """Markers speak of the layers below, so what this layer has itself stays."""

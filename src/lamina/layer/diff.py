@@ -6,12 +6,14 @@ whole seconds, numeric owners.  The same tree gives the same entries anywhere.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind, text_path
+from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind, os_path, text_path
+from lamina.layer.errors import BadLayer
 from lamina.layer.whiteout import ROOT, Whiteouts
 
 _NANO = 1_000_000_000
@@ -25,52 +27,74 @@ _KINDS = {
 }
 
 
-def changes(upper: Path, *, whiteouts: Whiteouts = ROOT) -> Iterator[Entry]:
+def changes(
+    upper: Path, *, whiteouts: Whiteouts = ROOT, sockets: Callable[[str], object] | None = None
+) -> Iterator[Entry]:
     """Every change in `upper`, whiteouts as `.wh.` markers; the root itself is none.
 
     Hard links within `upper`: the first name in order has the content, the
-    others are HARDLINK.  Sockets are left out, as tar has none.
+    others are HARDLINK.  Sockets are left out, as tar has none; `sockets`,
+    when given, is told the path of each.
+
+    Raises BadLayer for a name that no layer may have.
     """
-    return _Walk(whiteouts).directory(os.fsencode(upper), "")
+    walk = _Walk(os.fsencode(upper), whiteouts)
+    # A list and not recursion: a container may nest directories as deep as it likes.
+    todo = walk.names("")
+    while todo:
+        path = todo.pop()
+        try:
+            found = walk.member(path)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise BadLayer(f"a name of {len(path)} bytes: …{path[-40:]!r}") from None
+        yield from found
+        if not found and sockets is not None:
+            sockets(path)
+        if found and found[0].kind is Kind.DIRECTORY:
+            todo += walk.names(path)
 
 
 class _Walk:
-    def __init__(self, whiteouts: Whiteouts) -> None:
+    def __init__(self, root: bytes, whiteouts: Whiteouts) -> None:
+        self.base = root + b"/"
         self.whiteouts = whiteouts
         self.seen: dict[tuple[int, int], str] = {}
 
-    def directory(self, place: bytes, path: str) -> Iterator[Entry]:
-        with os.scandir(place) as items:
-            names = sorted(item.name for item in items)
-        for name in names:
-            yield from self.member(place + b"/" + name, path, text_path(name))
+    def names(self, directory: str) -> list[str]:
+        """The paths in a directory, the last first."""
+        prefix = directory + "/" if directory else ""
+        found = os.listdir(self.base + os_path(directory))
+        return [prefix + text_path(name) for name in sorted(found, reverse=True)]
 
-    def member(self, place: bytes, parent: str, name: str) -> Iterator[Entry]:
+    def member(self, path: str) -> tuple[Entry, ...]:
+        """What is at `path`: mostly one entry, two for an opaque directory, none for a socket."""
+        place = self.base + os_path(path)
         status = os.lstat(place)
-        path = f"{parent}/{name}" if parent else name
         mtime = status.st_mtime_ns // _NANO * _NANO
         owner = (status.st_uid, status.st_gid)
         if self.whiteouts.is_whiteout(status):
-            marker = f"{parent}/{WHITEOUT_PREFIX}{name}" if parent else WHITEOUT_PREFIX + name
-            yield Entry(marker, Kind.FILE, 0, *owner, 0, mtime)
-            return
+            parent, slash, name = path.rpartition("/")
+            marker = f"{parent}{slash}{WHITEOUT_PREFIX}{name}"
+            return (Entry(marker, Kind.FILE, 0, *owner, 0, mtime),)
+        if path.startswith(WHITEOUT_PREFIX) or f"/{WHITEOUT_PREFIX}" in path:
+            raise BadLayer(f"{path!r} has a name that means a deletion in a layer")
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
-            return
+            return ()
         mode = stat.S_IMODE(status.st_mode)
         if kind is not Kind.DIRECTORY and status.st_nlink > 1:
             first = self.seen.setdefault((status.st_dev, status.st_ino), path)
             if first != path:
-                yield Entry(path, Kind.HARDLINK, mode, *owner, 0, mtime, first)
-                return
+                return (Entry(path, Kind.HARDLINK, mode, *owner, 0, mtime, first),)
         opaque, xattrs = self.whiteouts.attributes(place)
         size = status.st_size if kind is Kind.FILE else 0
         link = text_path(os.readlink(place)) if kind is Kind.SYMLINK else ""
         device = (0, 0)
         if kind is Kind.CHAR or kind is Kind.BLOCK:
             device = (os.major(status.st_rdev), os.minor(status.st_rdev))
-        yield Entry(path, kind, mode, *owner, size, mtime, link, device, xattrs)
-        if kind is Kind.DIRECTORY:
-            if opaque:
-                yield Entry(f"{path}/{OPAQUE_NAME}", Kind.FILE, 0, *owner, 0, mtime)
-            yield from self.directory(place, path)
+        entry = Entry(path, kind, mode, *owner, size, mtime, link, device, xattrs)
+        if not opaque:
+            return (entry,)
+        return entry, Entry(f"{path}/{OPAQUE_NAME}", Kind.FILE, 0, *owner, 0, mtime)

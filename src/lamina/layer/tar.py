@@ -113,7 +113,7 @@ class TarReader:
             self._keep(header)
             if header == _ZEROS:
                 return None
-            if sum(header) - sum(header[148:156]) + 256 != _number(header[148:156], "checksum"):
+            if not _checksum_holds(header):
                 raise BadLayer(f"not a tar header{self._after()}: its checksum is wrong")
             flag = header[156]
             if flag not in b"xgXLK":
@@ -236,7 +236,7 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
     if not (0 <= uid < 1 << 32 and 0 <= gid < 1 << 32):
         raise BadLayer(f"{path!r} has an owner out of range: {uid}:{gid}")
     if kind is not Kind.FILE:
-        size = 0
+        size = offset = 0
     elif not 0 <= size < 1 << 62:
         raise BadLayer(f"{path!r} has a size out of range: {size}")
     return Entry(
@@ -296,6 +296,13 @@ def _numbers(header: bytes) -> tuple[int, int, int, int, int]:
         _number(header[124:136], "size"),
         _number(header[136:148], "mtime"),
     )
+
+
+def _checksum_holds(header: bytes) -> bool:
+    field = header[148:156]
+    digits = field.partition(b"\0")[0].strip(b" ").lstrip(b"0")
+    # The field itself counts as eight spaces.
+    return digits == b"%o" % (sum(header) - sum(field) + 256)
 
 
 def _number(field: bytes, what: str) -> int:

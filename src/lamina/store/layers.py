@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
-import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -33,7 +33,9 @@ from lamina.store.earlysync import EarlySync
 from lamina.store.errors import LayerDamaged, LayerNotFound, writing
 from lamina.store.objects import Objects
 from lamina.store.sealed import check, seal_struct
-from lamina.store.trees import adopt_tree, check_tree, tar_of_tree, tree_usage
+from lamina.store.trash import delete_tree
+from lamina.store.treecheck import check_tree
+from lamina.store.trees import Part, adopt_tree, tar_of_tree, tree_usage
 
 _PIECE = 1 << 19
 _TEMPORARY = ".tmp-"
@@ -113,7 +115,7 @@ class TreeLayers:
                 raise LayerDamaged(diff_id, f"its headers cannot be read ({error})") from None
 
     def _content(self, diff_id: Digest, stored: StoredListing, entry: Entry) -> Iterator[bytes]:
-        fd = self._open(diff_id, stored, entry)
+        fd = self._open(diff_id, stored.extras, entry)
         left = entry.size
         try:
             while left:
@@ -128,14 +130,25 @@ class TreeLayers:
             os.close(fd)
 
     def open_file(self, diff_id: Digest, entry: Entry) -> BinaryIO:
-        return os.fdopen(self._open(diff_id, self._stored(diff_id), entry), "rb")
+        if not entry.size:
+            self.info(diff_id)
+            return io.BytesIO()
+        extras: Mapping[int, int] = {}
+        if (self._path(diff_id) / "extra").exists():
+            extras = self._stored(diff_id).extras
+        elif not self.has(diff_id):
+            raise LayerNotFound(diff_id)
+        fd = self._open(diff_id, extras, entry)
+        if entry.offset in extras:
+            return io.BufferedReader(Part(fd, entry.size))
+        return os.fdopen(fd, "rb")
 
-    def _open(self, diff_id: Digest, stored: StoredListing, entry: Entry) -> int:
+    def _open(self, diff_id: Digest, extras: Mapping[int, int], entry: Entry) -> int:
         base = os.fsencode(self._path(diff_id))
         try:
-            if entry.offset in stored.extras:
+            if entry.offset in extras:
                 fd = os.open(base + b"/extra", os.O_RDONLY | os.O_CLOEXEC)
-                os.lseek(fd, stored.extras[entry.offset], os.SEEK_SET)
+                os.lseek(fd, extras[entry.offset], os.SEEK_SET)
                 return fd
             path = base + b"/fs/" + os_path(entry.path)
             return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -207,12 +220,12 @@ class TreeLayers:
     def adopt(self, upper: Path) -> LayerInfo:
         with self._new_layer() as place:
             with BackgroundHash() as hasher, HeadersWriter(place / "headers") as headers:
-                entries, size = adopt_tree(
+                applied, size = adopt_tree(
                     upper, hasher.feed, headers.write, self._objects, self._whiteouts
                 )
             diff_id = Digest.from_raw(hasher.digest())
             os.rename(upper, place / "fs")
-            return self._commit(place, diff_id, Applied(entries, {}), size)
+            return self._commit(place, diff_id, applied, size)
 
     def snapshot(self, upper: Path) -> LayerInfo:
         return self.ingest(tar_of_tree(upper, self._whiteouts), expected=None)
@@ -236,25 +249,32 @@ class TreeLayers:
                 # Somebody else stored the same layer meanwhile; theirs is as good.
             else:
                 os.fsync(directory)
+                # Last, so that objects/ has files of whole layers only.
+                self._offer(diff_id, applied)
         finally:
             os.close(directory)
         return LayerInfo(diff_id, "tree", record.content_size, size, record.entry_count)
+
+    def _offer(self, diff_id: Digest, applied: Applied) -> None:
+        base = os.fsencode(self._path(diff_id)) + b"/fs/"
+        for path, key in applied.offers.items():
+            self._objects.offer(key, base + os_path(path))
 
     @contextmanager
     def _new_layer(self) -> Iterator[Path]:
         """A directory to make a layer in, locked while this process lives."""
         with writing(self._directory):
-            place, lock = self._locked_directory()
+            place, lock = self._locked_directory(_TEMPORARY)
             try:
                 yield place
             finally:
                 # Gone already if it became the layer.
-                shutil.rmtree(place, ignore_errors=True)
+                delete_tree(place)
                 os.close(lock)
 
-    def _locked_directory(self) -> tuple[Path, int]:
+    def _locked_directory(self, prefix: str) -> tuple[Path, int]:
         while True:
-            place = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._directory))
+            place = Path(tempfile.mkdtemp(prefix=prefix, dir=self._directory))
             lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX)
             if place.is_dir():
@@ -300,9 +320,11 @@ class TreeLayers:
         ):
             problems.append(f"layer {diff_id.short} is damaged: its record contradicts its listing")
         problems += self._broken_seals(diff_id, record)
+        if not self._extra_is_whole(diff_id, stored):
+            problems.append(f"layer {diff_id.short} is damaged: its extra has another length")
         problems += [
             f"layer {diff_id.short} is damaged: {problem}"
-            for problem in check_tree(self._path(diff_id) / "fs", stored, self._whiteouts)
+            for problem in check_tree(self._path(diff_id) / "fs", listing.entries, self._whiteouts)
         ]
         try:
             with BackgroundHash() as hasher:
@@ -314,6 +336,12 @@ class TreeLayers:
             if not problems:
                 problems.append(str(error))
         return problems
+
+    def _extra_is_whole(self, diff_id: Digest, stored: StoredListing) -> bool:
+        """Whether the superseded contents are as long as they were; their bytes the tar tells."""
+        extra = self._path(diff_id) / "extra"
+        sizes = [each.size for each in stored.listing.entries if each.offset in stored.extras]
+        return sum(sizes) == (extra.stat().st_size if extra.exists() else 0)
 
     def _broken_seals(self, diff_id: Digest, record: _Record) -> list[str]:
         """What is wrong with the small files beside the tree, where nothing else would tell."""
@@ -340,43 +368,49 @@ class TreeLayers:
         if not self.has(diff_id):
             return 0
         try:
-            entries = self.listing(diff_id).entries
+            entries: Sequence[Entry] | None = self.listing(diff_id).entries
         except LayerDamaged:
-            entries = ()
+            entries = None
         with writing(self._directory):
-            trash = Path(tempfile.mkdtemp(prefix=_TRASH, dir=self._directory))
+            # Locked, so that no sweep deletes it at the same time.
+            trash, lock = self._locked_directory(_TRASH)
             try:
                 os.rename(self._path(diff_id), trash / "layer")
+                freed = delete_tree(trash / "layer")
+                freed += sum(self._objects.release(entry) for entry in entries or ())
             except FileNotFoundError:
-                trash.rmdir()
-                return 0
-            freed = _delete_tree(trash / "layer")
-            freed += sum(self._objects.release(entry) for entry in entries)
+                freed = 0  # somebody else removed it meanwhile
+            finally:
+                os.close(lock)
             # Last: after a crash in between, this is what makes `sweep` look at the objects.
             trash.rmdir()
-            return freed
+            return freed if entries is not None else freed + self._objects.sweep()
 
     def sweep(self) -> int:
         """Delete what dead writers left; a living writer's directory stays.
 
         Returns the bytes of disk freed.
         """
-        freed = 0
-        for name in os.listdir(self._directory):
-            if name.startswith((_TEMPORARY, _TRASH)):
-                freed += self._sweep_one(self._directory / name)
-        return freed + self._objects.sweep() if freed else 0
+        places = [
+            self._directory / name
+            for name in os.listdir(self._directory)
+            if name.startswith((_TEMPORARY, _TRASH))
+        ]
+        freed = [each for each in map(self._sweep_one, places) if each is not None]
+        # Even directories that take no blocks, as on tmpfs, tell that somebody died here.
+        return sum(freed) + self._objects.sweep() if freed else 0
 
-    def _sweep_one(self, place: Path) -> int:
+    def _sweep_one(self, place: Path) -> int | None:
+        """Bytes freed; None when its writer lives, or nothing is there any more."""
         try:
             lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return 0
+            return None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return _delete_tree(place)
+            return delete_tree(place)
         except BlockingIOError:
-            return 0
+            return None
         finally:
             os.close(lock)
 
@@ -400,18 +434,3 @@ def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
         size += len(piece)
     if waiting:
         yield b"".join(waiting)
-
-
-def _delete_tree(place: Path) -> int:
-    """Delete a directory; returns the bytes of disk freed (a file still linked elsewhere: none)."""
-    freed = 0
-    names: dict[int, int] = {}
-    for directory, _, files in os.walk(os.fsencode(place)):
-        freed += os.lstat(directory).st_blocks * 512
-        for name in files:
-            status = os.lstat(directory + b"/" + name)
-            names[status.st_ino] = names.get(status.st_ino, 0) + 1
-            if names[status.st_ino] == status.st_nlink:
-                freed += status.st_blocks * 512
-    shutil.rmtree(place)
-    return freed

@@ -73,9 +73,10 @@ class Objects:
         return True
 
     def offer(self, key: bytes, target: bytes) -> None:
+        """Let later layers link to `target`, unless it is gone already."""
         try:
             os.link(target, self._base + key)
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):
             pass
         except OSError as error:
             if error.errno != errno.EMLINK:

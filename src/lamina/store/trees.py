@@ -1,22 +1,27 @@
-"""Directory trees in overlayfs form: read as a layer, checked against a listing, measured."""
+"""Directory trees in overlayfs form: read as a layer, measured."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from lamina.layer.apply import Applied
 from lamina.layer.contract import Listing
 from lamina.layer.diff import changes
-from lamina.layer.entry import WHITEOUT_PREFIX, Entry, Kind, os_path, text_path
-from lamina.layer.listing import StoredListing
+from lamina.layer.entry import Entry, Kind, os_path
 from lamina.layer.tar import BLOCK, encode_header, write_tar
 from lamina.layer.whiteout import Whiteouts
 from lamina.store.objects import Objects
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _PIECE = 1 << 20
 _ZEROS = bytes(2 * BLOCK)
@@ -38,16 +43,17 @@ def adopt_tree(
     keep: Callable[[bytes], object],
     objects: Objects,
     whiteouts: Whiteouts,
-) -> tuple[tuple[Entry, ...], int]:
-    """Read `root` as a layer in one walk; returns its entries and the length of its tar.
+) -> tuple[Applied, int]:
+    """Read `root` as a layer in one walk; returns what it is and the length of its tar.
 
     `feed` gets every byte of the tar, `keep` those that are not content.  The
-    tree is brought to what the entries say (whole seconds), and its files are
-    shared through `objects`.
+    tree is brought to what the entries say (whole seconds), and files that
+    `objects` knows are linked to it.
     """
     base = os.fsencode(root) + b"/"
     # Read whole before anything is touched: sharing a file changes its link count.
-    found = list(changes(root, whiteouts=whiteouts))
+    sockets: list[str] = []
+    found = list(changes(root, whiteouts=whiteouts, sockets=sockets.append))
     linked = {entry.link for entry in found if entry.kind is Kind.HARDLINK}
     entries: list[Entry] = []
     size = 0
@@ -66,20 +72,28 @@ def adopt_tree(
         entries.append(entry)
     feed(_ZEROS)
     keep(_ZEROS)
+    for path in sockets:
+        os.unlink(base + os_path(path))
+    offers: dict[str, bytes] = {}
     for entry in entries:
         if entry.kind is Kind.FILE and not entry.is_marker:
-            _settle(base, entry, objects, private=entry.path in linked)
+            key = None if entry.path in linked else objects.key(entry)
+            if key is not None and objects.take(key, base + os_path(entry.path)):
+                continue
+            _set_time(base + os_path(entry.path), entry)
+            if key is not None:
+                offers[entry.path] = key
     # Directories last, since linking a shared file in changes its directory's time.
     for entry in reversed(entries):
         if entry.kind not in (Kind.FILE, Kind.HARDLINK):
             _set_time(base + os_path(entry.path), entry)
     os.chmod(root, _ROOT_MODE)
-    return tuple(entries), size + len(_ZEROS)
+    return Applied(tuple(entries), {}, offers), size + len(_ZEROS)
 
 
 def _read_file(base: bytes, entry: Entry, offset: int, feed: Callable[[bytes], object]) -> Entry:
     if not entry.size:
-        return msgspec.structs.replace(entry, sha256=_EMPTY)
+        return msgspec.structs.replace(entry, sha256=_EMPTY, offset=offset)
     hasher = hashlib.sha256()
     for piece in _content(base + os_path(entry.path), entry.size):
         hasher.update(piece)
@@ -98,129 +112,8 @@ def _content(path: bytes, size: int | None = None) -> Iterator[bytes]:
         os.close(fd)
 
 
-def _settle(base: bytes, entry: Entry, objects: Objects, *, private: bool) -> None:
-    path = base + os_path(entry.path)
-    key = None if private else objects.key(entry)
-    if key is not None and objects.take(key, path):
-        return
-    _set_time(path, entry)
-    if key is not None:
-        objects.offer(key, path)
-
-
 def _set_time(path: bytes, entry: Entry) -> None:
     os.utime(path, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
-
-
-def check_tree(root: Path, stored: StoredListing, whiteouts: Whiteouts) -> Iterator[str]:
-    """What in the tree is not as the listing says, a clause each, naming the path."""
-    live = _live(stored.listing)
-    base = os.fsencode(root) + b"/"
-    if not os.path.isdir(root):
-        yield "its fs/ is missing"
-        return
-    seen: set[str] = set()
-    for path, status in _walk(base, ""):
-        seen.add(path)
-        entry = live.get(path)
-        if entry is None:
-            if not _is_accounted(path, status, live, whiteouts):
-                yield f"{path!r} is not in its listing"
-            continue
-        yield from (f"{path!r} {what}" for what in _differences(base, entry, status, live))
-    for path in live.keys() - seen:
-        if not live[path].is_marker:
-            yield f"{path!r} is missing"
-
-
-def _live(listing: Listing) -> dict[str, Entry]:
-    """The entries that have a file in the tree: of each path the last."""
-    live: dict[str, Entry] = {}
-    for entry in listing.entries:
-        if entry.kind is not Kind.DIRECTORY and entry.path in live:
-            below = entry.path + "/"
-            if live[entry.path].kind is Kind.DIRECTORY:
-                for path in [path for path in live if path.startswith(below)]:
-                    del live[path]
-        live[entry.path] = entry
-    live.pop("", None)
-    return live
-
-
-def _walk(base: bytes, path: str) -> Iterator[tuple[str, os.stat_result]]:
-    with os.scandir(base + os_path(path)) as items:
-        found = [(text_path(item.name), item.stat(follow_symlinks=False)) for item in items]
-    for name, status in found:
-        here = f"{path}/{name}" if path else name
-        yield here, status
-        if stat.S_ISDIR(status.st_mode):
-            yield from _walk(base, here)
-
-
-def _is_accounted(
-    path: str, status: os.stat_result, live: dict[str, Entry], whiteouts: Whiteouts
-) -> bool:
-    """Whether a file without an entry of its own follows from others: a whiteout, a parent."""
-    parent, slash, name = path.rpartition("/")
-    if whiteouts.is_whiteout(status):
-        return f"{parent}{slash}{WHITEOUT_PREFIX}{name}" in live
-    below = path + "/"
-    return stat.S_ISDIR(status.st_mode) and any(each.startswith(below) for each in live)
-
-
-_TYPES = {
-    Kind.FILE: stat.S_ISREG,
-    Kind.DIRECTORY: stat.S_ISDIR,
-    Kind.SYMLINK: stat.S_ISLNK,
-    Kind.CHAR: stat.S_ISCHR,
-    Kind.BLOCK: stat.S_ISBLK,
-    Kind.FIFO: stat.S_ISFIFO,
-}
-
-
-def _differences(
-    base: bytes, entry: Entry, status: os.stat_result, live: dict[str, Entry]
-) -> Iterator[str]:
-    target = base + os_path(entry.path)
-    if entry.kind is Kind.HARDLINK:
-        source = os.lstat(base + os_path(_link_source(entry, live)))
-        if (source.st_dev, source.st_ino) != (status.st_dev, status.st_ino):
-            yield f"is no hard link to {entry.link!r} any more"
-        return
-    if not _TYPES[entry.kind](status.st_mode):
-        yield f"is not a {entry.kind.name.lower()} any more"
-        return
-    if entry.kind is not Kind.SYMLINK and stat.S_IMODE(status.st_mode) != entry.mode:
-        yield f"has mode {stat.S_IMODE(status.st_mode):04o} instead of {entry.mode:04o}"
-    if (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
-        yield f"belongs to {status.st_uid}:{status.st_gid}, not {entry.uid}:{entry.gid}"
-    if status.st_mtime_ns != entry.mtime:
-        yield "has another modification time"
-    if entry.kind is Kind.SYMLINK and text_path(os.readlink(target)) != entry.link:
-        yield f"links to {text_path(os.readlink(target))!r} instead of {entry.link!r}"
-    if entry.kind in (Kind.CHAR, Kind.BLOCK):
-        device = (os.major(status.st_rdev), os.minor(status.st_rdev))
-        if device != entry.device:
-            yield f"is device {device} instead of {entry.device}"
-    _, xattrs = Whiteouts().attributes(target)
-    if xattrs != entry.xattrs:
-        yield "has other extended attributes"
-    if entry.kind is Kind.FILE:
-        if status.st_size != entry.size:
-            yield f"is {status.st_size} bytes long instead of {entry.size}"
-        elif entry.size and _sha256(target) != entry.sha256:
-            yield "has other content"
-
-
-def _link_source(entry: Entry, live: dict[str, Entry]) -> str:
-    return entry.link if entry.link in live else entry.path
-
-
-def _sha256(path: bytes) -> bytes:
-    hasher = hashlib.sha256()
-    for piece in _content(path):
-        hasher.update(piece)
-    return hasher.digest()
 
 
 def tree_usage(place: Path, listing: Listing, objects: Objects) -> int:
@@ -228,17 +121,43 @@ def tree_usage(place: Path, listing: Listing, objects: Objects) -> int:
     shared = _shared_inodes(listing.entries, objects)
     freed = 0
     names: dict[int, int] = {}
-    for directory, _, files in os.walk(os.fsencode(place)):
-        freed += os.lstat(directory).st_blocks * 512
-        for name in files:
-            status = os.lstat(directory + b"/" + name)
-            inode = status.st_ino
-            names[inode] = names.get(inode, 0) + 1
-            if names[inode] + (inode in shared) == status.st_nlink:
-                freed += status.st_blocks * 512
+    todo = [os.fsencode(place)]
+    while todo:
+        path = todo.pop()
+        status = os.lstat(path)
+        if stat.S_ISDIR(status.st_mode):
+            freed += status.st_blocks * 512
+            todo += [path + b"/" + name for name in os.listdir(path)]
+            continue
+        inode = status.st_ino
+        names[inode] = names.get(inode, 0) + 1
+        if names[inode] + (inode in shared) == status.st_nlink:
+            freed += status.st_blocks * 512
     return freed
 
 
 def _shared_inodes(entries: Sequence[Entry], objects: Objects) -> set[int]:
     found = (objects.inode(entry) for entry in entries if entry.kind is Kind.FILE)
     return {status.st_ino for status in found if status is not None}
+
+
+class Part(io.RawIOBase):
+    """The next `size` bytes of an open file, whose descriptor it owns."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd = fd
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)[: self._left]
+        read = os.readv(self._fd, [view]) if view else 0
+        self._left -= read
+        return read
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._fd)
+        super().close()

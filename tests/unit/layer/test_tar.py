@@ -81,7 +81,7 @@ def as_tarfile_has_it(data: bytes) -> Read:
                         if key.startswith("SCHILY.xattr.")
                     )
                 ),
-                offset=info.offset_data,
+                offset=info.offset_data if kind is Kind.FILE else 0,
             )
             found.append((entry, content))
     return found

@@ -1,0 +1,179 @@
+"""Whether a directory tree is still what its layer's listing says."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind, os_path, text_path
+from lamina.layer.whiteout import Whiteouts
+
+_PIECE = 1 << 20
+_IMPLIED_MODE = 0o755
+_TYPES = {
+    Kind.FILE: stat.S_ISREG,
+    Kind.DIRECTORY: stat.S_ISDIR,
+    Kind.SYMLINK: stat.S_ISLNK,
+    Kind.CHAR: stat.S_ISCHR,
+    Kind.BLOCK: stat.S_ISBLK,
+    Kind.FIFO: stat.S_ISFIFO,
+}
+
+
+def check_tree(root: Path, entries: Sequence[Entry], whiteouts: Whiteouts) -> Iterator[str]:
+    """What in the tree is not as the entries say, a clause each, naming the path."""
+    if not os.path.isdir(root):
+        yield "its fs/ is missing"
+        return
+    yield from _Check(os.fsencode(root), _Expected(entries), whiteouts).run()
+
+
+class _Expected:
+    """What the entries make, in their order: the rules of `layer.apply`, without a disk."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.makers: dict[str, Entry] = {}
+        """Path → the entry that made the file there; for a hard link, that of its target."""
+        self.implied: set[str] = {""}
+        """Directories without an entry of their own."""
+        self.whiteouts: set[str] = set()
+        self.opaque: set[str] = set()
+        markers: list[str] = []
+        for entry in entries:
+            self._imply(entry.parent)
+            if entry.is_marker:
+                markers.append(entry.path)
+            else:
+                self._add(entry)
+        for marker in markers:
+            self._mark(marker)
+
+    def is_directory(self, path: str) -> bool:
+        if path in self.implied:
+            return True
+        maker = self.makers.get(path)
+        return maker is not None and maker.kind is Kind.DIRECTORY
+
+    def _imply(self, path: str) -> None:
+        while path not in self.makers and path not in self.implied:
+            self.implied.add(path)
+            path = path.rpartition("/")[0]
+
+    def _add(self, entry: Entry) -> None:
+        path = entry.path
+        if entry.kind is not Kind.DIRECTORY and self.is_directory(path):
+            below = path + "/"
+            self.makers = {k: v for k, v in self.makers.items() if not k.startswith(below)}
+            self.implied = {k for k in self.implied if not k.startswith(below)}
+        self.implied.discard(path)
+        self.makers[path] = self.makers[entry.link] if entry.kind is Kind.HARDLINK else entry
+
+    def _mark(self, marker: str) -> None:
+        parent, slash, name = marker.rpartition("/")
+        if not self.is_directory(parent):
+            return
+        hidden = name[len(WHITEOUT_PREFIX) :]
+        path = parent + slash + hidden
+        if name == OPAQUE_NAME:
+            self.opaque.add(parent)
+        elif not hidden or hidden.startswith(WHITEOUT_PREFIX):
+            pass
+        elif self.is_directory(path):
+            self.opaque.add(path)
+        elif path not in self.makers:
+            self.whiteouts.add(path)
+
+
+class _Check:
+    def __init__(self, root: bytes, expected: _Expected, whiteouts: Whiteouts) -> None:
+        self.base = root + b"/"
+        self.expected = expected
+        self.whiteouts = whiteouts
+        self.first: dict[int, tuple[str, int]] = {}
+        """Identity of a maker → the first path with its file, and the inode there."""
+
+    def run(self) -> Iterator[str]:
+        expected = self.expected
+        missing = expected.makers.keys() | expected.implied | expected.whiteouts
+        todo = [""]
+        while todo:
+            path = todo.pop()
+            missing.discard(path)
+            status = os.lstat(self.base + os_path(path))
+            name = repr(path) if path else "its root"
+            yield from (f"{name} {problem}" for problem in self._problems(path, status))
+            if stat.S_ISDIR(status.st_mode):
+                prefix = path + "/" if path else ""
+                names = os.listdir(self.base + os_path(path))
+                todo += [prefix + text_path(each) for each in sorted(names, reverse=True)]
+        yield from (f"{path!r} is missing" for path in sorted(missing))
+
+    def _problems(self, path: str, status: os.stat_result) -> Iterator[str]:
+        expected = self.expected
+        if path in expected.whiteouts:
+            if not self.whiteouts.is_whiteout(status):
+                yield "should mark a deletion and is a file"
+        elif path in expected.implied:
+            if not stat.S_ISDIR(status.st_mode):
+                yield "is not a directory any more"
+                return
+            yield from _wrong_mode(status, _IMPLIED_MODE)
+            yield from self._wrong_attributes(path, ())
+        elif path in expected.makers:
+            yield from self._wrong_file(path, expected.makers[path], status)
+        else:
+            yield "is not in its listing"
+
+    def _wrong_file(self, path: str, maker: Entry, status: os.stat_result) -> Iterator[str]:
+        first, inode = self.first.setdefault(id(maker), (path, status.st_ino))
+        if first != path:
+            if inode != status.st_ino:
+                yield f"and {first!r} are no hard links of each other any more"
+            return
+        if not _TYPES[maker.kind](status.st_mode):
+            yield f"is not a {maker.kind.name.lower()} any more"
+            return
+        target = self.base + os_path(path)
+        if maker.kind is Kind.SYMLINK:
+            if (link := text_path(os.readlink(target))) != maker.link:
+                yield f"links to {link!r} instead of {maker.link!r}"
+        else:
+            yield from _wrong_mode(status, maker.mode)
+        if (status.st_uid, status.st_gid) != (maker.uid, maker.gid):
+            yield f"belongs to {status.st_uid}:{status.st_gid}, not {maker.uid}:{maker.gid}"
+        if status.st_mtime_ns != maker.mtime:
+            yield "has another modification time"
+        if maker.kind is Kind.CHAR or maker.kind is Kind.BLOCK:
+            device = (os.major(status.st_rdev), os.minor(status.st_rdev))
+            if device != maker.device:
+                yield f"is device {device} instead of {maker.device}"
+        yield from self._wrong_attributes(path, maker.xattrs)
+        if maker.kind is Kind.FILE:
+            yield from _wrong_content(target, maker, status.st_size)
+
+    def _wrong_attributes(self, path: str, xattrs: tuple[tuple[str, bytes], ...]) -> Iterator[str]:
+        opaque, found = self.whiteouts.attributes(self.base + os_path(path))
+        if found != xattrs:
+            yield "has other extended attributes"
+        if opaque != (path in self.expected.opaque):
+            yield "hides what lies below it" if opaque else "no longer hides what lies below it"
+
+
+def _wrong_mode(status: os.stat_result, mode: int) -> Iterator[str]:
+    if (found := stat.S_IMODE(status.st_mode)) != mode:
+        yield f"has mode {found:04o} instead of {mode:04o}"
+
+
+def _wrong_content(target: bytes, maker: Entry, size: int) -> Iterator[str]:
+    if size != maker.size:
+        yield f"is {size} bytes long instead of {maker.size}"
+        return
+    hasher = hashlib.sha256()
+    with open(target, "rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            hasher.update(piece)
+    if hasher.digest() != maker.sha256:
+        yield "has other content"
