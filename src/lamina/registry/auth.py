@@ -143,14 +143,8 @@ class Authenticator:
         else:
             method, response = "GET", self._get(realm, service, scopes, credential)
         if response.status in (400, 401, 403):
-            who = credential and (credential.username or "the stored identity token")
-            error = failed(method, response, Subject(self.registry))
-            raise Unauthorized(
-                f"{self.registry} does not accept the login of {who} ({error})"
-                if who
-                else f"{self.registry} wants a login ({error})",
-                hint=f"lamina login {self.registry}",
-            )
+            refusal = failed(method, response, Subject(self.registry))
+            raise refused_login(self.registry, credential, refusal.exchange)
         if response.status != 200:
             raise failed(method, response, Subject(self.registry))
         try:
@@ -190,6 +184,17 @@ class Authenticator:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         body = Body.of(urlencode(form).encode())
         return self.exchange.send("POST", realm, headers=headers, body=body)
+
+
+def refused_login(registry: str, credential: Credential | None, exchange: str) -> Unauthorized:
+    """The error of a login that is not accepted, or is missing."""
+    if credential is None:
+        message = f"{registry} wants a login"
+    else:
+        message = f"{registry} does not accept the login of {credential.username or 'this token'}"
+    error = Unauthorized(f"{message} ({exchange})", hint=f"lamina login {registry}")
+    error.exchange = exchange
+    return error
 
 
 def _key(challenge: Challenge, scopes: Iterable[str]) -> tuple[str, str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lamina.errors import Invalid
 from lamina.oci.reference import Reference
-from lamina.registry.auth import Authenticator
+from lamina.registry.auth import Authenticator, refused_login
 from lamina.registry.client import Place, Repository
 from lamina.registry.credentials import find
 from lamina.registry.errors import Subject, Unauthorized
@@ -58,10 +58,11 @@ def check_login(registry: str, settings: Settings, credential: Credential) -> No
     try:
         session.request("GET", "/v2/", subject=Subject(registry), ok=(200,)).close()
     except Unauthorized as error:
-        raise Unauthorized(
-            f"{registry} does not accept the login of {credential.username}: {error}",
-            hint="check user and password; some registries want an access token as password",
-        ) from None
+        refusal = refused_login(registry, credential, error.exchange)
+        refusal.hint = (
+            "check user and password; some registries want an access token as the password"
+        )
+        raise refusal from None
 
 
 def _session(

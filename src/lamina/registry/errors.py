@@ -45,9 +45,12 @@ BODY_LIMIT = 64 << 10
 
 
 class RegistryError(EngineError):
-    """Root of every error about a registry; `status` is 0 when there was no answer."""
+    """Root of every error about a registry."""
 
     status = 0
+    """Of the answer; 0 when there was none."""
+    exchange = ""
+    """`METHOD url: CODE: the registry's own words`, when there was an answer."""
 
 
 class Unauthorized(RegistryError, Denied):
@@ -162,6 +165,7 @@ def from_answer(
     exchange = f"{method} {redacted(url)}: {code}" + (f": {words}" if words else "")
     error = _classify(status, code, content_type, body, exchange, subject)
     error.status = status
+    error.exchange = exchange
     return error
 
 

@@ -18,6 +18,7 @@ from lamina.registry.errors import (
     BODY_LIMIT,
     BadRedirect,
     Interrupted,
+    RegistryError,
     Subject,
     Unreachable,
     from_answer,
@@ -157,7 +158,7 @@ def _retry_after(response: Response) -> float:
         return 0.0
 
 
-def failed(method: str, response: Response, subject: Subject) -> EngineError:
+def failed(method: str, response: Response, subject: Subject) -> RegistryError:
     """The error of an unwelcome answer, which is read (its beginning) and closed."""
     try:
         body = b"" if method == "HEAD" else response.read(BODY_LIMIT)

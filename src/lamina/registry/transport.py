@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
@@ -150,7 +150,7 @@ class HttpTransport:
         self, method: str, url: str, *, headers: Mapping[str, str], body: Body | None = None
     ) -> Response:
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
-        stream: Iterator[memoryview] | None = None
+        stream: Generator[memoryview, None, None] | None = None
         if body is not None:
             stream = _outgoing(body.pieces())
             if body.length is not None:
@@ -175,6 +175,9 @@ class HttpTransport:
             raise error.cause from None
         except (failures.HTTPError, OSError, ValueError) as error:
             raise failure(error, method, url) from error
+        finally:
+            if stream is not None:
+                stream.close()
         return _Answer(raw, method, url)
 
     def close(self) -> None:
@@ -251,23 +254,28 @@ class _FromBody(Exception):
         self.cause = cause
 
 
-def _outgoing(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+def _outgoing(pieces: Iterable[bytes]) -> Generator[memoryview, None, None]:
     """The pieces of a body, cut small: a socket's timeout is for the whole of one piece.
 
-    What the iterator raises is wrapped: an OSError of a file that is sent must
+    A generator is closed at the end, however that comes, so that what it reads
+    from is closed too.  What the iterator raises is wrapped: an OSError of a file that is sent must
     not pass for the network's.
     """
     source = iter(pieces)
-    while True:
-        try:
-            piece = next(source, None)
-        except Exception as error:
-            raise _FromBody(error) from error
-        if piece is None:
-            return
-        view = memoryview(piece)
-        for start in range(0, len(view), _SENT_AT_ONCE):
-            yield view[start : start + _SENT_AT_ONCE]
+    try:
+        while True:
+            try:
+                piece = next(source, None)
+            except Exception as error:
+                raise _FromBody(error) from error
+            if piece is None:
+                return
+            view = memoryview(piece)
+            for start in range(0, len(view), _SENT_AT_ONCE):
+                yield view[start : start + _SENT_AT_ONCE]
+    finally:
+        if isinstance(source, Generator):
+            source.close()
 
 
 _KINDS: tuple[tuple[type[Exception], type[RegistryError], str], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -177,8 +178,22 @@ def test_a_wrong_password_is_named_but_not_shown(
     with pytest.raises(errors.Unauthorized) as caught:
         client(login=ME).resolve()
     assert "secret" not in str(caught.value)
-    with pytest.raises(errors.Unauthorized, match="does not accept the login of me"):
+    with pytest.raises(errors.Unauthorized) as caught:
         check_login(registry.host, Settings(), ME)
+    assert str(caught.value).startswith(f"{registry.host} does not accept the login of me (GET ")
+    assert str(caught.value).count("login") == 1
+
+
+def test_many_threads_share_one_token(client: Client, registry: FakeRegistry) -> None:
+    registry.auth = "bearer"
+    layers = [bytes([each]) * 300_000 for each in range(8)]
+    for layer in layers:
+        registry.add_blob("team/app", layer)
+    repository = client()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda layer: read(repository, describe(layer)), layers))
+    assert found == layers
+    assert len(registry.asked("GET", "/token")) == 1
 
 
 @pytest.mark.parametrize("auth", ["none", "basic", "bearer"])

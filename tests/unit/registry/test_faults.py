@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -402,6 +403,20 @@ def test_a_broken_upload_starts_afresh(
     assert registry.blobs["team/app"] == {str(DESCRIPTOR.digest): BLOB}
     assert len(asked) == 3
     assert all(not upload or upload == BLOB for upload in registry.uploads.values())
+
+
+def test_what_is_sent_is_closed_however_it_ends(client: Client, registry: FakeRegistry) -> None:
+    closed = []
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield from pieces(BLOB, 1_000_000)
+        finally:
+            closed.append(True)
+
+    registry.fault("PUT", "/blobs/uploads/", fake.reset)
+    client(push=True).put_blob(DESCRIPTOR, chunks)
+    assert len(closed) == 2
 
 
 def test_a_broken_stream_goes_on_where_the_registry_stands(
