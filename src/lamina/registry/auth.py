@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from lamina.registry.challenge import Challenge, parse_challenges
+from lamina.registry.credentials import HelperFailed
 from lamina.registry.errors import (
     BODY_LIMIT,
     Forbidden,
@@ -56,6 +57,9 @@ class Authenticator:
     credential: Callable[[], Credential | None]
     """Asked once, when a challenge comes."""
     clock: Callable[[], float] = time.monotonic
+    excuse: str = ""
+    """Why no login could be read, when a credential helper failed.  That alone stops nobody:
+    most of what is pulled is public."""
     _challenge: Challenge | None = None
     _known: tuple[Credential | None] | None = None
     _tokens: dict[tuple[str, str, tuple[str, ...]], _Token] = field(default_factory=dict)
@@ -130,7 +134,10 @@ class Authenticator:
 
     def _credential(self) -> Credential | None:
         if self._known is None:
-            self._known = (self.credential(),)
+            try:
+                self._known = (self.credential(),)
+            except HelperFailed as error:
+                self._known, self.excuse = (None,), str(error)
         return self._known[0]
 
     def _fetch(
@@ -144,7 +151,9 @@ class Authenticator:
             method, response = "GET", self._get(realm, service, scopes, credential)
         if response.status in (400, 401, 403):
             refusal = failed(method, response, Subject(self.registry))
-            raise refused_login(self.registry, credential, refusal.exchange)
+            error = refused_login(self.registry, credential, refusal.exchange)
+            error.hint = self.excuse or error.hint
+            raise error
         if response.status != 200:
             raise failed(method, response, Subject(self.registry))
         try:

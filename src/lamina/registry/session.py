@@ -96,10 +96,14 @@ class Session:
             refusal = failed(method, response, subject)
             better = self.authenticator.answer(response, scopes, authorization)
             if better is None:
+                refusal.hint = self.authenticator.excuse or refusal.hint
                 raise refusal
             response = self._send(method, url, headers, body, repeat, better)
         if response.status not in ok:
-            raise failed(method, response, subject)
+            error = failed(method, response, subject)
+            if response.status == 401:
+                error.hint = self.authenticator.excuse or error.hint
+            raise error
         return response
 
     def _send(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -182,6 +183,24 @@ def test_a_wrong_password_is_named_but_not_shown(
         check_login(registry.host, Settings(), ME)
     assert str(caught.value).startswith(f"{registry.host} does not accept the login of me (GET ")
     assert str(caught.value).count("login") == 1
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+@pytest.mark.parametrize("private", [False, True])
+def test_a_missing_helper_stops_only_what_needs_a_login(
+    client: Client, registry: FakeRegistry, tmp_path: Path, auth: str, private: bool
+) -> None:
+    registry.add_blob("team/app", b"one")
+    registry.auth, registry.private = auth, private  # type: ignore[assignment]
+    config = tmp_path / "config.json"
+    config.write_text('{"credsStore": "gone"}')
+    repository = client(credential_files=(config,))
+    if auth == "bearer" and not private:
+        assert read(repository, describe(b"one")) == b"one"
+        return
+    with pytest.raises(errors.Unauthorized) as caught:
+        read(repository, describe(b"one"))
+    assert caught.value.hint == "the credential helper docker-credential-gone is not installed"
 
 
 def test_many_threads_share_one_token(client: Client, registry: FakeRegistry) -> None:
