@@ -5,16 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
 from lamina.cli.app import App
 from lamina.text import escape
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Display
     from rich.progress import TaskID
 
     from lamina.transfer.progress import Progress
+
+_WIDTH = 14
+"""Columns for what an item does: "Pull complete", "Already exists"."""
 
 
 @contextmanager
@@ -32,9 +37,10 @@ def reporting(app: App, *, quiet: bool, error: bool = False) -> Iterator[Progres
         yield Lines(error=error)
     else:
         block = Block(app, error=error)
-        with block:
+        try:
             yield block
-        block.close()
+        finally:
+            block.close()
 
 
 class Lines:
@@ -59,67 +65,75 @@ class Lines:
 
 
 class Block:
-    """Docker's block: a line for each item with what it does, how far and how fast."""
+    """Docker's block: a line for each item with what it does, how far and how fast.
+
+    A note ends the block if everything in it is done; the next item begins a new one.
+    """
 
     def __init__(self, app: App, *, error: bool = False) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-        from rich.progress import Progress as Display
 
         self._console = Console(stderr=error, no_color=not app.colored, highlight=False)
-        self._display = Display(
-            TextColumn("{task.fields[item]}: {task.description}", markup=False),
-            BarColumn(30),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            refresh_per_second=10,
-        )
+        self._display: Display | None = None
         self._tasks: dict[str, TaskID] = {}
         self._notes: list[str] = []
-        self._lock = Lock()
-
-    def __enter__(self) -> Block:
-        self._display.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._display.stop()
+        self._lock = RLock()
 
     def close(self) -> None:
-        """Print the notes, below the block."""
-        for line in self._notes:
-            self._console.print(line, markup=False)
+        """End the block and print the notes that waited for that."""
+        with self._lock:
+            if self._display is not None:
+                self._display.stop()
+                self._display = None
+                self._tasks.clear()
+            for line in self._notes:
+                self._console.print(line, markup=False, soft_wrap=True)
+            self._notes.clear()
 
     def start(self, item: str, what: str, total: int | None) -> None:
         with self._lock:
-            before = self._tasks.pop(item, None)
-            if before is not None:
+            if self._display is None:
+                self._display = _display(self._console)
+                self._display.start()
+            if (before := self._tasks.pop(item, None)) is not None:
                 self._display.remove_task(before)
             self._tasks[item] = self._display.add_task(
-                what.ljust(14), total=total, item=escape(item)
+                what.ljust(_WIDTH), total=total, item=escape(item)
             )
 
     def advance(self, item: str, amount: int) -> None:
-        task = self._tasks.get(item)
-        if task is not None:
-            self._display.advance(task, amount)
+        if self._display is not None:
+            self._display.advance(self._tasks[item], amount)
 
     def finish(self, item: str, what: str) -> None:
-        if item not in self._tasks:
-            self.start(item, what, 0)
-        task = self._tasks[item]
-        done = self._display.tasks[self._display.task_ids.index(task)].completed
-        self._display.update(task, description=escape(what).ljust(14), total=done or 1)
-        self._display.update(task, completed=done or 1)
+        with self._lock:
+            if self._display is None or item not in self._tasks:
+                # Nothing moved: a line above the block says it.
+                self._console.print(escape(f"{item}: {what}"), markup=False)
+                return
+            task = self._tasks[item]
+            done = self._display.tasks[self._display.task_ids.index(task)].completed
+            # What was there may be less than was told (a tar, for a blob); done is done.
+            self._display.update(
+                task, description=escape(what).ljust(_WIDTH), total=done or 1, completed=done or 1
+            )
 
     def note(self, line: str) -> None:
         with self._lock:
             self._notes.append(escape(line))
+            if self._display is None or self._display.finished:
+                self.close()
+
+
+def _display(console: Console) -> Display:
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Display
+
+    return Display(
+        TextColumn("{task.fields[item]}: {task.description}", markup=False),
+        BarColumn(30),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=console,
+        refresh_per_second=10,
+    )

@@ -205,10 +205,11 @@ def _entries(fd: int) -> Iterator[Entry]:
     """The entries of a tar, by jumping from header to header; offsets are the file's."""
     at = 0
     while True:
-        entry = next(iter(TarReader(_from(fd, at))), None)
+        reader = TarReader(_from(fd, at))
+        entry = next(iter(reader), None)
         if entry is None:
             return
-        begin = at + entry.offset
+        begin = at + reader.position
         at = begin + entry.size + -entry.size % BLOCK
         yield msgspec.structs.replace(entry, offset=begin)
 

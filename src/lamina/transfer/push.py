@@ -182,7 +182,7 @@ def _checked_tar(
 ) -> Iterator[bytes]:
     """The layer's tar; raises before its end if it is not what its diff_id says."""
     tally = Tally()
-    with reading(staged(tallied(store.layers.tar(diff_id), tally))) as pieces:
+    with reading(tallied(staged(store.layers.tar(diff_id)), tally)) as pieces:
         for piece in pieces:
             if stop.is_set():
                 raise Stopped
