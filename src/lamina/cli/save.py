@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +76,8 @@ def command(
 @contextmanager
 def opened_output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears at `path` when the block ends well."""
+    import tempfile
+
     if path is None:
         yield sys.stdout.buffer
         return
