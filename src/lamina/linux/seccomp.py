@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import errno
 import hashlib
 import os
-import platform
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -64,7 +62,7 @@ def filter_for(capabilities: Iterable[str], cache: Path | None) -> bytes:
 
 def _fingerprint(capabilities: frozenset[str]) -> str:
     parts = (
-        *(_FORMAT, platform.machine(), sorted(capabilities)),
+        *(_FORMAT, os.uname().machine, sorted(capabilities)),
         *(profile.ALWAYS, profile.BY_CAPABILITY, profile.BY_MACHINE, profile.NEWER_ALLOWED),
     )
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
@@ -101,7 +99,7 @@ def compile_filter(capabilities: Iterable[str]) -> bytes:
     library = _library()
     context = ctypes.c_void_p(library.seccomp_init(_ERRNO | errno.EPERM))
     try:
-        for architecture in _ARCHITECTURES.get(platform.machine(), ()):
+        for architecture in _ARCHITECTURES.get(os.uname().machine, ()):
             library.seccomp_arch_add(context, architecture)
         library.seccomp_attr_set(context, _OPTIMIZE, _BINARY_TREE)
         _add_rules(library, context, held)
@@ -111,15 +109,12 @@ def compile_filter(capabilities: Iterable[str]) -> bytes:
 
 
 def _library() -> Any:
-    for name in ("libseccomp.so.2", ctypes.util.find_library("seccomp")):
-        try:
-            library = ctypes.CDLL(name) if name else None
-        except OSError:
-            continue
-        if library is not None:
-            library.seccomp_init.restype = ctypes.c_void_p
-            return library
-    raise NoLibseccomp
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        raise NoLibseccomp from None
+    library.seccomp_init.restype = ctypes.c_void_p
+    return library
 
 
 def _add_rules(library: Any, context: ctypes.c_void_p, held: frozenset[str]) -> None:
@@ -130,7 +125,7 @@ def _add_rules(library: Any, context: ctypes.c_void_p, held: frozenset[str]) -> 
         array = (_Comparison * len(comparisons))(*(_Comparison(*each) for each in comparisons))
         library.seccomp_rule_add_array(context, action, number, len(comparisons), array)
 
-    names = f"{profile.ALWAYS} {profile.BY_MACHINE.get(platform.machine(), '')}".split()
+    names = f"{profile.ALWAYS} {profile.BY_MACHINE.get(os.uname().machine, '')}".split()
     for capability in held & profile.BY_CAPABILITY.keys():
         names += profile.BY_CAPABILITY[capability].split()
     for name in dict.fromkeys(names):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -16,7 +15,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
 _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 436, 437, 442
 _BY_MACHINE = {"x86_64": (155, 250), "aarch64": (41, 219)}
-_PIVOT_ROOT, _KEYCTL = _BY_MACHINE.get(platform.machine(), (-1, -1))
+_PIVOT_ROOT, _KEYCTL = _BY_MACHINE.get(os.uname().machine, (-1, -1))
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000

@@ -10,13 +10,13 @@ memory and only calls execve again.
 It takes `argv = (path, argument 0, argument 1, …)`, marks descriptor 3
 close-on-exec and executes `path`.  When that fails it writes the kernel's
 negative error number to descriptor 3, eight bytes in the machine's order.
+Without a descriptor 3 it ends at once: then the container has executed it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import struct
 from functools import cache
 
@@ -33,14 +33,16 @@ _X86_64 = bytes.fromhex(
     "4c8d6c2408"  # lea r13, [rsp+8]        argv
     "4f8d74e508"  # lea r14, [r13+r12*8+8]  envp
     "b848000000bf03000000be02000000ba010000000f05"  # fcntl(3, F_SETFD, FD_CLOEXEC)
+    "85c07827"  # test eax, eax; js exit
     "b83b000000498b7d00498d75084c89f20f05"  # execve(argv[0], argv + 1, envp)
     "50b801000000bf030000004889e6ba080000000f05"  # write(3, &result, 8)
     "b8e7000000bf7f0000000f05"  # exit_group(127)
 )
 _AARCH64 = struct.pack(
-    "<23I",
+    "<24I",
     *(0xF94003F3, 0x910023F4, 0x8B130E95, 0x910022B5),  # argc, argv, envp
     *(0xD2800060, 0xD2800041, 0xD2800022, 0xD2800328, 0xD4000001),  # fcntl
+    0xB7F80180,  # tbnz x0, #63, exit
     *(0xF9400280, 0x91002281, 0xAA1503E2, 0xD2801BA8, 0xD4000001),  # execve
     *(0xF81F0FE0, 0xD2800060, 0x910003E1, 0xD2800102, 0xD2800808, 0xD4000001),  # write
     *(0xD2800FE0, 0xD2800BC8, 0xD4000001),  # exit_group
@@ -73,7 +75,7 @@ def descriptor() -> int:
         fd = os.memfd_create("lamina-exec", flags | _MFD_EXEC)
     except OSError:  # before Linux 6.3 every memfd was executable, and the flag unknown
         fd = os.memfd_create("lamina-exec", flags)
-    os.write(fd, program(platform.machine()))
+    os.write(fd, program(os.uname().machine))
     seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
     return fd

@@ -14,6 +14,7 @@ from lamina.errors import EngineError, NotFound
 from lamina.run import relay, terminal
 from lamina.run.launch import Running, start
 from lamina.run.logs import FILE, LogWriter
+from lamina.run.lowers import lowers
 from lamina.run.request import MountRequest, RunRequest, check_hostname, process
 from lamina.run.spec import ContainerSpec, Mount, Overlay, Streams
 from lamina.store.contract import ContainerRecord, Image, Store
@@ -65,12 +66,12 @@ def create(
     )
     with store.leases.hold() as lease:
         lease.protect(image.config.digest, image.manifest.digest, *image.layers)
-        lowers = tuple(store.layers.lower(each) for each in image.layers)
+        below = lowers(store.layers, image.layers)
         directory = store.containers.create(record)
     spec = ContainerSpec(
         identity=naming.identity,
         directory=directory,
-        rootfs=Overlay(lowers, directory / "upper", directory / "work", volatile=request.remove),
+        rootfs=Overlay(below, directory / "upper", directory / "work", volatile=request.remove),
         process=what,
         hostname=hostname,
         network=request.network,

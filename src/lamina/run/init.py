@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from lamina.errors import EngineError
+from lamina.errors import EngineError, Invalid
 from lamina.linux import capability, mounts, syscall
-from lamina.linux.rooted import make_in, open_in
+from lamina.linux.rooted import make_in, open_in, resolve_in
 from lamina.linux.trampoline import STATUS_FD
 from lamina.run import steps
 from lamina.run.identity import lookup
@@ -30,6 +30,7 @@ from lamina.run.steps import Step
 from lamina.run.stubs import make_stubs
 
 _LARGEST_PASSWD = 16 << 20
+_KERNELS = {"/proc", "/sys", "/dev"}
 _PRIVATE_FDS = 16
 """Descriptors that are needed until the end are kept from here on."""
 
@@ -49,6 +50,16 @@ class Orders:
     streams: Streams
     terminals: int = -1
     """The devpts to attach, a mount of its own."""
+
+
+class LinkedMountPoint(Invalid):
+    """The image has a link where the kernel's own file systems belong.
+
+    What is masked under that name would otherwise be reachable under the other.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the image has a link at {path}, where a directory belongs")
 
 
 class Failure(Exception):
@@ -211,6 +222,9 @@ def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
         if step.optional:
             return
         raise
+    if step.target in _KERNELS and "/" + "/".join(resolve_in(root, step.target)) != step.target:
+        os.close(mount)
+        raise LinkedMountPoint(step.target)
     _attach(root, mount, step.target, directory=True)
 
 
@@ -340,6 +354,8 @@ def _read(path: str) -> bytes:
             return b""
         with open(fd, "rb", closefd=False) as stream:
             return stream.read(_LARGEST_PASSWD)
+    except OSError:
+        return b""  # a link to something in /proc that cannot be read
     finally:
         os.close(fd)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import signal
 import stat
 import struct
@@ -104,7 +103,7 @@ def start(spec: ContainerSpec, streams: Streams) -> Running:
     """
     if os.geteuid() != 0:
         raise NotRoot
-    trampoline.program(platform.machine())
+    trampoline.program(os.uname().machine)
     granted = _capabilities(spec)
     program = b""
     if spec.seccomp and not spec.privileged:

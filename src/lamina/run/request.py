@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci.config import Execution
@@ -30,8 +31,7 @@ class BadHostname(Invalid):
     """The text cannot be a host's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class MountRequest:
+class MountRequest(msgspec.Struct, frozen=True):
     """One `-v`, `--mount` or `--tmpfs`, read but not yet looked at on disk."""
 
     kind: Literal["bind", "volume", "tmpfs"]
@@ -44,8 +44,7 @@ class MountRequest:
     """Whether a missing path of the host becomes a directory (`-v`, as Docker has it)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
+class RunRequest(msgspec.Struct, frozen=True):
     """The options of `run`; empty and None mean "as the image has it"."""
 
     command: tuple[str, ...] = ()
@@ -63,7 +62,7 @@ class RunRequest:
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
     extra_hosts: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = {}
     seccomp: bool = True
     no_new_privileges: bool = True
     remove: bool = False

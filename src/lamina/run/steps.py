@@ -8,12 +8,12 @@ resolved there, so that no link in the image leads out of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class MountFilesystem:
+
+class MountFilesystem(msgspec.Struct, frozen=True):
     """A new file system of the kernel's: proc, tmpfs, …"""
 
     fstype: str
@@ -24,8 +24,7 @@ class MountFilesystem:
     """Left out without a word where the kernel does not have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BindMount:
+class BindMount(msgspec.Struct, frozen=True):
     """A file or directory of the host, with what is mounted below it."""
 
     source: str
@@ -33,47 +32,41 @@ class BindMount:
     flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class AttachTerminals:
+class AttachTerminals(msgspec.Struct, frozen=True):
     """The container's own devpts, made beforehand, with its first terminal as the console."""
 
     target: str
     console: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MakeDirectory:
+class MakeDirectory(msgspec.Struct, frozen=True):
     """A directory in one of the file systems mounted before."""
 
     path: str
     mode: int = 0o755
 
 
-@dataclass(frozen=True, slots=True)
-class MakeDevices:
+class MakeDevices(msgspec.Struct, frozen=True):
     """The host's device nodes of these names, bound into the container's /dev."""
 
     directory: str
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MakeLink:
+class MakeLink(msgspec.Struct, frozen=True):
     """A symbolic link."""
 
     path: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Mask:
+class Mask(msgspec.Struct, frozen=True):
     """Hide a path, if there is one: a file becomes empty, a directory too."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class MakeReadOnly:
+class MakeReadOnly(msgspec.Struct, frozen=True):
     """Make what is at the path, if there is something, read-only."""
 
     path: str

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lamina.errors import Conflict
 from lamina.linux import mounts
+from lamina.run.lowers import lowers
 from lamina.store.contract import ContainerRecord, Store
 
 
@@ -34,11 +35,11 @@ def root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
             raise NotRunningAnyMore(record.name) from None
     else:
         directory = store.containers.directory(record.id)
-        lowers = _lowers(store, record) or [str(directory / "merged")]
+        below = _lowers(store, record) or [str(directory / "merged")]
         _accept_unsynced(directory / "work")
         fd = mounts.open_overlay(
             str(directory / "merged"),
-            lowers,
+            below,
             str(directory / "upper"),
             str(directory / "work"),
             flags=("nodev", "nosuid", "noexec"),
@@ -54,9 +55,9 @@ def frozen_root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
     """The image's layers with the container's changes over them, read-only, without volumes."""
     directory = store.containers.directory(record.id)
     # The empty directory is there because an overlay without an upper one needs two lowers.
-    lowers = [str(directory / "upper"), *_lowers(store, record), str(directory / "merged")]
+    below = [str(directory / "upper"), *_lowers(store, record), str(directory / "merged")]
     fd = mounts.open_overlay(
-        str(directory / "merged"), lowers, flags=("ro", "nodev", "nosuid", "noexec")
+        str(directory / "merged"), below, flags=("ro", "nodev", "nosuid", "noexec")
     )
     try:
         yield fd
@@ -77,4 +78,4 @@ def _accept_unsynced(work: Path) -> None:
 
 
 def _lowers(store: Store, record: ContainerRecord) -> list[str]:
-    return [str(store.layers.lower(each)) for each in reversed(record.layers)]
+    return [str(each) for each in reversed(lowers(store.layers, record.layers))]
