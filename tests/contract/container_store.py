@@ -79,7 +79,7 @@ class ContainerStoreContract:
         assert containers.find("a").status == "running"
         assert [each.status for each in containers] == ["running"]
 
-    @pytest.mark.parametrize("pid", [1 << 30, os.getpid()])
+    @pytest.mark.parametrize("pid", [1 << 30, os.getpid()], ids=["nobody", "reused"])
     def test_running_without_its_process_is_exited(
         self, containers: ContainerStore, pid: int
     ) -> None:
