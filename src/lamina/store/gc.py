@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+from lamina.store.atomic import is_held, locked
 from lamina.store.contract import Reclaimed, Store
 from lamina.store.reach import Needs, all_needs
+from lamina.store.trash import delete_tree
 
 
 def collect(store: Store) -> Reclaimed:
@@ -27,6 +32,7 @@ def collect(store: Store) -> Reclaimed:
             + store.refs.sweep()
             + store.steps.sweep()
             + store.containers.sweep()
+            + _sweep_builds(store.root / "builds")
         )
     return Reclaimed(result.layers, result.blobs, result.bytes + useless + leftovers)
 
@@ -45,3 +51,12 @@ def _sweep(store: Store, needs: Needs) -> Reclaimed:
     freed = sum(store.layers.remove(each) for each in layers)
     freed += sum(store.blobs.delete(each) for each in blobs)
     return Reclaimed(layers, blobs, freed)
+
+
+def _sweep_builds(builds: Path) -> int:
+    """Delete the working directories of dead builds; a living one holds a lock on its own."""
+    if not builds.is_dir():
+        return 0
+    with locked(builds):
+        places = [builds / name for name in os.listdir(builds)]
+        return sum(delete_tree(place) for place in places if not is_held(place))

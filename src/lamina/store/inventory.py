@@ -152,7 +152,7 @@ class _Walk:
 def _owner(path: str) -> Owner | None:
     """Whose the file or directory at `path` under the root is, with all that is in it."""
     parent, _, name = path.rpartition("/")
-    if name.startswith(_LEFTOVER) and parent in _HOLDERS:
+    if parent == "builds" or (name.startswith(_LEFTOVER) and parent in _HOLDERS):
         return Owner("leftover", path)
     if parent == "blobs/sha256":
         return Owner("blob", name)

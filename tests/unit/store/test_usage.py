@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lamina.oci.digest import Digest
-from lamina.store.atomic import held_file
+from lamina.store.atomic import held_file, locked
 from lamina.store.contract import ContainerRecord, StepResult, Store
 from lamina.store.inventory import take_inventory
 from lamina.store.prune import Plan, Scope, foretell, plan, prune
@@ -56,6 +56,8 @@ def full(store: Store) -> Store:
     make_layer(store, files("garbage", "bin/b", size=30_000))
     store.blobs.put_bytes(b"garbage" * 2000)
     (store.root / "blobs/sha256/.tmp-dead").write_bytes(b"x" * 9000)
+    (store.root / "builds/dead/upper").mkdir(parents=True)
+    (store.root / "builds/dead/upper/file").write_bytes(b"x" * 9000)
     return store
 
 
@@ -167,6 +169,18 @@ def test_the_work_of_living_writers_is_not_reclaimable(store: Store) -> None:
             assert prune(store, EVERYTHING).bytes == 0
             assert store.blobs.has(digest)
             assert path.exists()
+
+
+def test_a_living_build_keeps_its_working_directory(store: Store) -> None:
+    place = store.root / "builds" / "living"
+    place.mkdir(parents=True)
+    (place / "file").write_bytes(b"x" * 9000)
+    with locked(place):
+        assert foretell(store, take_inventory(store.root), Plan()) == 0
+        assert prune(store, EVERYTHING).bytes == 0
+        assert (place / "file").exists()
+    assert prune(store, EVERYTHING).bytes >= 9000
+    assert not place.exists()
 
 
 def test_a_container_being_started_is_spared(store: Store) -> None:
