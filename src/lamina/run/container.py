@@ -18,6 +18,7 @@ from lamina.run.lowers import lowers
 from lamina.run.request import MountRequest, RunRequest, check_hostname, process
 from lamina.run.spec import ContainerSpec, Mount, Overlay, Streams
 from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.errors import ContainerNotFound
 
 
 class NoSuchSource(NotFound):
@@ -180,12 +181,15 @@ def run(
         if request.remove:
             store.containers.remove(record.id)
         raise
-    if request.remove:
-        store.containers.remove(record.id)
-    else:
-        store.containers.update(
-            record.id, status="exited", exit_status=status, error=refused, finished=now(), pid=0
-        )
+    try:
+        if request.remove:
+            store.containers.remove(record.id)
+        else:
+            store.containers.update(
+                record.id, status="exited", exit_status=status, error=refused, finished=now(), pid=0
+            )
+    except ContainerNotFound:
+        pass  # removed by force: that is why it ended
     return status
 
 
