@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lamina import __version__
 from lamina.cli.app import App
 from lamina.cli.format import emit, escape, render, size
 
@@ -45,7 +45,7 @@ _LABELS = {
 @click.pass_obj
 def command(app: App, fmt: str) -> None:
     """Show the store, the kernel that containers share, and what works here."""
-    found = {"Version": version("lamina"), **_store(app.engine.store), **_host(Path("/"))}
+    found = {"Version": __version__, **_store(app.engine.store), **_host(Path("/"))}
     if fmt:
         emit(render([found], fmt, {}))
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from lamina import __version__
 from lamina.cli.app import App, default_root
 from lamina.errors import EngineError
 
@@ -91,7 +92,7 @@ class LazyGroup(click.Group):
     help="Colour the output (default: on a terminal, unless NO_COLOR).",
 )
 @click.option("--debug", is_flag=True, help="Show Python's traceback when something fails.")
-@click.version_option(package_name="lamina", prog_name="lamina", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="lamina", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, root: Path | None, color: str, debug: bool) -> None:
     """Build, run, understand and shrink container images. No daemon."""

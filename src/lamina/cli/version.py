@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from lamina import __version__
 from lamina.cli.format import emit, render
 
 _LIBRARIES = ("msgspec", "isal", "backports.zstd", "urllib3", "click", "rich")
@@ -31,7 +31,7 @@ def command(fmt: str) -> None:
 def _versions() -> dict[str, object]:
     uname = os.uname()
     return {
-        "Version": version("lamina"),
+        "Version": __version__,
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "Os": uname.sysname.lower(),
         "Arch": uname.machine,
@@ -41,6 +41,8 @@ def _versions() -> dict[str, object]:
 
 
 def _library(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

@@ -223,6 +223,10 @@ class _TreeWriter:
             ) from None
         except (OverflowError, ValueError):
             raise BadLayer(f"{entry.path!r} has a device number out of range") from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise BadLayer(f"{entry.path!r} has a device number out of range") from None
 
     def _hard_link(self, entry: Entry) -> Entry:
         """The entry that comes back has the target's path as it lies in the tree."""

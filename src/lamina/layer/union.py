@@ -14,7 +14,7 @@ layer.md, "Applying Changesets"):
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -202,14 +202,12 @@ class _Layer:
             else:
                 changes[path] = entry
                 links = links or entry.kind is _HARDLINK
-        standing = markers
+        standing: Sequence[Entry] = markers
         if links:
             self.join(entries)
         lost: Sequence[Entry] = ()
         if len(changes) + len(markers) < len(entries) or _has_conflict(changes, markers):
-            changes, lost, directories = _settle(entries)
-            # A marker goes with its directory, when a later entry replaces that.
-            standing = [marker for marker in markers if marker.parent in directories]
+            changes, lost, standing = _settle(entries)
         for marker in standing:
             self.mark(marker)
         for marker in standing:
@@ -342,10 +340,11 @@ def _has_conflict(changes: dict[str, Entry], markers: Sequence[Entry]) -> bool:
 
 def _settle(
     entries: Sequence[Entry],
-) -> tuple[dict[str, Entry], list[Entry], Container[str]]:
+) -> tuple[dict[str, Entry], list[Entry], list[Entry]]:
     """What is left of a layer whose entries replace each other, the files that are not, and
-    the directories that it has."""
+    the markers that stand: one goes with its directory, when a later entry replaces that."""
     live: dict[str, Entry] = {}
+    markers: dict[str, Entry] = {}
     lost: list[Entry] = []
     inside: dict[str, set[str]] = {"": set()}
 
@@ -353,6 +352,7 @@ def _settle(
         stack = [path]
         while stack:
             at = stack.pop()
+            markers.pop(at, None)
             gone = live.pop(at, None)
             if gone is not None and gone.kind in (_FILE, _HARDLINK):
                 lost.append(gone)
@@ -369,6 +369,7 @@ def _settle(
                 break
             inside[parent].add(child)
         if entry.is_marker:
+            markers[path] = entry
             continue
         before = live.get(path)
         if not (entry.kind is _DIRECTORY and (before is None or before.kind is _DIRECTORY)):
@@ -376,4 +377,4 @@ def _settle(
         elif before is None and path not in inside:
             inside[path] = set()
         live[path] = entry
-    return live, lost, inside
+    return live, lost, list(markers.values())
