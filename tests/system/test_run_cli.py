@@ -347,3 +347,24 @@ def test_the_users_own_terminal_is_never_handed_over(cli: Cli) -> None:
         terminal.expect(b"pipe:")
     terminal.expect(b"done")
     terminal.status()
+
+
+def test_a_new_volume_gets_what_the_image_has_there(cli: Cli) -> None:
+    cli.out("run", "--name", "seeded", "bb", "sh", "-c", "mkdir /data; echo seed > /data/f;"
+            "chown 12 /data/f; chmod 700 /data")  # fmt: skip
+    cli.out("commit", "-c", "VOLUME /data", "seeded", "with-volume")
+    cli.out("rm", "seeded")
+    script = "stat -c '%u %a' /data/f /data; echo changed > /data/f"
+    assert cli.out("run", "--rm", "-v", "seed:/data", "with-volume", "sh", "-c", script) == (
+        "12 644\n0 700\n"
+    )
+    assert cli.out("run", "--rm", "-v", "seed:/data", "bb", "cat", "/data/f") == "changed\n"
+    before = set((cli.root / "volumes").iterdir())
+    assert cli.out("run", "--rm", "with-volume", "cat", "/data/f") == "seed\n"
+    assert set((cli.root / "volumes").iterdir()) == before, "--rm takes the volume away, too"
+    cli.out("run", "--name", "vol", "with-volume", "touch", "/data/mine")
+    assert cli.out("diff", "vol") == "", "a volume is no change of the container"
+    assert len(set((cli.root / "volumes").iterdir()) - before) == 1
+    cli.out("rm", "-v", "vol")
+    assert set((cli.root / "volumes").iterdir()) == before
+    cli.out("rmi", "with-volume")

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from lamina.errors import EngineError, NotFound
+from lamina.errors import EngineError
 from lamina.run import relay, terminal
 from lamina.run.launch import Running, start
 from lamina.run.logs import FILE, LogWriter
 from lamina.run.lowers import lowers
-from lamina.run.request import MountRequest, RunRequest, check_hostname, process
+from lamina.run.request import RunRequest, check_hostname, process
 from lamina.run.spec import ContainerSpec, Mount, Overlay, Streams
+from lamina.run.volumes import declared, mounts_of, remove_anonymous
 from lamina.store.contract import ContainerRecord, Image, Store
 from lamina.store.errors import ContainerNotFound
-
-
-class NoSuchSource(NotFound):
-    """The path of the host that is to be mounted is not there."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"no {path} on this host to mount", hint="-v makes missing directories")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +45,11 @@ def create(
     """
     hostname = check_hostname(request.hostname) or naming.identity[:12]
     what = process(image.config.execution, request, hostname=hostname)
-    mounts = mounts_of(request.mounts, store.root / "volumes", naming.identity)
+    mounts = mounts_of(
+        declared(request.mounts, image.config.execution.volumes or ()),
+        store.root / "volumes",
+        naming.identity,
+    )
     record = ContainerRecord(
         id=naming.identity,
         name=naming.name,
@@ -120,41 +116,6 @@ def _settings(
     }
 
 
-def mounts_of(
-    requests: tuple[MountRequest, ...], volumes: Path, identity: str
-) -> tuple[Mount, ...]:
-    """The mounts as `launch` takes them; named volumes and missing `-v` directories are made.
-
-    A volume without a name gets one that follows from the container's `identity`.
-
-    Raises NoSuchSource.
-    """
-    mounts = []
-    for request in requests:
-        if request.kind == "tmpfs":
-            mounts.append(
-                Mount("tmpfs", request.target, read_only=request.read_only, options=request.options)
-            )
-            continue
-        if request.kind == "volume":
-            anonymous = hashlib.sha256(f"{identity}{request.target}".encode()).hexdigest()
-            source = volumes / (request.source or anonymous)
-            source.mkdir(parents=True, exist_ok=True)
-        else:
-            source = Path(os.path.abspath(request.source))
-            if request.make_source:
-                _make_directory(source)
-            if not source.exists():
-                raise NoSuchSource(request.source)
-        mounts.append(Mount("bind", request.target, source, request.read_only))
-    return tuple(mounts)
-
-
-def _make_directory(path: Path) -> None:
-    if not path.exists():
-        path.mkdir(parents=True, exist_ok=True)
-
-
 def run(
     store: Store,
     image: Image,
@@ -179,11 +140,11 @@ def run(
         else:
             store.containers.update(record.id, status="exited", exit_status=137, finished=now())
         if request.remove:
-            store.containers.remove(record.id)
+            _remove(store, record)
         raise
     try:
         if request.remove:
-            store.containers.remove(record.id)
+            _remove(store, record)
         else:
             store.containers.update(
                 record.id, status="exited", exit_status=status, error=refused, finished=now(), pid=0
@@ -191,6 +152,11 @@ def run(
     except ContainerNotFound:
         pass  # removed by force: that is why it ended
     return status
+
+
+def _remove(store: Store, record: ContainerRecord) -> None:
+    store.containers.remove(record.id)
+    remove_anonymous(store.root / "volumes", record)
 
 
 def _run(

@@ -281,8 +281,13 @@ def _copy_directory(source: int, name: str, target: int, new: str, archive: bool
             writer = _step(target, new, stack)
         except (NotADirectoryError, OSError):
             raise NotADirectory(f"{new} is not a directory where the copy must be one") from None
-        _copy_content(reader, writer, archive)
-        _attributes(writer, os.fstat(reader), archive)
+        copy_directory(reader, writer, archive=archive)
+
+
+def copy_directory(reader: int, writer: int, *, archive: bool) -> None:
+    """Copy all that the directory `reader` holds, and its attributes, to `writer`."""
+    _copy_content(reader, writer, archive)
+    _attributes(writer, os.fstat(reader), archive)
 
 
 def _copy_content(reader: int, writer: int, archive: bool) -> None:

@@ -28,6 +28,7 @@ from lamina.run.plan import mount_points
 from lamina.run.spec import ContainerSpec, Identity, Streams
 from lamina.run.steps import Step
 from lamina.run.stubs import make_stubs
+from lamina.run.volumes import fill_from_image
 
 _LARGEST_PASSWD = 16 << 20
 _KERNELS = {"/proc", "/sys", "/dev"}
@@ -229,6 +230,8 @@ def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
 
 
 def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
+    if step.populate:
+        fill_from_image(root, step.target, step.source)
     mount = mounts.clone(syscall.AT_FDCWD, step.source, flags=step.flags)
     _attach(root, mount, step.target, directory=stat.S_ISDIR(os.fstat(mount).st_mode))
 

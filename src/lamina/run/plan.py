@@ -106,10 +106,9 @@ def _chosen(spec: ContainerSpec) -> Iterator[Step]:
 
 
 def _bind(mount: Mount, spec: ContainerSpec) -> BindMount:
-    flags = () if spec.privileged else ("nodev",)
-    return BindMount(
-        str(mount.source), mount.target, (*flags, *(("ro",) if mount.read_only else ()))
-    )
+    flags: tuple[str, ...] = () if spec.privileged else ("nodev",)
+    flags += ("ro",) if mount.read_only else ()
+    return BindMount(str(mount.source), mount.target, flags, mount.populate)
 
 
 def _tmpfs(mount: Mount) -> MountFilesystem:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 
 from lamina.errors import Conflict
 from lamina.run.container import process_start
+from lamina.run.volumes import remove_anonymous
 from lamina.store.contract import ContainerRecord, Store
 
 _PATIENCE_MS = 10_000
-_ANONYMOUS = 64
-"""Characters of the name of a volume that was given none."""
 
 
 class StillRunning(Conflict):
@@ -35,7 +33,7 @@ def remove(
         kill_and_wait(record)
     freed = store.containers.remove(record.id)
     if volumes:
-        remove_anonymous_volumes(store, record)
+        remove_anonymous(store.root / "volumes", record)
     return freed
 
 
@@ -59,12 +57,3 @@ def kill_and_wait(record: ContainerRecord) -> None:
         pass
     finally:
         os.close(pidfd)
-
-
-def remove_anonymous_volumes(store: Store, record: ContainerRecord) -> None:
-    """Delete the volumes that have no name but one made for this container."""
-    volumes = store.root / "volumes"
-    for mount in record.settings.get("mounts", ()):
-        source = volumes / os.path.basename(mount["source"])
-        if mount["source"] == str(source) and len(source.name) == _ANONYMOUS:
-            shutil.rmtree(source, ignore_errors=True)

@@ -40,6 +40,8 @@ class Mount:
     read_only: bool = False
     options: str = ""
     """tmpfs: `size=…,mode=…`, and the flags `exec`, `suid`, `ro`."""
+    populate: bool = False
+    """An empty source gets what the image has at the target (a new volume)."""
 
 
 @dataclass(frozen=True, slots=True)

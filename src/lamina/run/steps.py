@@ -30,6 +30,8 @@ class BindMount(msgspec.Struct, frozen=True):
     source: str
     target: str
     flags: tuple[str, ...] = ()
+    populate: bool = False
+    """An empty source gets what the image has at the target."""
 
 
 class AttachTerminals(msgspec.Struct, frozen=True):
