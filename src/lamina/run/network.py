@@ -24,11 +24,14 @@ def hosts(host_file: str, hostname: str, extra: Sequence[str]) -> str:
     """/etc/hosts: the host's own in its network, the loopback names otherwise.
 
     `host_file` is the host's text in its network and empty otherwise; `extra` are
-    `name:address`.  Raises BadHost.
+    `name:address`.  `hostname` always has an address.  Raises BadHost.
     """
-    lines = host_file if host_file else f"{_LOOPBACK}127.0.0.1\t{hostname}\n"
-    if lines and not lines.endswith("\n"):
+    lines = host_file or _LOOPBACK
+    if not lines.endswith("\n"):
         lines += "\n"
+    known = {word for line in lines.splitlines() for word in line.partition("#")[0].split()[1:]}
+    if hostname not in known:
+        lines += f"127.0.0.1\t{hostname}\n"
     return lines + "".join(_host(each) for each in extra)
 
 
