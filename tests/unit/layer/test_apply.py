@@ -147,8 +147,14 @@ def test_a_whiteout_of_a_directory_itself_or_its_parent(place: Place, name: str)
 
 def test_what_the_tree_has_no_room_for_goes_to_the_extra_file(place: Place) -> None:
     applied = place.apply(
-        archive(file("a", b"one"), file("b/c", b"two"), file("a", b"3"), file("b", b"4"), file(".wh.x", b"5"))
-    )  # fmt: skip
+        archive(
+            file("a", b"one"),
+            file("b/c", b"two"),
+            file("a", b"3"),
+            file("b", b"4"),
+            file(".wh.x", b"5"),
+        )
+    )
     kept = place.extra.read_bytes()
     found = {entry.sha256: entry for entry in applied.entries}
     for content in (b"one", b"two", b"5"):
@@ -245,7 +251,8 @@ def test_a_file_that_gets_a_second_name_is_neither_taken_nor_offered(
 
 def test_a_file_that_was_replaced_is_not_offered(place: Place, tmp_path: Path) -> None:
     shared = Known(tmp_path / "known", [])
-    applied = place.apply(archive(file("a", b"1"), file("a", b"22"), file("b", b"3"), folder("b")), shared=shared)  # fmt: skip
+    members = (file("a", b"1"), file("a", b"22"), file("b", b"3"), folder("b"))
+    applied = place.apply(archive(*members), shared=shared)
     assert list(applied.offers) == ["a"]
     assert applied.offers["a"] == hashlib.sha256(b"22").hexdigest().encode()
 

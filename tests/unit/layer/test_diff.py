@@ -157,7 +157,7 @@ def test_depth_is_no_matter(upper: Path) -> None:
 
 def test_a_path_that_is_too_long_is_named(upper: Path) -> None:
     deepen(upper, "n" * 200, 30)
-    with pytest.raises(BadLayer, match="a name of [0-9]+ bytes: …'nnn"):
+    with pytest.raises(BadLayer, match=r"a name of [0-9]+ bytes: …'nnn"):
         list(changes(upper))
     _delete(upper)
 
