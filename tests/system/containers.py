@@ -9,10 +9,11 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lamina.run.launch import launch
 from lamina.run.spec import ContainerSpec, Overlay, Process, Streams
@@ -102,7 +103,7 @@ class Box:
             "sh",
             "-c",
             script,
-            change=lambda spec: replace(spec, **changes),  # type: ignore[arg-type]
+            change=lambda spec: replace(spec, **changes),
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from lamina.errors import EngineError
 from lamina.run import relay, terminal
@@ -20,8 +21,7 @@ from lamina.store.contract import ContainerRecord, Image, Store
 from lamina.store.errors import ContainerNotFound
 
 
-@dataclass(frozen=True, slots=True)
-class Naming:
+class Naming(msgspec.Struct, frozen=True):
     """What a new container is called; random parts are chosen by the command line."""
 
     identity: str

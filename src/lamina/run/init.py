@@ -15,8 +15,9 @@ import select
 import signal
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
+
+import msgspec
 
 from lamina.errors import EngineError, Invalid
 from lamina.linux import capability, mounts, syscall
@@ -36,8 +37,7 @@ _PRIVATE_FDS = 16
 """Descriptors that are needed until the end are kept from here on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
+class Orders(msgspec.Struct, frozen=True):
     """Everything the first process needs; it looks nothing up outside the container."""
 
     spec: ContainerSpec
@@ -83,8 +83,7 @@ def main(orders: Orders) -> NoReturn:
         os._exit(125)
 
 
-@dataclass
-class _Progress:
+class _Progress(msgspec.Struct):
     status: int
     """Where the status pipe is by now."""
     doing: str = "start a process"

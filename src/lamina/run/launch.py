@@ -10,7 +10,8 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lamina.errors import Denied, EngineError, Unsupported
 from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
@@ -32,8 +33,7 @@ class NotRoot(Denied):
         super().__init__("running containers needs root", hint="run it with sudo")
 
 
-@dataclass
-class Running:
+class Running(msgspec.Struct):
     """A container's first process.  Somebody must `wait` for it, or `kill` it."""
 
     pid: int
@@ -41,7 +41,7 @@ class Running:
     """Our end of the container's terminal; whoever uses it closes it."""
     refused: str = ""
     """Why the program could not be executed; the exit status is then 126 or 127."""
-    _status: int | None = field(default=None, repr=False)
+    _status: int | None = None
 
     def wait(self) -> int:
         """The exit status, 128 + n when signal n ended it."""

@@ -6,13 +6,13 @@ import errno
 import os
 import select
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 _CHUNK = 64 << 10
 
 
-@dataclass
-class Output:
+class Output(msgspec.Struct):
     """Something the container prints: read from `source`, written to `target`."""
 
     source: int
@@ -23,8 +23,7 @@ class Output:
     """Whether to close `source` at its end: a pipe; a terminal belongs to its opener."""
 
 
-@dataclass
-class Input:
+class Input(msgspec.Struct):
     """What the container reads: read from `source`, written to `target`."""
 
     source: int

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 Network = Literal["host", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """Numeric ids of a process."""
 
     uid: int = 0
@@ -18,8 +18,7 @@ class Identity:
     groups: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(msgspec.Struct, frozen=True):
     """The root file system: read-only layers, the lowest first, under a writable directory."""
 
     lowers: tuple[Path, ...]
@@ -29,8 +28,7 @@ class Overlay:
     """Skip every sync: for what is thrown away or hashed at once (build steps, `--rm`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(msgspec.Struct, frozen=True):
     """A bind, tmpfs or volume inside the container."""
 
     kind: Literal["bind", "tmpfs"]
@@ -44,8 +42,7 @@ class Mount:
     """An empty source gets what the image has at the target (a new volume)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """What is executed: found on PATH inside the container."""
 
     args: tuple[str, ...]
@@ -59,8 +56,7 @@ class Process:
     terminal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerSpec:
+class ContainerSpec(msgspec.Struct, frozen=True):
     """Everything that `launch` needs; nothing is looked up elsewhere."""
 
     identity: str
@@ -78,7 +74,7 @@ class ContainerSpec:
     privileged: bool = False
     extra_hosts: tuple[str, ...] = ()
     """`name:address` lines for /etc/hosts."""
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = {}
     seccomp: bool = True
     """Whether Docker's default system call filter is installed."""
     no_new_privileges: bool = True
@@ -87,8 +83,7 @@ class ContainerSpec:
     """Where compiled system call filters are kept between processes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Streams:
+class Streams(msgspec.Struct, frozen=True):
     """File descriptors of the process; with a terminal only `stdin` and `stdout` are used."""
 
     stdin: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from lamina.run.plan import MASKED, OWN_FILES, READ_ONLY, mount_points, plan
 from lamina.run.spec import ContainerSpec, Mount, Overlay, Process
