@@ -368,3 +368,11 @@ def test_a_new_volume_gets_what_the_image_has_there(cli: Cli) -> None:
     cli.out("rm", "-v", "vol")
     assert set((cli.root / "volumes").iterdir()) == before
     cli.out("rmi", "with-volume")
+
+
+def test_an_ordinary_user_may_open_the_streams_by_name(cli: Cli) -> None:
+    script = "echo out > /dev/stdout; echo error > /dev/stderr; cat /dev/stdin"
+    done = cli("run", "--rm", "-i", "-u", "bob", "bb", "sh", "-c", script, input_="in\n")
+    assert (done.stdout, done.stderr) == (b"out\nin\n", b"error\n")
+    done = cli("run", "--rm", "-t", "-u", "bob", "bb", "sh", "-c", "echo out > /dev/stdout; tty")
+    assert done.stdout == b"out\r\n/dev/pts/0\r\n"

@@ -77,7 +77,6 @@ class NotATerminal(Invalid):
     show_default=True,
     help="When to pull the image.",
 )
-@click.option("--init", is_flag=True, hidden=True)
 @click.help_option("--help")
 @click.argument("image")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

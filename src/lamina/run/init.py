@@ -125,6 +125,7 @@ def _become(orders: Orders, progress: _Progress) -> None:
     progress.status = STATUS_FD
     progress.doing = "look up the user"
     identity, home = lookup(spec.process.user, _read("/etc/passwd"), _read("/etc/group"))
+    _hand_over_streams(identity.uid)
     progress.doing = f"enter the working directory {spec.process.cwd}"
     _enter(spec.process.cwd)
     progress.doing = "give up privileges"
@@ -341,6 +342,14 @@ def _take_streams(orders: Orders) -> None:
     for place, fd in enumerate(high):
         os.dup2(fd, place, inheritable=place <= STATUS_FD)
     syscall.close_range(len(high))
+
+
+def _hand_over_streams(uid: int) -> None:
+    """Let the user open pipes and the terminal again by name: `> /dev/stderr`."""
+    for fd in range(3):
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISFIFO(mode) or os.isatty(fd):
+            os.fchown(fd, uid, -1)
 
 
 def _read(path: str) -> bytes:
