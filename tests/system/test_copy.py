@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lamina.run.copy import Tree, copy, from_tar, host_tree
+from lamina.run.copy import Tree, copy, host_tree
+from lamina.run.tarcopy import from_tar
 from tests.system.containers import Cli, needs_busybox, needs_root
 from tests.system.test_run_cli import cli, finish, start
 

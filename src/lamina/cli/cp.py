@@ -58,7 +58,8 @@ def _split(text: str) -> tuple[str | None, str]:
 def _out(
     store: Store, container: str, path: str, place: str, *, archive: bool, follow: bool
 ) -> None:
-    from lamina.run.copy import Tree, copy, host_tree, to_tar
+    from lamina.run.copy import Tree, copy, host_tree
+    from lamina.run.tarcopy import to_tar
     from lamina.run.view import root_of
 
     record = store.containers.find(container)
@@ -76,7 +77,8 @@ def _out(
 def _in(
     store: Store, path: str, container: str, place: str, *, archive: bool, follow: bool
 ) -> None:
-    from lamina.run.copy import Tree, copy, from_tar, host_tree
+    from lamina.run.copy import Tree, copy, host_tree
+    from lamina.run.tarcopy import from_tar
     from lamina.run.view import root_of
 
     record = store.containers.find(container)

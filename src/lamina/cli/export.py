@@ -22,7 +22,7 @@ class TarOnTerminal(Invalid):
 @click.pass_obj
 def command(app: App, container: str, output: Path | None) -> None:
     """Write a container's file system as one tar: its image and its changes, no volumes."""
-    from lamina.run.copy import tree_tar
+    from lamina.run.tarcopy import tree_tar
     from lamina.run.view import frozen_root_of
 
     store = app.engine.store

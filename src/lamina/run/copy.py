@@ -11,15 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lamina.errors import Conflict, EngineError, Invalid, NotFound, Unsupported
-from lamina.layer.diff import changes
-from lamina.layer.entry import Entry, Kind, os_path
-from lamina.layer.tar import TarReader, write_tar
-from lamina.linux.rooted import make_in, open_in, resolve_in
+from lamina.linux.rooted import open_in, resolve_in
 
 _CHUNK = 1 << 20
 _HIDDEN = ("trusted.", "user.overlay.", "security.selinux")
@@ -88,11 +85,11 @@ def copy(
     Raises NoSuchPath, NotADirectory, NotCopied (sockets and devices).
     """
     with ExitStack() as stack:
-        parent, name = _source(source, path, follow, stack)
+        parent, name = source_of(source, path, follow, stack)
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         is_directory = stat.S_ISDIR(status.st_mode)
         content_only = path.rstrip("/").rpartition("/")[2] == "." and is_directory
-        into = _open_directory(target, place, stack)
+        into = open_directory(target, place, stack)
         if into is not None:
             if content_only:
                 _copy_content(_step(parent, name, stack), into, archive)
@@ -112,7 +109,7 @@ def copy(
         copy_one(parent, name, above, last, archive)
 
 
-def _source(tree: Tree, path: str, follow: bool, stack: ExitStack) -> tuple[int, str]:
+def source_of(tree: Tree, path: str, follow: bool, stack: ExitStack) -> tuple[int, str]:
     """The directory that holds the source, and the source's name in it, never a link to follow."""
     try:
         if follow or path.rstrip("/").rpartition("/")[2] in {"", ".", ".."} or path.endswith("/"):
@@ -142,7 +139,8 @@ def _told(error: OSError, tree: Tree, path: str) -> EngineError:
     return NotADirectory(f"{path} {tree.where}: {error.strerror}")
 
 
-def _open_directory(tree: Tree, path: str, stack: ExitStack) -> int | None:
+def open_directory(tree: Tree, path: str, stack: ExitStack) -> int | None:
+    """Open a directory for reading, until the stack ends; None when there is none."""
     try:
         fd = tree.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -193,7 +191,7 @@ def copy_one(source: int, name: str, target: int, new: str, archive: bool) -> No
         return
     if kind not in {stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO}:
         raise NotCopied(f"{name} is a device or a socket, which are not copied")
-    _clear(target, new)
+    make_room(target, new)
     if kind == stat.S_IFLNK:
         os.symlink(os.readlink(name, dir_fd=source), new, dir_fd=target)
         if archive:
@@ -212,7 +210,7 @@ def copy_one(source: int, name: str, target: int, new: str, archive: bool) -> No
         os.close(fd)
 
 
-def _clear(target: int, name: str) -> None:
+def make_room(target: int, name: str) -> None:
     """Make room: never write through what is there, which may be a link or a fifo."""
     try:
         os.unlink(name, dir_fd=target)
@@ -232,7 +230,7 @@ def _copy_file(source: int, name: str, target: int, new: str, archive: bool) -> 
         writer = os.open(new, create, 0o600, dir_fd=target)
         try:
             while piece := os.read(reader, _CHUNK):
-                _write(writer, piece)
+                write_all(writer, piece)
             _copy_xattrs(reader, writer, archive)
         except BaseException:
             os.close(writer)
@@ -243,7 +241,8 @@ def _copy_file(source: int, name: str, target: int, new: str, archive: bool) -> 
         os.close(reader)
 
 
-def _write(fd: int, data: bytes | memoryview) -> None:
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """write(2) until all is written."""
     left = memoryview(data)
     while left:
         left = left[os.write(fd, left) :]
@@ -295,138 +294,3 @@ def _copy_content(reader: int, writer: int, archive: bool) -> None:
         raise Invalid("a directory cannot be copied into itself")
     for name in sorted(os.listdir(reader)):
         copy_one(reader, name, writer, name, archive)
-
-
-def to_tar(tree: Tree, path: str, *, follow: bool = False) -> Iterator[bytes]:
-    """The tar of a file or directory, under its own name.  Raises NoSuchPath."""
-    with ExitStack() as stack:
-        parent, name = _source(tree, path, follow, stack)
-        base = os.path.basename(os.path.normpath(path))
-        base = "" if base in {"", "/", ".", ".."} else base
-        yield from tree_tar(parent, name, base)
-
-
-def tree_tar(parent: int, name: str, base: str) -> Iterator[bytes]:
-    """The tar of `name` in the directory `parent`, its paths beginning with `base`."""
-    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    if not stat.S_ISDIR(status.st_mode):
-        entries: Iterable[Entry] = _single(parent, name, base or name, status)
-        yield from write_tar(entries, lambda entry: _content(parent, name))
-        return
-    root = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    place = f"/proc/self/fd/{root}"  # the walk takes a path: one that only we can lead elsewhere
-    try:
-        yield from write_tar(
-            _prefixed(place, base, os.fstat(root)),
-            lambda entry: _content(
-                root, entry.path[len(base) :].lstrip("/") if base else entry.path
-            ),
-        )
-    finally:
-        os.close(root)
-
-
-def _prefixed(place: str, base: str, status: os.stat_result) -> Iterator[Entry]:
-    from pathlib import Path
-
-    import msgspec
-
-    if base:
-        mode = stat.S_IMODE(status.st_mode)
-        owner = (status.st_uid, status.st_gid)
-        yield Entry(base, Kind.DIRECTORY, mode, *owner, 0, status.st_mtime_ns)
-    for entry in changes(Path(place)):
-        if not base:
-            yield entry
-            continue
-        link = f"{base}/{entry.link}" if entry.kind is Kind.HARDLINK else entry.link
-        yield msgspec.structs.replace(entry, path=f"{base}/{entry.path}", link=link)
-
-
-def _single(parent: int, name: str, base: str, status: os.stat_result) -> Iterator[Entry]:
-    mode = stat.S_IMODE(status.st_mode)
-    owner = (status.st_uid, status.st_gid)
-    if stat.S_ISLNK(status.st_mode):
-        link = os.readlink(name, dir_fd=parent)
-        yield Entry(base, Kind.SYMLINK, mode, *owner, 0, status.st_mtime_ns, link)
-    elif stat.S_ISREG(status.st_mode):
-        yield Entry(base, Kind.FILE, mode, *owner, status.st_size, status.st_mtime_ns)
-    else:
-        raise NotCopied(f"{name} is a device or a socket, which are not copied")
-
-
-def _content(root: int, path: str) -> Iterator[bytes]:
-    fd = open_in(root, os.fsdecode(os_path(path)), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    try:
-        while piece := os.read(fd, _CHUNK):
-            yield piece
-    finally:
-        os.close(fd)
-
-
-def from_tar(chunks: Iterable[bytes], tree: Tree, place: str, *, archive: bool = False) -> None:
-    """Unpack a tar into the directory `place`, every name resolved inside the tree.
-
-    Raises NotADirectory, NotCopied, BadLayer (a tar that breaks the rules).
-    """
-    with ExitStack() as stack:
-        into = _open_directory(tree, place, stack)
-        if into is None:
-            raise NotADirectory(
-                f"{place} is not a directory {tree.where}", hint="a tar is unpacked into one"
-            )
-        reader = TarReader(chunks)
-        times: list[tuple[str, int, int]] = []
-        for entry in reader:
-            _unpack(reader, entry, tree, place, archive)
-            if entry.kind is Kind.DIRECTORY:
-                times.append((entry.path, entry.mode, entry.mtime))
-        for path, mode, mtime in reversed(times):
-            fd = tree.open(f"{place}/{path}", os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fchmod(fd, mode & (0o7777 if archive else 0o1777))
-                os.utime(fd, ns=(mtime, mtime))
-            finally:
-                os.close(fd)
-
-
-def _unpack(reader: TarReader, entry: Entry, tree: Tree, place: str, archive: bool) -> None:
-    if not entry.path:
-        return
-    if entry.kind is Kind.DIRECTORY:
-        os.close(make_in(tree.root, f"{place}/{entry.path}", directory=True))
-        return
-    parent = make_in(tree.root, f"{place}/{entry.parent}", directory=True)
-    try:
-        _clear(parent, entry.name)
-        if entry.kind is Kind.SYMLINK:
-            os.symlink(entry.link, entry.name, dir_fd=parent)
-        elif entry.kind is Kind.HARDLINK:
-            link, _, name = entry.link.rpartition("/")
-            other = open_in(tree.root, f"{place}/{link}", os.O_PATH | os.O_DIRECTORY)
-            try:
-                os.link(
-                    name, entry.name, src_dir_fd=other, dst_dir_fd=parent, follow_symlinks=False
-                )
-            finally:
-                os.close(other)
-        elif entry.kind is Kind.FILE:
-            _unpack_file(reader, entry, parent, archive)
-        else:
-            raise NotCopied(f"{entry.path} is a device or a fifo, which are not copied")
-    finally:
-        os.close(parent)
-
-
-def _unpack_file(reader: TarReader, entry: Entry, parent: int, archive: bool) -> None:
-    create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(entry.name, create, 0o600, dir_fd=parent)
-    try:
-        for piece in reader.content():
-            _write(fd, piece)
-        if archive:
-            os.fchown(fd, entry.uid, entry.gid)
-        os.fchmod(fd, entry.mode & (0o7777 if archive else 0o1777))
-        os.utime(fd, ns=(entry.mtime, entry.mtime))
-    finally:
-        os.close(fd)

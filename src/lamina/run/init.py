@@ -14,53 +14,23 @@ import os
 import select
 import signal
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 import msgspec
 
-from lamina.errors import EngineError, Invalid
-from lamina.linux import capability, mounts, syscall
-from lamina.linux.rooted import make_in, open_in, resolve_in
+from lamina.errors import EngineError
+from lamina.linux import capability, syscall
+from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
-from lamina.run import steps
 from lamina.run.identity import lookup
-from lamina.run.plan import mount_points
-from lamina.run.spec import ContainerSpec, Identity, Streams
-from lamina.run.steps import Step
-from lamina.run.stubs import make_stubs
-from lamina.run.volumes import fill_from_image
+from lamina.run.layout import carry_out, mount_root, name_of
+from lamina.run.orders import Orders
+from lamina.run.spec import ContainerSpec, Identity
 
 _LARGEST_PASSWD = 16 << 20
-_KERNELS = {"/proc", "/sys", "/dev"}
 _PRIVATE_FDS = 16
 """Descriptors that are needed until the end are kept from here on."""
-
-
-class Orders(msgspec.Struct, frozen=True):
-    """Everything the first process needs; it looks nothing up outside the container."""
-
-    spec: ContainerSpec
-    steps: Sequence[Step]
-    capabilities: frozenset[str]
-    filter: bytes
-    """Seccomp program; empty for none."""
-    trampoline: int
-    status: int
-    """The pipe to report failure on; closed by the kernel when the program runs."""
-    streams: Streams
-    terminals: int = -1
-    """The devpts to attach, a mount of its own."""
-
-
-class LinkedMountPoint(Invalid):
-    """The image has a link where the kernel's own file systems belong.
-
-    What is masked under that name would otherwise be reachable under the other.
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__(f"the image has a link at {path}, where a directory belongs")
 
 
 class Failure(Exception):
@@ -109,10 +79,10 @@ def _become(orders: Orders, progress: _Progress) -> None:
     progress.doing = "make namespaces"
     _unshare(spec)
     progress.doing = "mount the root file system"
-    root = _mount_root(orders)
+    root = mount_root(orders)
     for step in orders.steps:
-        progress.doing = _name(step)
-        _STEPS[type(step)](root, step, orders)
+        progress.doing = name_of(step)
+        carry_out(root, step, orders)
     progress.doing = "enter the root file system"
     _pivot(root)
     progress.doing = "set the host name"
@@ -172,149 +142,7 @@ def _unshare(spec: ContainerSpec) -> None:
         pass  # no keyrings in this kernel, or the user's quota of keys is used up
 
 
-# the file system
-
-
-def _mount_root(orders: Orders) -> int:
-    spec = orders.spec
-    merged, stubs = str(spec.directory / "merged"), str(spec.directory / "stubs")
-    rootfs = spec.rootfs
-    lowers = [str(path) for path in reversed(rootfs.lowers)]
-    upper, work = str(rootfs.upper), str(rootfs.work)
-    targets = [
-        (target, _is_directory(orders.steps, target)) for target in mount_points(orders.steps)
-    ]
-    image = _open_image(lowers, upper, merged)
-    if image < 0:
-        os.makedirs(stubs, 0o755, exist_ok=True)
-        image = os.open(stubs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    if make_stubs(image, targets, stubs) or not lowers:
-        lowers.insert(0, stubs)
-    os.close(image)
-    flags = () if spec.privileged else ("nodev",)
-    mounts.mount_overlay(merged, lowers, upper, work, volatile=rootfs.volatile, flags=flags)
-    return os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-def _open_image(lowers: list[str], upper: str, merged: str) -> int:
-    """The image's merged tree, and what the container changed in it before; -1 if empty."""
-    layers = [upper, *lowers] if os.listdir(upper) else lowers
-    if not layers:
-        return -1
-    if len(layers) == 1:  # overlayfs without an upper directory wants two
-        return os.open(layers[0], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    mounts.mount_overlay(merged, layers, flags=("ro",))
-    fd = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    syscall.umount2(merged, syscall.MNT_DETACH)
-    return fd
-
-
-def _is_directory(plan: Sequence[Step], target: str) -> bool:
-    for step in plan:
-        if isinstance(step, steps.BindMount) and step.target == target:
-            return os.path.isdir(step.source)
-    return True
-
-
-def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
-    try:
-        mount = mounts.new_filesystem(step.fstype, step.options, step.flags)
-    except OSError:
-        if step.optional:
-            return
-        raise
-    if step.target in _KERNELS and "/" + "/".join(resolve_in(root, step.target)) != step.target:
-        os.close(mount)
-        raise LinkedMountPoint(step.target)
-    _attach(root, mount, step.target, directory=True)
-
-
-def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
-    if step.populate:
-        fill_from_image(root, step.target, step.source)
-    mount = mounts.clone(syscall.AT_FDCWD, step.source, flags=step.flags)
-    _attach(root, mount, step.target, directory=stat.S_ISDIR(os.fstat(mount).st_mode))
-
-
-def _attach(root: int, mount: int, target: str, *, directory: bool) -> None:
-    try:
-        place = make_in(root, target, directory=directory)
-    except OSError:
-        os.close(mount)
-        raise
-    try:
-        mounts.attach(mount, place)
-    finally:
-        os.close(place)
-
-
-def _terminals(root: int, step: steps.AttachTerminals, orders: Orders) -> None:
-    _attach(root, os.dup(orders.terminals), step.target, directory=True)
-    if step.console:
-        place = open_in(root, step.target + "/0")
-        try:
-            console = mounts.clone(place, "", recursive=False)
-        finally:
-            os.close(place)
-        _attach(root, console, step.console, directory=False)
-
-
-def _directory(root: int, step: steps.MakeDirectory, orders: Orders) -> None:
-    os.close(make_in(root, step.path, directory=True, mode=step.mode))
-
-
-def _devices(root: int, step: steps.MakeDevices, orders: Orders) -> None:
-    for name in step.names:
-        # Bound, not made: on a mount without `nodev` of its own, while everything else is
-        # `nodev`, so that a device node the container makes opens nothing.
-        device = mounts.clone(syscall.AT_FDCWD, f"/dev/{name}", recursive=False)
-        _attach(root, device, f"{step.directory}/{name}", directory=False)
-
-
-def _link(root: int, step: steps.MakeLink, orders: Orders) -> None:
-    parent, _, name = step.path.rpartition("/")
-    directory = open_in(root, parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        os.symlink(step.text, name, dir_fd=directory)
-    except FileExistsError:
-        pass
-    finally:
-        os.close(directory)
-
-
-def _mask(root: int, step: steps.Mask, orders: Orders) -> None:
-    place = _open_if_there(root, step.path)
-    if place is None:
-        return
-    try:
-        if stat.S_ISDIR(os.fstat(place).st_mode):
-            empty = mounts.new_filesystem("tmpfs", flags=("ro", "nosuid", "nodev", "noexec"))
-        else:
-            empty = mounts.clone(syscall.AT_FDCWD, "/dev/null", flags=("ro",), recursive=False)
-        mounts.attach(empty, place)
-    finally:
-        os.close(place)
-
-
-def _read_only(root: int, step: steps.MakeReadOnly, orders: Orders) -> None:
-    if step.path == "/":
-        mounts.restrict(root, ("ro",))
-        return
-    place = _open_if_there(root, step.path)
-    if place is None:
-        return
-    try:
-        flags = ("ro", "nosuid", "nodev", "noexec")
-        mounts.attach(mounts.clone(place, "", flags=flags), place)
-    finally:
-        os.close(place)
-
-
-def _open_if_there(root: int, path: str) -> int | None:
-    try:
-        return open_in(root, path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+# the process
 
 
 def _pivot(root: int) -> None:
@@ -324,9 +152,6 @@ def _pivot(root: int) -> None:
     syscall.umount2(".", syscall.MNT_DETACH)
     os.chdir("/")
     os.close(root)
-
-
-# the process
 
 
 def _take_streams(orders: Orders) -> None:
@@ -426,25 +251,3 @@ def _find(program: str, env: dict[str, str]) -> str:
     if denied:
         raise Failure(f"exec: {program}: permission denied", 126)
     raise Failure(f"exec: {program}: not found in $PATH", 127)
-
-
-def _name(step: Step) -> str:
-    match step:
-        case steps.MountFilesystem():
-            return f"mount {step.fstype} at {step.target}"
-        case steps.BindMount():
-            return f"mount {step.source} at {step.target}"
-        case _:
-            return f"set up {getattr(step, 'path', '/dev')}"
-
-
-_STEPS: dict[type, Callable[[int, object, Orders], None]] = {
-    steps.MountFilesystem: _filesystem,  # type: ignore[dict-item]
-    steps.BindMount: _bind,  # type: ignore[dict-item]
-    steps.AttachTerminals: _terminals,  # type: ignore[dict-item]
-    steps.MakeDirectory: _directory,  # type: ignore[dict-item]
-    steps.MakeDevices: _devices,  # type: ignore[dict-item]
-    steps.MakeLink: _link,  # type: ignore[dict-item]
-    steps.Mask: _mask,  # type: ignore[dict-item]
-    steps.MakeReadOnly: _read_only,  # type: ignore[dict-item]
-}

@@ -16,6 +16,7 @@ import msgspec
 from lamina.errors import Denied, EngineError, Unsupported
 from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
 from lamina.run import init, network
+from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
 from lamina.run.spec import ContainerSpec, Streams
 
@@ -112,7 +113,7 @@ def start(spec: ContainerSpec, streams: Streams) -> Running:
     terminals, master = _make_terminals(spec)
     devices = _host_devices() if spec.privileged else DEVICES
     reader, writer = os.pipe()
-    orders = init.Orders(
+    orders = Orders(
         spec,
         plan(spec, devices=devices, unified=cgroup.detect() == "v2"),
         *(granted, program, trampoline.descriptor(), writer, streams, terminals),
@@ -197,7 +198,7 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
     return terminals, master
 
 
-def _fork(orders: init.Orders) -> int:
+def _fork(orders: Orders) -> int:
     """Fork the first process of a new pid namespace; returns its pid here."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -226,7 +227,7 @@ def _new_pid_namespace() -> Iterator[None]:
         os.close(own)
 
 
-def _started(running: Running, reader: int, orders: init.Orders) -> Running:
+def _started(running: Running, reader: int, orders: Orders) -> Running:
     report = b""
     while piece := os.read(reader, 65536):
         report += piece
