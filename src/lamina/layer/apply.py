@@ -27,6 +27,7 @@ from lamina.layer.whiteout import Whiteouts
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _EMPTY = hashlib.sha256(b"").digest()
 _MAX_SYMLINKS = 40
+_MAX_MAJOR, _MAX_MINOR = 1 << 12, 1 << 20
 _IMPLICIT_MODE = 0o755
 """Of a directory that the tar has no entry for."""
 
@@ -213,20 +214,17 @@ class _TreeWriter:
     def _device(self, entry: Entry, target: bytes) -> None:
         if entry.kind is Kind.CHAR and entry.device == (0, 0):
             raise BadLayer(f"{entry.path!r} is the device 0:0, which overlayfs reads as a deletion")
+        major, minor = entry.device
+        if not (0 <= major < _MAX_MAJOR and 0 <= minor < _MAX_MINOR):
+            raise BadLayer(f"{entry.path!r} is the device {major}:{minor}, which Linux cannot have")
         kind = stat.S_IFCHR if entry.kind is Kind.CHAR else stat.S_IFBLK
         try:
-            os.mknod(target, kind | 0o600, os.makedev(*entry.device))
+            os.mknod(target, kind | 0o600, os.makedev(major, minor))
         except PermissionError:
             raise Denied(
                 f"the layer has a device node that this user may not make: {entry.path!r}",
                 hint="run as root",
             ) from None
-        except (OverflowError, ValueError):
-            raise BadLayer(f"{entry.path!r} has a device number out of range") from None
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            raise BadLayer(f"{entry.path!r} has a device number out of range") from None
 
     def _hard_link(self, entry: Entry) -> Entry:
         """The entry that comes back has the target's path as it lies in the tree."""

@@ -233,6 +233,8 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
                 if key.startswith(_XATTR)
             )
         )
+    if not -(1 << 63) <= mtime < 1 << 63:
+        raise BadLayer(f"{path!r} has a time out of range: {mtime // _NANO} s")
     if not (0 <= uid < 1 << 32 and 0 <= gid < 1 << 32):
         raise BadLayer(f"{path!r} has an owner out of range: {uid}:{gid}")
     if kind is not Kind.FILE:

@@ -110,15 +110,10 @@ def test_device_nodes(place: Place) -> None:
     assert sda.st_rdev == os.makedev(259, 70000)
 
 
-@needs_root
-@pytest.mark.parametrize(("major", "minor"), [(1 << 13, 0), (1, (1 << 21) - 1), (1 << 20, 1)])
+@pytest.mark.parametrize(("major", "minor"), [(1 << 12, 0), (1, 1 << 20), (0o7777777, 1)])
 def test_device_numbers_that_linux_does_not_have(place: Place, major: int, minor: int) -> None:
-    try:
+    with pytest.raises(BadLayer, match=f"'odd' is the device {major}:{minor}"):
         place.apply(archive(device("odd", major, minor)))
-    except BadLayer as error:
-        assert "'odd'" in str(error)
-    else:
-        assert (place.root / "odd").stat().st_rdev == os.makedev(major, minor)
 
 
 def test_the_device_that_marks_a_deletion_is_refused(place: Place) -> None:
@@ -181,10 +176,13 @@ def test_hard_links_are_listed_where_their_target_lies(place: Place) -> None:
 def test_links_through_links_and_up_again_inside_the_layer(place: Place) -> None:
     applied = place.apply(
         archive(
-            folder("a"), folder("a/b"), symlink("a/b/up", "../.."), symlink("in", "a/b/up/a"),
+            folder("a"),
+            folder("a/b"),
+            symlink("a/b/up", "../.."),
+            symlink("in", "a/b/up/a"),
             file("in/b/f", b"x"),
         )
-    )  # fmt: skip
+    )
     assert applied.entries[-1].path == "a/b/f"
     assert (place.root / "a/b/f").read_bytes() == b"x"
 
@@ -238,11 +236,14 @@ def test_a_file_that_gets_a_second_name_is_neither_taken_nor_offered(
     shared = Known(tmp_path / "known", [b"known"])
     applied = place.apply(
         archive(
-            file("a", b"known", mode=0o600, mtime=5), hardlink("b", "a"), hardlink("c", "b"),
-            file("d", b"new"), hardlink("e", "d"),
+            file("a", b"known", mode=0o600, mtime=5),
+            hardlink("b", "a"),
+            hardlink("c", "b"),
+            file("d", b"new"),
+            hardlink("e", "d"),
         ),
         shared=shared,
-    )  # fmt: skip
+    )
     status = (place.root / "a").stat()
     assert (status.st_nlink, stat.S_IMODE(status.st_mode), status.st_mtime) == (3, 0o600, 5)
     assert (place.root / "c").read_bytes() == b"known"

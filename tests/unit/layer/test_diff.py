@@ -13,6 +13,7 @@ from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.errors import BadLayer
 from lamina.layer.whiteout import ROOTLESS, here
+from lamina.store.trash import delete_tree
 
 MARKS = here(os.geteuid())
 
@@ -164,8 +165,6 @@ def test_a_path_that_is_too_long_is_named(upper: Path) -> None:
 
 def _delete(upper: Path) -> None:
     """pytest's own clean-up recurses, and gives up."""
-    from lamina.store.trash import delete_tree
-
     delete_tree(upper)
 
 

@@ -319,6 +319,7 @@ def test_base_256_numbers() -> None:
         {"uid": b"\x80\x7f" + bytes(6)},
         {"mode": b"rwx"},
         {"mtime": b"\x80" + b"\x7f" * 11},
+        {"mtime": b"\x80" + bytes(6) + b"\x7f" * 5},
     ],
 )
 def test_numbers_that_are_none(fields: dict[str, bytes]) -> None:
@@ -445,6 +446,8 @@ def test_pax_headers_that_cannot_be_read(body: bytes) -> None:
         ("mtime", b"never"),
         ("mtime", b"1.2.3"),
         ("mtime", b"9" * 40),
+        ("mtime", b"9" * 12),
+        ("mtime", b"-" + b"9" * 12),
         ("path", b"a\0b"),
         ("path", b"../../etc"),
     ],
