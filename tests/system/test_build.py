@@ -299,6 +299,13 @@ def test_run_over_many_empty_layers(busybox_store: Lamina, context: Path) -> Non
     text = "FROM busybox\n" + "WORKDIR /home\n" * 3 + "RUN true\nRUN echo x > /x\nRUN cat /x\n"
     built(busybox_store, context, text)
     assert content(busybox_store, "x") == "x\n"
+    assert busybox_store("run", "--rm", "t", "cat", "/x").stdout == "x\n"
+
+
+def test_run_on_scratch(busybox_store: Lamina, context: Path, busybox_tar: Path) -> None:
+    shutil.copy(busybox_tar, context / "busybox.tar")
+    built(busybox_store, context, "FROM scratch\nADD busybox.tar /\nRUN echo x > /x\n")
+    assert content(busybox_store, "x") == "x\n"
 
 
 def test_no_network(busybox_store: Lamina, context: Path) -> None:

@@ -57,6 +57,7 @@ def run(
     Raises CommandFailed, and what `launch` raises.
     """
     from lamina.run.launch import start
+    from lamina.run.lowers import lowers
     from lamina.run.spec import ContainerSpec, Mount, Overlay, Process, Streams
 
     mounts: tuple[Mount, ...] = ()
@@ -68,7 +69,7 @@ def run(
     spec = ContainerSpec(
         identity=shop.directory.name,
         directory=place,
-        rootfs=Overlay(_lowers(shop, place, chain), place / "upper", place / "work", True),
+        rootfs=Overlay(lowers(shop.store.layers, chain), place / "upper", place / "work", True),
         process=Process(op.args, (*op.env, *proxies), op.cwd, op.user),
         hostname=_HOSTNAME,
         network="none" if op.network == "none" else "host",
@@ -99,20 +100,6 @@ def run(
     if status:
         raise CommandFailed(status)
     return shop.store.layers.adopt(place / "upper")
-
-
-def _lowers(shop: Workshop, place: Path, chain: Sequence[Digest]) -> tuple[Path, ...]:
-    """The directories to mount over.
-
-    A layer that is there twice counts where it is highest: all that it has is
-    on top there, and overlayfs refuses to see one directory twice.
-    """
-    if not chain:
-        empty = place / "empty"
-        empty.mkdir(mode=0o755)
-        return (empty,)
-    highest = dict.fromkeys(reversed(chain))
-    return tuple(shop.store.layers.lower(each) for each in reversed(highest))
 
 
 def make_directory(
