@@ -12,7 +12,7 @@ import msgspec
 
 from lamina.errors import EngineError
 from lamina.oci.document import decode
-from lamina.store.atomic import is_held, locked, replace_file, sweep_files, sync_directory
+from lamina.store.atomic import is_held, locked, replace_file, sweep_files
 from lamina.store.contract import ContainerRecord
 from lamina.store.errors import (
     AmbiguousName,
@@ -57,12 +57,13 @@ class DirContainers:
                 (place / "upper").chmod(0o755)  # whatever the umask: it is the container's /
                 (place / "work").mkdir(mode=0o700)
                 (place / "merged").mkdir(mode=0o755)
-                replace_file(place / RECORD, seal_struct(record))
+                # Not synced: a container that a power cut takes away had not ended yet,
+                # and every `run` would wait for the disk four times.
+                replace_file(place / RECORD, seal_struct(record), durable=False)
                 place.rename(target)
             except BaseException:
                 delete_tree(place)
                 raise
-            sync_directory(self._directory)
         return target
 
     def find(self, text: str) -> ContainerRecord:
@@ -104,7 +105,6 @@ class DirContainers:
                 # The lock goes with the directory: a sweep leaves it to us.
                 with locked(place):
                     place.rename(trash)
-                    sync_directory(self._directory)
                     return delete_tree(trash)
             except FileNotFoundError:
                 raise ContainerNotFound(identity) from None

@@ -236,7 +236,8 @@ class LayerStore(Protocol):
         ...
 
     def remember_compressed(self, diff_id: Digest, descriptor: Descriptor) -> None:
-        """Note that `descriptor` is this layer, compressed; on disk on return."""
+        """Note that `descriptor` is this layer, compressed.  A crash of the machine
+        may lose it: the layer is then compressed once more."""
         ...
 
     def __iter__(self) -> Iterator[Digest]:
@@ -265,7 +266,8 @@ class StepStore(Protocol):
         ...
 
     def put(self, result: StepResult) -> None:
-        """Keep a result; an older one under the key is replaced.  On disk on return."""
+        """Keep a result; an older one under the key is replaced.  A crash of
+        the machine may lose it: the step then runs again."""
         ...
 
     def remove(self, key: Digest) -> int:

@@ -1,41 +1,41 @@
-"""Layers in the *tree* form: `layers/<hex>/` with `fs/` for overlayfs, listing and headers."""
+"""Layers in the *tree* form: `layers/<hex>/` with `fs/` for overlayfs, listing and headers.
+
+What reads and writes whole layers is imported by the methods that do: `run`
+only asks where a layer is, and its start is felt.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.layer import listing as listing_file
-from lamina.layer.apply import Applied, apply_tar
 from lamina.layer.contract import Form, LayerInfo, Listing
 from lamina.layer.entry import Entry, os_path
 from lamina.layer.errors import DiffIdMismatch
-from lamina.layer.hashing import BackgroundHash
-from lamina.layer.headers import HeadersReader, HeadersWriter
-from lamina.layer.listing import BadListing, StoredListing
-from lamina.layer.tar import TarReader
 from lamina.layer.whiteout import Whiteouts, here
 from lamina.linux.syscall import syncfs
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import decode
 from lamina.store.atomic import replace_file
-from lamina.store.earlysync import EarlySync
 from lamina.store.errors import LayerDamaged, LayerNotFound, writing
 from lamina.store.objects import Objects
 from lamina.store.sealed import check, seal_struct
 from lamina.store.trash import delete_tree
-from lamina.store.treecheck import check_tree
-from lamina.store.trees import Part, adopt_tree, tar_of_tree, tree_usage
+
+if TYPE_CHECKING:
+    from lamina.layer.apply import Applied
+    from lamina.layer.hashing import BackgroundHash
+    from lamina.layer.listing import StoredListing
+    from lamina.store.earlysync import EarlySync
 
 _PIECE = 1 << 19
 _TEMPORARY = ".tmp-"
@@ -102,6 +102,8 @@ class TreeLayers:
         return _gathered(self._tar_pieces(diff_id, stored))
 
     def _tar_pieces(self, diff_id: Digest, stored: StoredListing) -> Iterator[bytes]:
+        from lamina.layer.headers import HeadersReader
+
         at = 0
         with HeadersReader(self._path(diff_id) / "headers") as headers:
             try:
@@ -130,6 +132,8 @@ class TreeLayers:
             os.close(fd)
 
     def open_file(self, diff_id: Digest, entry: Entry) -> BinaryIO:
+        from lamina.store.trees import Part
+
         if not entry.size:
             self.info(diff_id)
             return io.BytesIO()
@@ -171,10 +175,12 @@ class TreeLayers:
         return record
 
     def _stored(self, diff_id: Digest) -> StoredListing:
+        from lamina.layer import listing as listing_file
+
         raw = self._read(diff_id, "listing")
         try:
             stored = listing_file.decode(raw)
-        except BadListing as error:
+        except listing_file.BadListing as error:
             raise LayerDamaged(diff_id, str(error)) from None
         if stored.listing.diff_id != diff_id:
             raise LayerDamaged(diff_id, f"its listing is that of {stored.listing.diff_id}")
@@ -197,6 +203,12 @@ class TreeLayers:
     # writing
 
     def ingest(self, chunks: Iterable[bytes], *, expected: Digest | None) -> LayerInfo:
+        from lamina.layer.apply import apply_tar
+        from lamina.layer.hashing import BackgroundHash
+        from lamina.layer.headers import HeadersWriter
+        from lamina.layer.tar import TarReader
+        from lamina.store.earlysync import EarlySync
+
         with self._new_layer() as place:
             (place / "fs").mkdir(mode=0o755)
             with (
@@ -218,6 +230,10 @@ class TreeLayers:
             return self._commit(place, diff_id, applied, reader.position)
 
     def adopt(self, upper: Path) -> LayerInfo:
+        from lamina.layer.hashing import BackgroundHash
+        from lamina.layer.headers import HeadersWriter
+        from lamina.store.trees import adopt_tree
+
         with self._new_layer() as place:
             with BackgroundHash() as hasher, HeadersWriter(place / "headers") as headers:
                 applied, size = adopt_tree(
@@ -228,11 +244,15 @@ class TreeLayers:
             return self._commit(place, diff_id, applied, size)
 
     def snapshot(self, upper: Path) -> LayerInfo:
+        from lamina.store.trees import tar_of_tree
+
         return self.ingest(tar_of_tree(upper, self._whiteouts), expected=None)
 
     def _commit(self, place: Path, diff_id: Digest, applied: Applied, size: int) -> LayerInfo:
+        from lamina.layer import listing as listing_file
+
         listing = Listing(diff_id, applied.entries, size)
-        stored = StoredListing(listing, applied.extras)
+        stored = listing_file.StoredListing(listing, applied.extras)
         (place / "listing").write_bytes(listing_file.encode(stored))
         headers = Digest.of((place / "headers").read_bytes())
         record = _Record(diff_id, listing.content_size, size, len(applied.entries), headers)
@@ -274,7 +294,8 @@ class TreeLayers:
 
     def _locked_directory(self, prefix: str) -> tuple[Path, int]:
         while True:
-            place = Path(tempfile.mkdtemp(prefix=prefix, dir=self._directory))
+            place = self._directory / f"{prefix}{os.urandom(8).hex()}"
+            place.mkdir(mode=0o700)
             lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             fcntl.flock(lock, fcntl.LOCK_EX)
             if place.is_dir():
@@ -301,11 +322,16 @@ class TreeLayers:
         if not place.is_dir():
             raise LayerNotFound(diff_id)
         with writing(place):
-            replace_file(place / "compressed.json", seal_struct(_Compressed((*known, descriptor))))
+            # Not synced: whoever loses it compresses once more.
+            sealed = seal_struct(_Compressed((*known, descriptor)))
+            replace_file(place / "compressed.json", sealed, durable=False)
 
     # checking, measuring, removing
 
     def verify(self, diff_id: Digest) -> list[str]:
+        from lamina.layer.hashing import BackgroundHash
+        from lamina.store.treecheck import check_tree
+
         problems: list[str] = []
         try:
             record = self._record(diff_id)
@@ -362,6 +388,8 @@ class TreeLayers:
         return problems
 
     def disk_usage(self, diff_id: Digest) -> int:
+        from lamina.store.trees import tree_usage
+
         return tree_usage(self._path(diff_id), self._stored(diff_id).listing, self._objects)
 
     def remove(self, diff_id: Digest) -> int:

@@ -37,7 +37,8 @@ class DirSteps:
     def put(self, result: StepResult) -> None:
         path = self._path(result.key)
         with writing(path):
-            replace_file(path, seal_struct(result))
+            # Not synced: a cache may forget, and a torn record breaks its seal.
+            replace_file(path, seal_struct(result), durable=False)
 
     def remove(self, key: Digest) -> int:
         path = self._path(key)
