@@ -62,7 +62,8 @@ def serve(registry: FakeRegistry, place: MemoryPlace, repository: str, tag: str)
         registry.add_blob(repository, data)
         kind = data[:200].decode("utf-8", "replace")
         for media_type in documents:
-            if f'"mediaType":"{media_type}"' in kind and kind.startswith('{"schemaVersion"'):
+            # Its own type, which comes first: an index names the types of others as well.
+            if kind.startswith(f'{{"schemaVersion":2,"mediaType":"{media_type}"'):
                 registry.add_manifest(
                     repository, tag if digest == top.digest else "", data, media_type
                 )
