@@ -222,7 +222,7 @@ class TreeLayers:
                     place / "fs",
                     place / "extra",
                     whiteouts=self._whiteouts,
-                    shared=self._objects,
+                    shared=self._objects.remembered(),
                 )
             diff_id = Digest.from_raw(hasher.digest())
             if expected is not None and diff_id != expected:

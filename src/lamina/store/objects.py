@@ -16,6 +16,8 @@ from pathlib import Path
 
 from lamina.layer.entry import Entry, os_path
 
+_LISTED = 4 << 20
+"""Bytes of the directory up to which its names are read at once (some 60,000 of them)."""
 _PRIVATE = ("etc/", "var/spool/")
 """Never shared: cron and its like refuse their files when the link count is over one."""
 
@@ -23,8 +25,20 @@ _PRIVATE = ("etc/", "var/spool/")
 class Objects:
     """The files that layers share (implements `layer.apply.Shared`)."""
 
-    def __init__(self, directory: Path) -> None:
-        self._base = os.fsencode(directory) + b"/"
+    def __init__(self, directory: Path, names: frozenset[bytes] | None = None) -> None:
+        self._base = os.path.join(os.fsencode(directory), b"")
+        self._names = names
+
+    def remembered(self) -> Objects:
+        """The same objects for the length of one layer, their names read once.
+
+        Most files of a first pull are not known, and to ask the kernel of each would
+        cost a tenth of it.  What another process adds meanwhile is not taken.
+        """
+        if os.stat(self._base).st_size > _LISTED:
+            return self
+        names = frozenset(os.listdir(self._base))
+        return Objects(Path(os.fsdecode(self._base)), names)
 
     def key(self, entry: Entry) -> bytes | None:
         """The name of the object's file: a digest of path, content and metadata.
@@ -46,6 +60,8 @@ class Objects:
         return urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=")
 
     def take(self, key: bytes, target: bytes) -> bool:
+        if self._names is not None and key not in self._names:
+            return False
         known = self._base + key
         try:
             os.link(known, target)
