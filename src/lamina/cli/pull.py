@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli.app import App
-from lamina.cli.registry_options import credential_option, registry_options, settings
+from lamina.cli.registry_options import (
+    credential_option,
+    mirror_option,
+    registry_options,
+    settings,
+)
 
 if TYPE_CHECKING:
     from lamina.oci.platform import Platform
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Print the name alone.")
 @registry_options
 @credential_option
+@mirror_option
 @click.pass_obj
 def command(
     app: App,
