@@ -1,4 +1,4 @@
-"""Reading and writing tar streams: POSIX.1-2017 pax, ustar, GNU and the old V7 form.  Pure.
+"""Reading tar streams: POSIX.1-2017 pax, ustar, GNU and the old V7 form.  Pure.
 
 Our own and not the standard library's `tarfile`, because this is the hot path
 of every pull: headers are parsed in a third of the time, content is never
@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from lamina.layer.entry import OPAQUE_NAME, Entry, Kind, os_path, text_path
+from lamina.layer.entry import Entry, Kind, text_path
 from lamina.layer.errors import BadLayer
 
 BLOCK = 512
 _ZEROS = bytes(BLOCK)
-_RECORD = 20 * BLOCK
 _MAX_META = 1 << 20
 """Bytes of one pax or GNU long-name record; real ones are far below 64 KiB."""
 _MAX_PATH = 4096
 _MAX_NAME = 255
-_NANO = 1_000_000_000
+NANO = 1_000_000_000
 _FILES = frozenset(b"0\x007")
 _KINDS = {int(kind): kind for kind in Kind}
-_XATTR = b"SCHILY.xattr."
+XATTR = b"SCHILY.xattr."
 _SPARSE = (b"GNU.sparse.", b"SCHILY.realsize")
 
 
@@ -218,7 +217,7 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
     device = (0, 0)
     if kind is Kind.CHAR or kind is Kind.BLOCK:
         device = (_number(header[329:337], "major"), _number(header[337:345], "minor"))
-    mtime *= _NANO
+    mtime *= NANO
     xattrs: tuple[tuple[str, bytes], ...] = ()
     if pax:
         uid = _pax_number(pax, b"uid", uid)
@@ -228,13 +227,13 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
             mtime = _pax_time(pax[b"mtime"], path)
         xattrs = tuple(
             sorted(
-                (text_path(key[len(_XATTR) :]), value)
+                (text_path(key[len(XATTR) :]), value)
                 for key, value in pax.items()
-                if key.startswith(_XATTR)
+                if key.startswith(XATTR)
             )
         )
     if not -(1 << 63) <= mtime < 1 << 63:
-        raise BadLayer(f"{path!r} has a time out of range: {mtime // _NANO} s")
+        raise BadLayer(f"{path!r} has a time out of range: {mtime // NANO} s")
     if not (0 <= uid < 1 << 32 and 0 <= gid < 1 << 32):
         raise BadLayer(f"{path!r} has an owner out of range: {uid}:{gid}")
     if kind is not Kind.FILE:
@@ -345,7 +344,7 @@ def _pax_time(text: bytes, path: str) -> int:
     whole, _, fraction = text.removeprefix(b"-").partition(b".")
     if not whole.isdigit() or len(whole) > 12 or (fraction and not fraction.isdigit()):
         raise BadLayer(f"{path!r} has a time that is no number: {text[:40]!r}")
-    value = int(whole) * _NANO + int(fraction[:9].ljust(9, b"0") or b"0")
+    value = int(whole) * NANO + int(fraction[:9].ljust(9, b"0") or b"0")
     return -value if negative else value
 
 
@@ -370,136 +369,4 @@ def _read_pax(body: bytes, into: dict[bytes, bytes]) -> None:
 def _in_force(global_pax: dict[bytes, bytes], local_pax: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """The records that count for an entry; an empty value leaves the word to the header."""
     both = {**global_pax, **local_pax}
-    return {key: value for key, value in both.items() if value or key.startswith(_XATTR)}
-
-
-def write_tar(
-    entries: Iterable[Entry], content: Callable[[Entry], Iterable[bytes]]
-) -> Iterator[bytes]:
-    """The tar stream of `entries` in the given order; `content` gives a FILE's bytes.
-
-    Deterministic: whole header from the entry, no user names, no clock; ustar
-    where it fits, a pax header where not.  Ends with two zero blocks.
-
-    Raises BadLayer when the content is not as long as the entry's size.
-    """
-    for entry in entries:
-        yield encode_header(entry)
-        if entry.size:
-            written = 0
-            for piece in content(entry):
-                written += len(piece)
-                yield piece
-            if written != entry.size:
-                raise BadLayer(f"{entry.path!r} changed while it was read")
-            if padding := -entry.size % BLOCK:
-                yield _ZEROS[:padding]
-    yield _ZEROS + _ZEROS
-
-
-def encode_header(entry: Entry) -> bytes:
-    """The header block of an entry, with a pax header before it where ustar has no room."""
-    name = os_path(entry.path) or b"."
-    if entry.kind is Kind.DIRECTORY:
-        name += b"/"
-    link = os_path(entry.link)
-    pax: dict[bytes, bytes] = {}
-    prefix, short = _split_name(name)
-    if short is None:
-        pax[b"path"] = name
-        prefix, short = b"", name[:100]
-    if len(link) > 100:
-        pax[b"linkpath"] = link
-    seconds, nanos = divmod(entry.mtime, _NANO)
-    if nanos or not 0 <= seconds < 1 << 33:
-        pax[b"mtime"] = _time_text(entry.mtime)
-    for key, value, bits in ((b"uid", entry.uid, 21), (b"gid", entry.gid, 21)):
-        if value >= 1 << bits:
-            pax[key] = str(value).encode()
-    if entry.size >= 1 << 33:
-        pax[b"size"] = str(entry.size).encode()
-    for attribute, value_ in entry.xattrs:
-        pax[_XATTR + os_path(attribute)] = value_
-    header = _block(
-        short,
-        entry.mode,
-        entry.uid if entry.uid < 1 << 21 else 0,
-        entry.gid if entry.gid < 1 << 21 else 0,
-        entry.size if entry.size < 1 << 33 else 0,
-        min(max(seconds, 0), (1 << 33) - 1),
-        entry.kind,
-        link[:100],
-        entry.device,
-        prefix,
-    )
-    if not pax:
-        return header
-    body = b"".join(_pax_record(key, pax[key]) for key in sorted(pax))
-    size = len(body)
-    extended = _block(b"PaxHeaders/" + name.rstrip(b"/")[-80:], 0o644, 0, 0, size, 0, 0x78)
-    return extended + body + _ZEROS[: -size % BLOCK] + header
-
-
-def _block(
-    name: bytes,
-    mode: int,
-    uid: int,
-    gid: int,
-    size: int,
-    seconds: int,
-    flag: int,
-    link: bytes = b"",
-    device: tuple[int, int] = (0, 0),
-    prefix: bytes = b"",
-) -> bytes:
-    head = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
-        name.ljust(100, b"\0"),
-        mode,
-        uid,
-        gid,
-        size,
-        seconds,
-    )
-    tail = b"%c%bustar\x0000%b%07o\0%07o\0%b" % (
-        flag,
-        link.ljust(100, b"\0"),
-        bytes(64),
-        device[0],
-        device[1],
-        prefix.ljust(167, b"\0"),
-    )
-    return b"%b%06o\0 %b" % (head, sum(head) + sum(tail) + 256, tail)
-
-
-def _split_name(name: bytes) -> tuple[bytes, bytes | None]:
-    """A name as ustar's prefix and name; (…, None) when it does not fit or is not ASCII."""
-    if not name.isascii():
-        return b"", None
-    if len(name) <= 100:
-        return b"", name
-    cut = name.rfind(b"/", 0, min(156, len(name) - 1))
-    if cut > 0 and len(name) - cut - 1 <= 100:
-        return name[:cut], name[cut + 1 :]
-    return b"", None
-
-
-def _pax_record(key: bytes, value: bytes) -> bytes:
-    """One `LENGTH KEY=VALUE\\n`, whose length counts its own digits."""
-    rest = len(key) + len(value) + 3
-    length = rest + len(str(rest))
-    if rest + len(str(length)) != length:
-        length = rest + len(str(length))
-    return b"%d %b=%b\n" % (length, key, value)
-
-
-def _time_text(nanoseconds: int) -> bytes:
-    sign = b"-" if nanoseconds < 0 else b""
-    seconds, fraction = divmod(abs(nanoseconds), _NANO)
-    if not fraction:
-        return b"%b%d" % (sign, seconds)
-    return b"%b%d.%b" % (sign, seconds, (b"%09d" % fraction).rstrip(b"0"))
-
-
-def opaque_marker(directory: str) -> str:
-    """The path of the marker that makes `directory` opaque."""
-    return f"{directory}/{OPAQUE_NAME}" if directory else OPAQUE_NAME
+    return {key: value for key, value in both.items() if value or key.startswith(XATTR)}

@@ -15,7 +15,8 @@ import msgspec
 
 from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind, os_path
-from lamina.layer.tar import TarReader, write_tar
+from lamina.layer.tar import TarReader
+from lamina.layer.tarwriter import write_tar
 from lamina.linux.rooted import make_in, open_in
 from lamina.run.copy import (
     NotADirectory,

@@ -16,7 +16,8 @@ from lamina.layer.apply import Applied
 from lamina.layer.contract import Listing
 from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind, os_path
-from lamina.layer.tar import BLOCK, encode_header, write_tar
+from lamina.layer.tar import BLOCK
+from lamina.layer.tarwriter import encode_header, write_tar
 from lamina.layer.whiteout import Whiteouts
 from lamina.store.objects import Objects
 

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.tar import write_tar
+from lamina.layer.tarwriter import write_tar
 from lamina.oci.descriptor import Descriptor
 from lamina.store.errors import writing
 from lamina.transfer.layout import INDEX_FILE, LAYOUT_FILE, layout_document, merged_index

@@ -14,7 +14,8 @@ import pytest
 from lamina.layer.apply import Applied, Shared, apply_tar
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.errors import BadLayer
-from lamina.layer.tar import TarReader, write_tar
+from lamina.layer.tar import TarReader
+from lamina.layer.tarwriter import write_tar
 from lamina.layer.whiteout import ROOTLESS, Whiteouts, here
 from tests.fakes.archives import Member, archive, cut, device, file, folder, hardlink, symlink
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from lamina.layer.entry import Entry, Kind, os_path
 from lamina.layer.errors import BadLayer
-from lamina.layer.tar import TarReader, clean_path, encode_header, write_tar
+from lamina.layer.tar import TarReader, clean_path
+from lamina.layer.tarwriter import encode_header, write_tar
 from tests.fakes.archives import (
     ANY_PATHS,
     FORMATS,
