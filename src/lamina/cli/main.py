@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -100,11 +101,18 @@ def cli(ctx: click.Context, root: Path | None, color: str, debug: bool) -> None:
     ctx.obj = App(root or default_root(dict(os.environ), os.geteuid()), color, debug)
 
 
-def main() -> None:
-    """Run the command line and exit."""
+def main() -> NoReturn:
+    """Run the command line and end the process."""
     # A command makes many objects and hardly a cycle: looking for them costs a tenth of a start.
     gc.set_threshold(50_000)
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        status = 141
+    # Everything is closed and written; taking the interpreter apart would only take time.
+    os._exit(status)
 
 
 def run(args: list[str]) -> int:
