@@ -18,6 +18,8 @@ from lamina.layer.entry import Entry, os_path
 
 _LISTED = 4 << 20
 """Bytes of the directory up to which its names are read at once (some 60,000 of them)."""
+_KEY = 20
+"""Bytes of the digest in a name: 160 bits. The whole would make the directory larger by half."""
 _PRIVATE = ("etc/", "var/spool/")
 """Never shared: cron and its like refuse their files when the link count is over one."""
 
@@ -57,7 +59,7 @@ class Objects:
         )
         for attribute, value in entry.xattrs:
             text += b"\0%b=%d:%b" % (os_path(attribute), len(value), value)
-        return urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=")
+        return urlsafe_b64encode(hashlib.sha256(text).digest()[:_KEY]).rstrip(b"=")
 
     def take(self, key: bytes, target: bytes) -> bool:
         if self._names is not None and key not in self._names:
