@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -225,7 +226,7 @@ class TestArchives:
         assert id_of(other, back) == image_id
 
     def test_through_a_pipe(self, busybox_store: Lamina, image_id: str, other: Lamina) -> None:
-        command = shutil.which("lamina")
+        command = shutil.which("lamina", path=str(Path(sys.executable).parent))
         assert command is not None
         with subprocess.Popen(
             [command, "--root", str(busybox_store.root), "save", IMAGE], stdout=subprocess.PIPE
@@ -283,7 +284,7 @@ def test_a_gigabyte_needs_little_memory(
 def _peak(lamina: Lamina, *args: str) -> int:
     """Kilobytes of memory that a command needed at most."""
     timed = need_tool("time", "time")
-    command = shutil.which("lamina")
+    command = shutil.which("lamina", path=str(Path(sys.executable).parent))
     assert command is not None
     done = subprocess.run(
         [timed, "-f", "%M", command, "--root", str(lamina.root), *args],

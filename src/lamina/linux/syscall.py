@@ -14,8 +14,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 # Numbers from 424 on are the same on every architecture.
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
 _CLOSE_RANGE, _OPENAT2, _MOUNT_SETATTR = 436, 437, 442
-_BY_MACHINE = {"x86_64": (155, 250), "aarch64": (41, 219)}
-_PIVOT_ROOT, _KEYCTL = _BY_MACHINE.get(os.uname().machine, (-1, -1))
+_BY_MACHINE = {"x86_64": (155, 250, 13), "aarch64": (41, 219, 134)}
+_PIVOT_ROOT, _KEYCTL, _RT_SIGACTION = _BY_MACHINE.get(os.uname().machine, (-1, -1, -1))
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -71,6 +71,13 @@ def _check(result: int, call: str, path: str = "") -> int:
 def _call(number: int, name: str, *arguments: object, path: str = "") -> int:
     words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
     return _check(_libc.syscall(ctypes.c_long(number), *words), name, path)
+
+
+def default_signal(number: int) -> None:
+    """rt_sigaction(2) to SIG_DFL, also for the two signals that the C library keeps for
+    itself and that a parent (GNU make is one) may have left ignored."""
+    action = ctypes.create_string_buffer(32)  # struct sigaction of the kernel, all zero
+    _call(_RT_SIGACTION, "rt_sigaction", number, action, None, 8)
 
 
 def syncfs(fd: int) -> None:

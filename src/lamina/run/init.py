@@ -28,6 +28,8 @@ from lamina.run.layout import carry_out, mount_root, name_of
 from lamina.run.orders import Orders
 from lamina.run.spec import ContainerSpec, Identity
 
+_LIBC_SIGNALS = (32, 33)
+"""glibc's own, which Python cannot set: the container must not begin with them ignored."""
 _LARGEST_PASSWD = 16 << 20
 _PRIVATE_FDS = 16
 """Descriptors that are needed until the end are kept from here on."""
@@ -123,6 +125,8 @@ def _be_alone(orders: Orders) -> None:
             signal.SIGSTOP,
         }:
             signal.signal(number, signal.SIG_DFL)
+    for number in _LIBC_SIGNALS:
+        syscall.default_signal(number)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
 
