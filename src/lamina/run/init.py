@@ -125,8 +125,8 @@ def _be_alone(orders: Orders) -> None:
             signal.SIGSTOP,
         }:
             signal.signal(number, signal.SIG_DFL)
-    for number in _LIBC_SIGNALS:
-        syscall.default_signal(number)
+    for reserved in _LIBC_SIGNALS:
+        syscall.default_signal(reserved)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
 
