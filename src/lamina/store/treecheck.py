@@ -8,11 +8,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind, os_path, text_path
+from lamina.layer.entry import Entry, Kind, os_path, text_path
+from lamina.layer.layer_tree import IMPLIED_MODE, LayerTree
 from lamina.layer.whiteout import Whiteouts
 
 _PIECE = 1 << 20
-_IMPLIED_MODE = 0o755
 _TYPES = {
     Kind.FILE: stat.S_ISREG,
     Kind.DIRECTORY: stat.S_ISDIR,
@@ -28,67 +28,11 @@ def check_tree(root: Path, entries: Sequence[Entry], whiteouts: Whiteouts) -> It
     if not os.path.isdir(root):
         yield "its fs/ is missing"
         return
-    yield from _Check(os.fsencode(root), _Expected(entries), whiteouts).run()
-
-
-class _Expected:
-    """What the entries make, in their order: the rules of `layer.apply`, without a disk."""
-
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self.makers: dict[str, Entry] = {}
-        """Path → the entry that made the file there; for a hard link, that of its target."""
-        self.implied: set[str] = {""}
-        """Directories without an entry of their own."""
-        self.whiteouts: set[str] = set()
-        self.opaque: set[str] = set()
-        markers: list[str] = []
-        for entry in entries:
-            self._imply(entry.parent)
-            if entry.is_marker:
-                markers.append(entry.path)
-            else:
-                self._add(entry)
-        for marker in markers:
-            self._mark(marker)
-
-    def is_directory(self, path: str) -> bool:
-        if path in self.implied:
-            return True
-        maker = self.makers.get(path)
-        return maker is not None and maker.kind is Kind.DIRECTORY
-
-    def _imply(self, path: str) -> None:
-        while path not in self.makers and path not in self.implied:
-            self.implied.add(path)
-            path = path.rpartition("/")[0]
-
-    def _add(self, entry: Entry) -> None:
-        path = entry.path
-        if entry.kind is not Kind.DIRECTORY and self.is_directory(path):
-            below = path + "/"
-            self.makers = {k: v for k, v in self.makers.items() if not k.startswith(below)}
-            self.implied = {k for k in self.implied if not k.startswith(below)}
-        self.implied.discard(path)
-        self.makers[path] = self.makers[entry.link] if entry.kind is Kind.HARDLINK else entry
-
-    def _mark(self, marker: str) -> None:
-        parent, slash, name = marker.rpartition("/")
-        if not self.is_directory(parent):
-            return
-        hidden = name[len(WHITEOUT_PREFIX) :]
-        path = parent + slash + hidden
-        if name == OPAQUE_NAME:
-            self.opaque.add(parent)
-        elif not hidden or hidden.startswith(WHITEOUT_PREFIX):
-            pass
-        elif self.is_directory(path):
-            self.opaque.add(path)
-        elif path not in self.makers:
-            self.whiteouts.add(path)
+    yield from _Check(os.fsencode(root), LayerTree(entries), whiteouts).run()
 
 
 class _Check:
-    def __init__(self, root: bytes, expected: _Expected, whiteouts: Whiteouts) -> None:
+    def __init__(self, root: bytes, expected: LayerTree, whiteouts: Whiteouts) -> None:
         self.base = root + b"/"
         self.expected = expected
         self.whiteouts = whiteouts
@@ -120,7 +64,7 @@ class _Check:
             if not stat.S_ISDIR(status.st_mode):
                 yield "is not a directory any more"
                 return
-            yield from _wrong_mode(status, _IMPLIED_MODE)
+            yield from _wrong_mode(status, IMPLIED_MODE)
             yield from self._wrong_attributes(path, ())
         elif path in expected.makers:
             yield from self._wrong_file(path, expected.makers[path], status)
