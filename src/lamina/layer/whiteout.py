@@ -23,8 +23,13 @@ class Whiteouts:
     prefix: str = "trusted.overlay."
 
     def delete(self, path: bytes) -> None:
-        """Put a whiteout at `path`."""
+        """Put a whiteout at `path`.
+
+        Its directory gets an attribute by which overlayfs looks for whiteouts there: in one
+        that a single layer has it would list them as devices that cannot be opened.
+        """
         os.mknod(path, stat.S_IFCHR, 0)
+        os.setxattr(path[: path.rindex(b"/")], self.prefix + "origin", b"", follow_symlinks=False)
 
     def hide_lower(self, directory: bytes) -> None:
         """Make `directory` opaque."""
