@@ -14,7 +14,7 @@ FILES = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 ROWS = (
-    {"errors", "text"},
+    {"errors", "text", "sha256"},
     {"oci", "linux"},
     {"layer"},
     {"store", "registry"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from lamina.engine import Engine
 
 
-@dataclass
 class App:
     """The global options and what follows from them; `ctx.obj` of every command.
 
@@ -22,9 +20,10 @@ class App:
     below it they are arguments.
     """
 
-    root: Path
-    color: str = "auto"
-    debug: bool = False
+    def __init__(self, root: Path, color: str = "auto", debug: bool = False) -> None:
+        self.root = root
+        self.color = color
+        self.debug = debug
 
     @cached_property
     def engine(self) -> Engine:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -103,8 +102,6 @@ def cli(ctx: click.Context, root: Path | None, color: str, debug: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process."""
-    # A command makes many objects and hardly a cycle: looking for them costs a tenth of a start.
-    gc.set_threshold(50_000)
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -80,8 +79,7 @@ class _ConfigView(msgspec.Struct):
     history: tuple[History, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageConfig:
+class ImageConfig(msgspec.Struct, frozen=True):
     """An image's configuration: the bytes, and the parts of them that Lamina reads.
 
     Its digest is the *image id*.

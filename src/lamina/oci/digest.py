@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import final
 
 from lamina.errors import Invalid
+from lamina.sha256 import sha256
 
 _FORM = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -41,12 +41,12 @@ class Digest:
     @classmethod
     def of(cls, data: bytes | bytearray | memoryview) -> Digest:
         """The digest of `data`."""
-        return cls("sha256:" + hashlib.sha256(data).hexdigest())
+        return cls.from_raw(sha256(data))
 
     @classmethod
-    def from_raw(cls, sha256: bytes) -> Digest:
-        """The digest whose 32 raw bytes are `sha256` (what `hashlib`'s `digest()` returns)."""
-        return cls("sha256:" + sha256.hex())
+    def from_raw(cls, raw: bytes) -> Digest:
+        """The digest whose 32 raw bytes are `raw` (what `hashlib`'s `digest()` returns)."""
+        return cls("sha256:" + raw.hex())
 
     @property
     def hex(self) -> str:

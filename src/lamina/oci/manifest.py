@@ -6,7 +6,6 @@ Both keep the bytes they came from: `digest` is of those bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -53,8 +52,7 @@ class _Probe(msgspec.Struct, rename="camel"):
     config: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True):
     """One image for one platform: its config and its layers, the lowest first."""
 
     raw: bytes
@@ -127,8 +125,7 @@ class Manifest:
                 raise NotAnImage(f"{what} has a layer of unknown type {layer.media_type}")
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(msgspec.Struct, frozen=True):
     """Manifests for several platforms under one digest."""
 
     raw: bytes

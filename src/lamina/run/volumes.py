@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from lamina.errors import NotFound
 from lamina.linux.rooted import open_in
 from lamina.run.request import MountRequest
 from lamina.run.spec import Mount
+from lamina.sha256 import sha256
 from lamina.store.contract import ContainerRecord
 
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -51,7 +51,7 @@ def _mount(request: MountRequest, volumes: Path, identity: str) -> Mount:
     if request.kind == "tmpfs":
         return Mount("tmpfs", request.target, read_only=request.read_only, options=request.options)
     if request.kind == "volume":
-        anonymous = hashlib.sha256(f"{identity}{request.target}".encode()).hexdigest()
+        anonymous = sha256(f"{identity}{request.target}".encode()).hex()
         source = volumes / (request.source or anonymous)
         source.mkdir(parents=True, exist_ok=True)
         return Mount("bind", request.target, source, request.read_only, populate=True)
@@ -83,9 +83,9 @@ def fill_from_image(root: int, target: str, source: str) -> None:
 
 def remove_anonymous(volumes: Path, record: ContainerRecord) -> None:
     """Delete the volumes that have no name but the one made for this container."""
-    import shutil
-
     for mount in record.settings.get("mounts", ()):
         source = Path(mount["source"])
         if source.parent == volumes and _ANONYMOUS.fullmatch(source.name):
+            import shutil  # brings every compressor with it
+
             shutil.rmtree(source, ignore_errors=True)

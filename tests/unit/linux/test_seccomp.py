@@ -129,6 +129,29 @@ def test_a_filter_is_kept_and_a_damaged_one_is_made_again(
     assert [path.name for path in tmp_path.iterdir()] == [kept.name], "nothing temporary is left"
 
 
+def test_no_kept_filter_is_taken_for_another_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seccomp, "compile_filter", lambda _: seccomp_profile.ALWAYS.encode())
+    changes = {
+        "ALWAYS": "read",
+        "BY_CAPABILITY": {"KILL": "kill"},
+        "BY_MACHINE": {},
+        "NEWER_FIRST": 452,
+        "NEWER_ALLOWED": (452,),
+        "PERSONALITIES": (0,),
+        "NAMESPACE_FLAGS": 1,
+        "AF_VSOCK": 41,
+    }
+    assert changes.keys() == {name for name in vars(seccomp_profile) if name.isupper()}
+    for name, value in changes.items():
+        monkeypatch.setattr(seccomp_profile, name, value)
+        monkeypatch.setattr(seccomp, "_IN_MEMORY", {})
+        before = len(list(tmp_path.iterdir()))
+        assert seccomp.filter_for({"KILL"}, tmp_path) == seccomp_profile.ALWAYS.encode()
+        assert len(list(tmp_path.iterdir())) == before + 1, name
+
+
 def test_the_profile_names_no_call_twice_and_none_that_is_dangerous() -> None:
     names = seccomp_profile.ALWAYS.split()
     assert len(names) == len(set(names))
