@@ -3,7 +3,6 @@ paths) made safe for a terminal.  Pure."""
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\x1b": "\\e"}
@@ -74,12 +73,16 @@ def clip(text: str, columns: int, *, mark: str = "…") -> str:
 
 
 def _columns(c: str) -> int:
+    import unicodedata  # a megabyte, and most text is ASCII
+
     if unicodedata.combining(c):
         return 0
     return 2 if unicodedata.east_asian_width(c) in "WF" else 1
 
 
 def _is_blank(c: str) -> bool:
+    import unicodedata
+
     return unicodedata.category(c) == "Zs"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import termios
-import tty
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -32,6 +30,9 @@ def raw(fd: int) -> Iterator[None]:
     if not os.isatty(fd):
         yield
         return
+    import termios
+    import tty
+
     before = termios.tcgetattr(fd)
     try:
         tty.setraw(fd, termios.TCSANOW)
@@ -46,6 +47,7 @@ def same_size(ours: int, theirs: int) -> Iterator[None]:
     if not os.isatty(ours):
         yield
         return
+    import termios
 
     def copy(*_: object) -> None:
         try:
