@@ -4,34 +4,101 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
+import shutil
 import subprocess
 import tarfile
-import zlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.layouts import CACHE, PLACE, layout, whole
+from bench.measure import Failed
 from lamina.base.archive import recipe_for
 from lamina.base.bootstrap import distribution_rootfs
 from lamina.base.busybox import busybox_rootfs, find_busybox
 
-CACHE = Path(__file__).parents[1] / ".cache"
-PLACE = CACHE / "bench"
-CHUNK = 1 << 20
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 BIG_FILES = 16
 BIG_FILE = 64 << 20
 
 
+LARGE = (
+    "openjdk-17-jre-headless", "golang-1.19-src", "libllvm14", "libclang-cpp14", "libstd-rust-1.63",
+)  # fmt: skip
+"""Debian packages of many bytes (a Java, an LLVM) and of many files (a standard library)."""
+MODULES = (
+    "@babel/runtime@7.24.5", "@mui/icons-material@5.15.18", "ace-builds@1.33.2",
+    "caniuse-lite@1.0.30001600", "core-js@3.37.0", "core-js-pure@3.37.0", "date-fns@3.6.0",
+    "dayjs@1.11.11", "effect@3.1.0", "highlight.js@11.9.0", "lodash@4.17.21", "lodash-es@4.17.21",
+    "moment@2.30.1", "monaco-editor@0.48.0", "react-icons@5.2.1", "regenerator-runtime@0.14.1",
+    "rxjs@7.8.1", "three@0.164.1", "tslib@2.6.2", "typescript@5.4.5",
+)  # fmt: skip
+"""npm packages that need nothing which is not in the list, so what is installed never changes."""
+NEVER = 1_700_000_000
+"""The time of files that an installer would give today's."""
+
+
 def debian_tar() -> Path:
     """Debian bookworm, minbase: the same file as the system tests have."""
-    path = CACHE / "debian-bookworm.tar"
+    return _debian(CACHE / "debian-bookworm.tar")
+
+
+def large_tar() -> Path:
+    """Debian with packages of many bytes and many files: over 800 MB, over 20,000 entries."""
+    return _debian(PLACE / "large.tar", LARGE)
+
+
+def python_tar() -> Path:
+    """Debian with its Python, in one layer."""
+    return _debian(PLACE / "python.tar", ("python3",))
+
+
+def modules_tar() -> Path:
+    """A node_modules of 60,000 entries, from whatever registry npm is set up for.
+
+    Raises Failed when there is no npm, or it cannot fetch them.
+    """
+    path = PLACE / "modules.tar"
     if not path.exists():
-        recipe = recipe_for("debian", "bookworm")
+        if not shutil.which("npm"):
+            raise Failed("npm is not installed: it makes the layer of 60,000 entries")
+        with tempfile.TemporaryDirectory(prefix="lamina-bench-npm-") as directory:
+            place = Path(directory, "app")
+            place.mkdir()
+            _install_modules(place, Path(directory, "cache"))
+            with whole(path) as partial:
+                _pack(place.parent, "app", partial)
+    return path
+
+
+def _install_modules(place: Path, cache: Path) -> None:
+    (place / "package.json").write_text('{"private": true}')
+    command = [
+        "npm", "install", "--ignore-scripts", "--legacy-peer-deps", "--no-package-lock",
+        "--no-save", "--no-audit", "--no-fund", f"--cache={cache}", *MODULES,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(f"npm install: {done.stderr.strip()[-300:]}")
+    # It names the registry that the packages came from.
+    (place / "node_modules" / ".package-lock.json").unlink()
+
+
+def _pack(parent: Path, name: str, tar: Path) -> None:
+    """The same tar from the same files, whoever made them and when."""
+    same = ["--sort=name", f"--mtime=@{NEVER}", "--owner=0", "--group=0", "--numeric-owner"]
+    pax = "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"
+    command = ["tar", "--format=pax", *same, pax, "-C", str(parent), "-cf", str(tar), name]
+    subprocess.run(command, check=True)
+
+
+def _debian(path: Path, include: tuple[str, ...] = ()) -> Path:
+    """Debian bookworm, minbase and the packages `include`, as a tar at `path`; made once."""
+    if not path.exists():
+        recipe = recipe_for("debian", "bookworm", include=include)
         with (
             distribution_rootfs(recipe, environment=os.environ) as rootfs,
-            _whole(path) as partial,
+            whole(path) as partial,
             partial.open("wb") as output,
         ):
             output.writelines(rootfs.chunks)
@@ -43,42 +110,25 @@ def busybox_tar() -> Path:
     path = PLACE / "busybox.tar"
     if not path.exists():
         rootfs = busybox_rootfs(find_busybox(environment=os.environ))
-        with _whole(path) as partial:
+        with whole(path) as partial:
             partial.write_bytes(b"".join(rootfs.chunks))
     return path
 
 
-class _whole:  # noqa: N801  (reads as the open() it stands for)
-    """A path to write to that becomes `path` only when all went well."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.partial = path, path.with_name(path.name + ".partial")
-
-    def __enter__(self) -> Path:
-        return self.partial
-
-    def __exit__(self, kind: object, *error: object) -> None:
-        if kind is None:
-            self.partial.rename(self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
-
-
 def debian() -> Path:
     """The Debian image, as an OCI layout."""
-    return _layout("debian", [debian_tar()])
+    return layout("debian", [debian_tar()])
 
 
 def twin() -> Path:
     """An image of the same files in another layer: its tar has one file more."""
     tar = PLACE / "twin.tar"
     if not tar.exists():
-        with _whole(tar) as partial:
+        with whole(tar) as partial:
             content = debian_tar().read_bytes()
             end = _end_of_members(debian_tar())
             partial.write_bytes(content[:end] + _tar([("twin", b"another image\n", 0)]))
-    return _layout("twin", [tar])
+    return layout("twin", [tar])
 
 
 def upgraded() -> Path:
@@ -89,22 +139,50 @@ def upgraded() -> Path:
     """
     tar = PLACE / "upgrade.tar"
     if not tar.exists():
-        with _whole(tar) as partial, tarfile.open(debian_tar()) as base:
+        with whole(tar) as partial, tarfile.open(debian_tar()) as base:
             partial.write_bytes(_tar(_upgraded_files(base)))
-    return _layout("upgraded", [debian_tar(), tar])
+    return layout("upgraded", [debian_tar(), tar])
 
 
 def big() -> Path:
     """An image with one layer of 1 GB, half of it incompressible."""
     tar = PLACE / "big.tar"
     if not tar.exists():
-        with _whole(tar) as partial, tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as out:
+        with whole(tar) as partial, tarfile.open(partial, "w", format=tarfile.GNU_FORMAT) as out:
             for number in range(BIG_FILES):
                 member = tarfile.TarInfo(f"data/{number:02}")
-                member.size, member.mtime = BIG_FILE, 1_700_000_000
+                member.size, member.mtime = BIG_FILE, NEVER
                 noise = hashlib.shake_128(bytes([number])).digest(BIG_FILE // 2)
                 out.addfile(member, io.BytesIO(noise + bytes(BIG_FILE // 2)))
-    return _layout("big", [tar])
+    return layout("big", [tar])
+
+
+def large() -> Path:
+    """An image of one layer of many bytes."""
+    return layout("large", [large_tar()])
+
+
+def modules() -> Path:
+    """An image of one layer of 60,000 entries."""
+    return layout("modules", [modules_tar()])
+
+
+def python() -> Path:
+    """An image of one layer with a Python in it."""
+    return layout("python", [python_tar()])
+
+
+def layered(count: int) -> Path:
+    """An image of busybox and as many layers of one small file as make `count`."""
+    return layout(f"layered-{count}", [busybox_tar(), *map(_tiny, range(1, count))])
+
+
+def _tiny(number: int) -> Path:
+    path = PLACE / "tiny" / f"{number:03}.tar"
+    if not path.exists():
+        with whole(path) as partial:
+            partial.write_bytes(_tar([(f"layers/{number:03}", b"%d\n" % number, NEVER)]))
+    return path
 
 
 def seed(layout: Path, reference: str) -> None:
@@ -145,65 +223,3 @@ def _tar(files: Iterator[tuple[str, bytes, int]] | Sequence[tuple[str, bytes, in
             member.size, member.mtime, member.mode = len(content), mtime, 0o755
             archive.addfile(member, io.BytesIO(content))
     return output.getvalue()
-
-
-def _layout(name: str, tars: Sequence[Path]) -> Path:
-    """An OCI image layout over plain tars, compressed as Docker does: gzip, level 6."""
-    path = PLACE / name
-    if (path / "index.json").exists():
-        return path
-    blobs = path / "blobs" / "sha256"
-    blobs.mkdir(parents=True, exist_ok=True)
-    layers = [_compressed(tar) for tar in tars]
-    for descriptor, _, source in layers:
-        target = blobs / str(descriptor["digest"])[7:]
-        target.unlink(missing_ok=True)
-        target.hardlink_to(source)
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Cmd": ["/bin/sh"], "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]},
-        "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id, _ in layers]},
-        "history": [{"created_by": "bench"} for _ in layers],
-    }
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": _document(blobs, config, "application/vnd.oci.image.config.v1+json"),
-        "layers": [descriptor for descriptor, _, _ in layers],
-    }
-    named = _document(blobs, manifest, str(manifest["mediaType"]))
-    named["annotations"] = {"org.opencontainers.image.ref.name": "image"}
-    (path / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    with _whole(path / "index.json") as partial:
-        partial.write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
-    return path
-
-
-def _document(blobs: Path, value: object, media_type: str) -> dict[str, object]:
-    raw = json.dumps(value).encode()
-    digest = hashlib.sha256(raw).hexdigest()
-    (blobs / digest).write_bytes(raw)
-    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(raw)}
-
-
-def _compressed(tar: Path) -> tuple[dict[str, object], str, Path]:
-    """Descriptor, diff_id and file of a tar's gzip; made once."""
-    target = PLACE / f"{tar.stem}.tar.gz"
-    if not target.exists():
-        squeeze = zlib.compressobj(6, wbits=31)
-        with _whole(target) as partial, tar.open("rb") as source, partial.open("wb") as output:
-            while chunk := source.read(CHUNK):
-                output.write(squeeze.compress(chunk))
-            output.write(squeeze.flush())
-    descriptor = {
-        "mediaType": LAYER,
-        "digest": f"sha256:{_sha256(target)}",
-        "size": target.stat().st_size,
-    }
-    return descriptor, f"sha256:{_sha256(tar)}", target
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
