@@ -72,6 +72,17 @@ def hang(size: int = 0) -> Fault:
     return lambda answer: replace(answer, hang_after=size)
 
 
+def together(count: int) -> Fault:
+    """The answers come when so many have been asked for at once; else all of them break."""
+    meeting = threading.Barrier(count, timeout=10)
+
+    def change(answer: Answer) -> Answer:
+        meeting.wait()
+        return answer
+
+    return change
+
+
 def say(status: int, body: bytes = b"", **headers: str) -> Fault:
     """Another answer altogether; `_` in the names of headers stands for `-`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -440,13 +451,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _bytes(self, data: bytes, headers: dict[str, str]) -> Answer:
         told = {"Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
-        asked = re.fullmatch(r"bytes=(\d+)-", headers.get("range", ""))
-        if not asked or not self.registry.ranges:
+        if not self.registry.ranges:
             return Answer(200, told, data)
-        start = int(asked[1])
-        told["Content-Length"] = str(len(data) - start)
-        told["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        return Answer(206, told, data[start:])
+        told["Accept-Ranges"] = "bytes"
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
+        if not asked:
+            return Answer(200, told, data)
+        start, stop = int(asked[1]), int(asked[2]) + 1 if asked[2] else len(data)
+        part = data[start:stop]
+        told["Content-Length"] = str(len(part))
+        told["Content-Range"] = f"bytes {start}-{start + len(part) - 1}/{len(data)}"
+        return Answer(206, told, part)
 
     def _send(self, answer: Answer) -> None:
         if answer.hang_after == 0:

@@ -17,7 +17,7 @@ from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import document_type
 from lamina.oci.reference import DEFAULT_TAG, Reference
-from lamina.registry.download import Download, Opener, range_headers
+from lamina.registry.download import Opener, range_headers
 from lamina.registry.errors import (
     NotARegistry,
     RegistryError,
@@ -29,6 +29,7 @@ from lamina.registry.errors import (
     looks_like_html,
 )
 from lamina.registry.exchange import Exchange, failed, joined
+from lamina.registry.ranges import Blob, Spread
 from lamina.registry.session import Session
 from lamina.registry.transport import Response
 from lamina.registry.upload import Uploader
@@ -105,6 +106,8 @@ class Repository:
     """For what lies elsewhere: the `urls` of foreign layers."""
     mirrors: tuple[Place, ...] = ()
     """Asked before `origin` for what is read, in this order."""
+    spread: Spread = field(default_factory=Spread)
+    """When a blob is fetched over several connections at once."""
     _opened: dict[Digest, str] = field(default_factory=dict)
     """Uploads that a refused mount left open, by the blob they are for."""
 
@@ -126,12 +129,12 @@ class Repository:
         if mediatype.is_foreign(descriptor.media_type):
             places = [self._foreign(url, descriptor) for url in descriptor.urls] + places
         name = self.reference.name
-        download = Download(descriptor, places, self.exchange, name=name, offset=offset)
+        blob = Blob(descriptor, places, self.exchange, self.spread, name=name, offset=offset)
         try:
-            download.start()
-            yield download.pieces()
+            blob.start()
+            yield blob.pieces()
         finally:
-            download.close()
+            blob.close()
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         path = f"/blobs/{descriptor.digest}"
@@ -263,8 +266,8 @@ class Repository:
     def _foreign(self, url: str, descriptor: Descriptor) -> Opener:
         subject = Subject(self.reference.registry, self.reference.name, f"blob {descriptor.digest}")
 
-        def open_(offset: int) -> Response:
-            response = self.exchange.send("GET", url, headers=range_headers(offset))
+        def open_(start: int, stop: int | None) -> Response:
+            response = self.exchange.send("GET", url, headers=range_headers(start, stop))
             if response.status not in (200, 206):
                 raise failed("GET", response, subject)
             return response
@@ -273,13 +276,13 @@ class Repository:
 
 
 def _opener(place: Place, descriptor: Descriptor) -> Opener:
-    def open_(offset: int) -> Response:
+    def open_(start: int, stop: int | None) -> Response:
         return place.ask(
             "GET",
             f"/blobs/{descriptor.digest}",
             ok=(200, 206),
             part=f"blob {descriptor.digest}",
-            headers=range_headers(offset),
+            headers=range_headers(start, stop),
         )
 
     return open_

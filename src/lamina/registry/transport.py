@@ -86,6 +86,13 @@ class Response(Protocol):
         """Give the connection back; closes it when the body was not read to its end."""
         ...
 
+    def abort(self) -> None:
+        """Let nothing more come, from any thread: a read that waits ends, and is worth nothing.
+
+        Whoever has the answer still closes it.
+        """
+        ...
+
 
 class Transport(Protocol):
     """Carries one request to where its URL says."""
@@ -136,6 +143,12 @@ class _Answer:
             except (failures.HTTPError, OSError):
                 pass
         self._raw.close() if not self._raw.closed else self._raw.release_conn()
+
+    def abort(self) -> None:
+        try:
+            self._raw.shutdown()
+        except (RuntimeError, ValueError, OSError):
+            pass  # read to its end meanwhile: the connection is back in the pool
 
 
 @dataclass
