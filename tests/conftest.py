@@ -19,5 +19,5 @@ pytest.register_assert_rewrite("tests.contract")
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A new, empty store."""
-    return open_store(tmp_path / "root")
+    """A new, empty store, its layers in the form that every user and kernel has."""
+    return open_store(tmp_path / "root", layer_form="tree")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lamina.layer.contract import Form
 from lamina.store.contract import Store
 from lamina.store.root import open_store
 
@@ -16,9 +17,10 @@ class Engine:
     store: Store
 
 
-def open_engine(root: Path) -> Engine:
+def open_engine(root: Path, *, layer_form: Form | None = None) -> Engine:
     """Open the store at `root`, making it if it is not there (mode 0700).
 
-    Raises what `open_store` raises: a newer format, no permission.
+    `layer_form` is how new layers are kept.  Raises what `open_store` raises: a newer
+    format, no permission.
     """
-    return Engine(open_store(root))
+    return Engine(open_store(root, layer_form=layer_form))

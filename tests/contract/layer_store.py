@@ -14,6 +14,8 @@ import stat
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,10 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "a symlink in a circle": (archive(symlink("l", "l"), file("l/x", b"1")), "'l/x'"),
     "a symlink to a long name": (archive(symlink("l", "n" * 300), file("l/x", b"1")), "'l/x'"),
-    "a symlink to a deep name": (archive(symlink("l", "d/" * 2040), file("l/x", b"1")), "'l/x'"),
+    "a symlink to a deep name": (
+        archive(symlink("l", "d/" * 2040), file("l/" + "x" * 30, b"1")),
+        "'l/x+'",
+    ),
     "a hard link to nothing": (archive(hardlink("a", "b")), "'a'.*'b'"),
     "a hard link to itself": (archive(hardlink("a", "a")), "'a'"),
     "a hard link out": (archive(hardlink("a", "../b")), r"'\.\./b'"),
@@ -129,15 +134,28 @@ def description(entry: Entry) -> tuple[object, ...]:
     return (*(getattr(entry, name) for name in Entry.__struct_fields__ if name != "offset"),)
 
 
+def facts(info: LayerInfo) -> LayerInfo:
+    """What two stores must agree on: what `adopt` makes is a tree, whatever the others are."""
+    return replace(info, form="tree")
+
+
 class LayerStoreContract:
     """Inherit, and give the fixtures named above."""
 
+    @pytest.fixture
+    def lower(self, layers: LayerStore) -> Iterator[Callable[[Digest], Path]]:
+        """A layer as a directory, for the length of a test."""
+        with ExitStack() as stack:
+            yield lambda diff_id: stack.enter_context(layers.lowers([diff_id]))[0]
+
     # what is not there
 
-    def test_a_layer_that_is_not_there(self, layers: LayerStore) -> None:
+    def test_a_layer_that_is_not_there(
+        self, lower: Callable[[Digest], Path], layers: LayerStore
+    ) -> None:
         assert not layers.has(ABSENT)
         assert list(layers) == []
-        for ask in (layers.info, layers.listing, layers.hashed, layers.lower):
+        for ask in (layers.info, layers.listing, layers.hashed, lower):
             with pytest.raises(LayerNotFound):
                 ask(ABSENT)
         with pytest.raises(LayerNotFound):
@@ -191,9 +209,11 @@ class LayerStoreContract:
         info = layers.ingest(cut(tar, step), expected=Digest.of(tar))
         assert b"".join(layers.tar(info.diff_id)) == tar
 
-    def test_the_tree_is_what_the_archive_says(self, layers: LayerStore) -> None:
+    def test_the_tree_is_what_the_archive_says(
+        self, lower: Callable[[Digest], Path], layers: LayerStore
+    ) -> None:
         info = layers.ingest([PLAIN], expected=None)
-        root = layers.lower(info.diff_id)
+        root = lower(info.diff_id)
         tool = (root / "usr/bin/tool").stat()
         assert (root / "usr/bin/tool").read_bytes() == b"#!/bin/sh\n" * 60
         assert stat.S_IMODE(tool.st_mode) == 0o4755
@@ -214,9 +234,11 @@ class LayerStoreContract:
             assert (status.st_uid, status.st_gid) == (os.getuid(), os.getgid())
         assert stat.S_IMODE((root / "etc/implicit/parent").stat().st_mode) == 0o600
 
-    def test_markers_become_what_overlayfs_reads(self, layers: LayerStore) -> None:
+    def test_markers_become_what_overlayfs_reads(
+        self, lower: Callable[[Digest], Path], layers: LayerStore
+    ) -> None:
         info = layers.ingest([MARKED], expected=None)
-        root = layers.lower(info.diff_id)
+        root = lower(info.diff_id)
         marks = here(os.geteuid())
         for path in ("var/gone", "top"):
             assert marks.is_whiteout((root / path).lstat())
@@ -227,15 +249,19 @@ class LayerStoreContract:
             "gone", "inside", "new", "top", "var",
         ]  # fmt: skip
 
-    def test_a_marker_speaks_of_the_layers_below_alone(self, layers: LayerStore) -> None:
+    def test_a_marker_speaks_of_the_layers_below_alone(
+        self, lower: Callable[[Digest], Path], layers: LayerStore
+    ) -> None:
         info = layers.ingest([ARCHIVES["a marker beside its file"]], expected=None)
-        root = layers.lower(info.diff_id)
+        root = lower(info.diff_id)
         assert (root / "a").read_bytes() == b"x"
         assert (root / "b").read_bytes() == b""
 
-    def test_the_later_of_two_entries_counts(self, layers: LayerStore) -> None:
+    def test_the_later_of_two_entries_counts(
+        self, lower: Callable[[Digest], Path], layers: LayerStore
+    ) -> None:
         def tree(name: str) -> dict[str, bytes | None]:
-            root = layers.lower(layers.ingest([ARCHIVES[name]], expected=None).diff_id)
+            root = lower(layers.ingest([ARCHIVES[name]], expected=None).diff_id)
             return {
                 str(path.relative_to(root)): path.read_bytes() if path.is_file() else None
                 for path in root.rglob("*")
@@ -246,9 +272,11 @@ class LayerStoreContract:
         assert tree("a directory, then a file") == {"a": b"file"}
         assert tree("a linked name replaced") == {"a": b"other", "b": b"first"}
 
-    def test_a_parent_that_is_a_link_inside_the_layer_is_followed(self, layers: LayerStore) -> None:
+    def test_a_parent_that_is_a_link_inside_the_layer_is_followed(
+        self, lower: Callable[[Digest], Path], layers: LayerStore
+    ) -> None:
         info = layers.ingest([ARCHIVES["a link as parent"]], expected=None)
-        assert (layers.lower(info.diff_id) / "lib/x").read_bytes() == b"in lib"
+        assert (lower(info.diff_id) / "lib/x").read_bytes() == b"in lib"
         assert [e.path for e in layers.listing(info.diff_id).entries] == ["lib", "l", "lib/x"]
 
     @pytest.mark.parametrize("name", BAD)
@@ -385,7 +413,7 @@ class LayerStoreContract:
         assert Digest.of(tar) == info.diff_id
         assert layers.verify(info.diff_id) == []
         again = second.ingest([tar], expected=info.diff_id)
-        assert again == info
+        assert facts(again) == facts(info)
         ours, theirs = layers.hashed(info.diff_id), second.hashed(info.diff_id)
         assert list(ours.entries) == list(theirs.entries)
         assert second.verify(info.diff_id) == []
@@ -431,7 +459,7 @@ class LayerStoreContract:
         info = second.snapshot(upper)
         assert census(upper) == before
         assert second.verify(info.diff_id) == []
-        assert layers.adopt(upper) == info
+        assert facts(layers.adopt(upper)) == facts(info)
 
     def test_an_upper_directory_without_a_change(
         self, layers: LayerStore, new_upper: Callable[[], Path]
@@ -441,7 +469,7 @@ class LayerStoreContract:
         assert info.entry_count == 0
 
     def test_a_file_known_from_one_layer_adopted_in_another(
-        self, layers: LayerStore, new_upper: Callable[[], Path]
+        self, lower: Callable[[Digest], Path], layers: LayerStore, new_upper: Callable[[], Path]
     ) -> None:
         known = layers.ingest([archive(folder("d"), file("d/f", b"same" * 99))], expected=None)
         upper = new_upper()
@@ -452,8 +480,8 @@ class LayerStoreContract:
             os.utime(upper / path, (EPOCH, EPOCH))
         adopted = layers.adopt(upper)
         assert layers.verify(adopted.diff_id) == layers.verify(known.diff_id) == []
-        assert (layers.lower(adopted.diff_id) / "d/f").read_bytes() == b"same" * 99
-        assert (layers.lower(adopted.diff_id) / "d").stat().st_mtime == EPOCH
+        assert (lower(adopted.diff_id) / "d/f").read_bytes() == b"same" * 99
+        assert (lower(adopted.diff_id) / "d").stat().st_mtime == EPOCH
 
     # removing and measuring
 
@@ -477,7 +505,6 @@ class LayerStoreContract:
         two = archive(file("usr/same", BIG), file("usr/two", b"2" * 9000))
         first, other = (layers.ingest([tar], expected=None).diff_id for tar in (one, two))
         usage = layers.disk_usage(first)
-        assert usage < len(BIG), "what the other layer has is not freed"
         assert layers.remove(first) == usage
         assert layers.verify(other) == []
         assert b"".join(layers.tar(other)) == two

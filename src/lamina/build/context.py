@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 
 from lamina.build.ignore import Ignore
-from lamina.build.tree import ROOT
+from lamina.build.tree import ROOT, Content
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path, text_path
 from lamina.store.atomic import replace_file
 
+_PIECE = 1 << 20
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
     stat.S_IFDIR: Kind.DIRECTORY,
@@ -99,7 +100,7 @@ class Nothing:
     def digest(self, entry: Entry) -> bytes:
         raise FileNotFoundError(entry.path)
 
-    def open(self, entry: Entry) -> int:
+    def open(self, entry: Entry) -> Content:
         raise FileNotFoundError(entry.path)
 
     def hidden(self, path: str) -> bool:
@@ -152,24 +153,27 @@ class Context:
         return sha256
 
     def _hash(self, entry: Entry) -> bytes:
-        with os.fdopen(self.open(entry), "rb", buffering=0) as file:
-            sha256 = hashlib.file_digest(file, "sha256").digest()
+        with self.open(entry).file as file:
+            sha256 = hashlib.sha256()
+            while piece := file.read(_PIECE):
+                sha256.update(piece)
             self._check(entry, os.fstat(file.fileno()))
-        return sha256
+        return sha256.digest()
 
-    def open(self, entry: Entry) -> int:
+    def open(self, entry: Entry) -> Content:
         """Raises ContextChanged when the file is not the one that was looked at."""
         try:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
             fd = os.open(self._place(entry.path), flags)
         except (FileNotFoundError, NotADirectoryError):
             raise self._changed(entry) from None
+        file = os.fdopen(fd, "rb", buffering=0)
         try:
             self._check(entry, os.fstat(fd))
         except ContextChanged:
-            os.close(fd)
+            file.close()
             raise
-        return fd
+        return Content(file, entry.size)
 
     def hidden(self, path: str) -> bool:
         """Whether something is at `path` and the ignore file hides it."""

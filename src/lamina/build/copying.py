@@ -9,7 +9,6 @@ metadata over; the destination itself keeps its own.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,11 +85,9 @@ class Copier:
         if entry.kind not in (Kind.FILE, Kind.HARDLINK):
             self.upper.put_special(path, made)
             return
-        source = self.tree.open(entry)
-        try:
-            self.upper.put_file(path, made, source)
-        finally:
-            os.close(source)
+        content = self.tree.open(entry)
+        with content.file:
+            self.upper.put_file(path, made, content)
 
     def _document(self, document: Document, dest: str, into: bool) -> None:
         path = self._target(document.name, dest, into)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
-from lamina.build.tree import ROOT
+from lamina.build.tree import ROOT, Content
 from lamina.layer.contract import Listing
-from lamina.layer.entry import Entry, Kind, os_path
+from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Union
 from lamina.oci.digest import Digest
 from lamina.store.contract import LayerStore
@@ -20,9 +18,11 @@ _KEPT = 3
 class LayersTree:
     """Implements `Tree` on a chain of layers, the lowest first."""
 
-    def __init__(self, union: Union, lowers: Sequence[Path]) -> None:
+    def __init__(self, union: Union, layers: LayerStore, chain: Sequence[Digest]) -> None:
         self.union = union
-        self._lowers = [os.fsencode(lower) for lower in lowers]
+        self._layers = layers
+        self._chain = chain
+        self._hashes: dict[int, dict[int, bytes]] = {}
 
     def lookup(self, path: str) -> Entry | None:
         found = self.union.get(path)
@@ -37,14 +37,24 @@ class LayersTree:
 
     def digest(self, entry: Entry) -> bytes:
         located = self.union.content(entry.path)
-        return located.entry.sha256 if located else b""
+        if located is None or located.entry.sha256:
+            return located.entry.sha256 if located else b""
+        return self._hashed(located.layer)[located.entry.offset]
 
-    def open(self, entry: Entry) -> int:
+    def _hashed(self, layer: int) -> dict[int, bytes]:
+        """The digests of a layer's files by where they lie; asked for only when one is needed,
+        for it may take reading all of them."""
+        if layer not in self._hashes:
+            entries = self._layers.hashed(self._chain[layer]).entries
+            self._hashes[layer] = {each.offset: each.sha256 for each in entries if each.size}
+        return self._hashes[layer]
+
+    def open(self, entry: Entry) -> Content:
         located = self.union.content(entry.path)
         if located is None:
             raise FileNotFoundError(f"no content for /{entry.path}")
-        place = self._lowers[located.layer] + b"/" + os_path(located.entry.path)
-        return os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = self._layers.open_file(self._chain[located.layer], located.entry)
+        return Content(file, located.entry.size)
 
 
 class Views:
@@ -65,13 +75,13 @@ class Views:
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
             union = Union.of([self.listing(each) for each in key])
-            self._kept[key] = LayersTree(union, [self._layers.lower(each) for each in key])
+            self._kept[key] = LayersTree(union, self._layers, key)
         return self._kept[key]
 
     def listing(self, diff_id: Digest) -> Listing:
-        """A layer's entries, with every file's sha256; read once."""
+        """A layer's entries; read once."""
         if diff_id not in self._listings:
-            self._listings[diff_id] = self._layers.hashed(diff_id)
+            self._listings[diff_id] = self._layers.listing(diff_id)
         return self._listings[diff_id]
 
     def hidden_by_top(self, chain: Sequence[Digest]) -> tuple[tuple[int, int], ...]:

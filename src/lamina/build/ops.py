@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lamina.build.copying import Copier
 from lamina.build.graph import CopyOp, MakeDirOp, RunOp
@@ -18,6 +19,9 @@ from lamina.layer.contract import LayerInfo
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest
 from lamina.store.contract import Store
+
+if TYPE_CHECKING:
+    from lamina.run.spec import ContainerSpec
 
 _PIECE = 65536
 _HOSTNAME = "lamina"
@@ -56,9 +60,8 @@ def run(
 
     Raises CommandFailed, and what `launch` raises.
     """
-    from lamina.run.launch import start
     from lamina.run.lowers import lowers
-    from lamina.run.spec import ContainerSpec, Mount, Overlay, Process, Streams
+    from lamina.run.spec import ContainerSpec, Mount, Overlay, Process
 
     mounts: tuple[Mount, ...] = ()
     if op.script:
@@ -66,18 +69,29 @@ def run(
         script.write_text(op.script, encoding="utf-8", errors="surrogateescape")
         script.chmod(0o755)
         mounts = (Mount("bind", op.args[0], script, read_only=True),)
-    spec = ContainerSpec(
-        identity=shop.directory.name,
-        directory=place,
-        rootfs=Overlay(lowers(shop.store.layers, chain), place / "upper", place / "work", True),
-        process=Process(op.args, (*op.env, *proxies), op.cwd, op.user),
-        hostname=_HOSTNAME,
-        network="none" if op.network == "none" else "host",
-        mounts=mounts,
-        # Images are built with sudo and su, as Docker lets them.
-        no_new_privileges=False,
-        cache=shop.store.root / "cache",
-    )
+    with lowers(shop.store.layers, chain) as below:
+        spec = ContainerSpec(
+            identity=shop.directory.name,
+            directory=place,
+            rootfs=Overlay(below, place / "upper", place / "work", True),
+            process=Process(op.args, (*op.env, *proxies), op.cwd, op.user),
+            hostname=_HOSTNAME,
+            network="none" if op.network == "none" else "host",
+            mounts=mounts,
+            # Images are built with sudo and su, as Docker lets them.
+            no_new_privileges=False,
+            cache=shop.store.root / "cache",
+        )
+        status = _run_to_its_end(spec, output)
+    if status:
+        raise CommandFailed(status)
+    return shop.store.layers.adopt(place / "upper")
+
+
+def _run_to_its_end(spec: ContainerSpec, output: Callable[[bytes], None]) -> int:
+    from lamina.run.launch import start
+    from lamina.run.spec import Streams
+
     reader, writer = os.pipe()
     quiet = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -94,12 +108,10 @@ def run(
             raise
         if running.refused:
             output(f"lamina: {running.refused}\n".encode())
+        return status
     finally:
         for fd in (reader, quiet, *([writer] if writer >= 0 else [])):
             os.close(fd)
-    if status:
-        raise CommandFailed(status)
-    return shop.store.layers.adopt(place / "upper")
 
 
 def make_directory(
@@ -152,5 +164,5 @@ def _content(tree: Tree, path: str) -> bytes:
     entry = tree.lookup(resolve(tree.lookup, path))
     if entry is None or entry.kind not in (Kind.FILE, Kind.HARDLINK):
         return b""
-    with os.fdopen(tree.open(entry), "rb") as file:
+    with tree.open(entry).file as file:
         return file.read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Entry, Kind
@@ -18,6 +18,15 @@ class LinkLoop(Invalid):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"too many symbolic links in /{path}")
+
+
+class Content(NamedTuple):
+    """What a file holds."""
+
+    file: BinaryIO
+    """Open, at the content's beginning, nothing read yet: its descriptor may be copied from."""
+    size: int
+    """Bytes; the descriptor may have more to give, which belong to somebody else."""
 
 
 class Tree(Protocol):
@@ -35,8 +44,8 @@ class Tree(Protocol):
         """The sha256 of a file's content."""
         ...
 
-    def open(self, entry: Entry) -> int:
-        """A descriptor that reads a file's content; the caller closes it."""
+    def open(self, entry: Entry) -> Content:
+        """A file's content; the caller closes it."""
         ...
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from lamina.build.tree import Tree
@@ -53,6 +52,6 @@ def _pieces(tree: Tree, entry: Entry) -> Iterator[bytes]:
 
 
 def _raw(tree: Tree, entry: Entry) -> Iterator[bytes]:
-    with os.fdopen(tree.open(entry), "rb", buffering=0) as file:
+    with tree.open(entry).file as file:
         while piece := file.read(_PIECE):
             yield piece

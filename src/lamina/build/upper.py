@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from lamina.build.tree import ROOT, Tree, resolve
+from lamina.build.tree import ROOT, Content, Tree, resolve
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path, text_path
 
@@ -83,10 +83,10 @@ class Upper:
         if found is None or overwrite:
             self._settle(path, entry)
 
-    def put_file(self, path: str, entry: Entry, source: int) -> None:
-        """Write a file like `entry` with all that `source` reads."""
+    def put_file(self, path: str, entry: Entry, content: Content) -> None:
+        """Write a file like `entry` with that content."""
         with os.fdopen(self._create(path), "wb", buffering=0) as file:
-            _copy(source, file.fileno())
+            _copy(content.file.fileno(), file.fileno(), content.size)
         self._settle(path, entry)
 
     def write_file(self, path: str, entry: Entry, pieces: Iterable[bytes | memoryview]) -> None:
@@ -160,18 +160,21 @@ class Upper:
             os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
 
 
-def _copy(source: int, target: int) -> None:
-    """All of a file, in the kernel."""
+def _copy(source: int, target: int, size: int) -> None:
+    """`size` bytes of a file, or what there is of them, in the kernel."""
     ways = [
-        lambda: os.copy_file_range(source, target, _PIECE),
-        lambda: os.sendfile(target, source, None, _PIECE),
-        lambda: os.write(target, os.read(source, 1 << 20)),
+        lambda left: os.copy_file_range(source, target, left),
+        lambda left: os.sendfile(target, source, None, left),
+        lambda left: os.write(target, os.read(source, min(left, 1 << 20))),
     ]
-    while True:
+    while size:
         try:
-            if not ways[0]():
-                return
+            copied = ways[0](min(size, _PIECE))
         except OSError as error:
             if len(ways) == 1 or error.errno not in _NO_RANGE:
                 raise
             ways.pop(0)
+            continue
+        if not copied:
+            return
+        size -= copied

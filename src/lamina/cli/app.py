@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lamina.engine import Engine
+    from lamina.layer.contract import Form
 
 
 class App:
@@ -24,13 +25,15 @@ class App:
         self.root = root
         self.color = color
         self.debug = debug
+        self.layer_form: Form | None = None
+        """How new layers are kept; None leaves it to the store."""
 
     @cached_property
     def engine(self) -> Engine:
         """The engine at `root`, opened when a command first needs it."""
         from lamina.engine import open_engine
 
-        return open_engine(self.root)
+        return open_engine(self.root, layer_form=self.layer_form)
 
     @cached_property
     def colored(self) -> bool:

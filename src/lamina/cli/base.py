@@ -8,6 +8,7 @@ import sys
 import click
 
 from lamina.cli.app import App
+from lamina.cli.layer_form import layer_form_option
 
 DEFAULT_SUITES = {"debian": "bookworm", "ubuntu": "noble"}
 
@@ -27,6 +28,7 @@ DEFAULT_SUITES = {"debian": "bookworm", "ubuntu": "noble"}
 @click.option("--include", multiple=True, help="More packages, separated by commas.")
 @click.option("-t", "--tag", help="Name of the image (default: DISTRIBUTION:SUITE).")
 @click.option("-q", "--quiet", is_flag=True, help="Print the image id alone.")
+@layer_form_option
 @click.pass_obj
 def command(
     app: App,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.layer_form import layer_form_option
 
 
 @click.command(epilog="Example: lamina commit -c 'CMD [\"nginx\"]' -m 'add nginx' web web:1")
@@ -26,6 +27,7 @@ from lamina.cli.app import App, timestamp
     default=True,
     help="As Docker has it; a running container is not paused here.",
 )
+@layer_form_option
 @click.pass_obj
 def command(
     app: App,

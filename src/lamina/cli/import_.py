@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.layer_form import layer_form_option
 from lamina.cli.pull import host_platform
 from lamina.errors import Unsupported
 
@@ -33,6 +34,7 @@ class NoUrls(Unsupported):
 @click.option("-m", "--message", help="What the history says of it.")
 @click.option("--platform", metavar="OS/ARCH", help="What the image runs on (default: this host).")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@layer_form_option
 @click.pass_obj
 def command(
     app: App,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,10 @@ import click
 from lamina import __version__
 from lamina.cli.app import App
 from lamina.cli.format import emit, escape, render, size
+from lamina.cli.layer_form import layer_form_option
 
 if TYPE_CHECKING:
-    from lamina.store.contract import Store
+    from lamina.store.contract import LayerStore, Store
 
 _LABELS = {
     "Version": "Version",
@@ -23,6 +25,9 @@ _LABELS = {
     "BackingFilesystem": " File system",
     "Images": " Images",
     "Layers": " Layers",
+    "LayersImage": "  As images",
+    "LayersTree": "  As trees",
+    "LayersMounted": "  Mounted",
     "Containers": " Containers",
     "ContainersRunning": "  Running",
     "ContainersStopped": "  Stopped",
@@ -42,6 +47,7 @@ _LABELS = {
 
 @click.command(epilog="Example: lamina info --format '{{.CgroupVersion}}'")
 @click.option("-f", "--format", "fmt", default="", help="json, or a Go template.")
+@layer_form_option
 @click.pass_obj
 def command(app: App, fmt: str) -> None:
     """Show the store, the kernel that containers share, and what works here."""
@@ -62,18 +68,29 @@ def _text(value: object) -> str:
 def _store(store: Store) -> dict[str, object]:
     from lamina.store.root import FORMAT
 
+    forms = Counter(store.layers.info(each).form for each in store.layers)
     running = [each.status == "running" for each in store.containers]
     return {
         "Root": str(store.root),
         "Format": FORMAT,
-        "LayerForm": "tree (directories)",
+        "LayerForm": _layer_form(store.layers),
         "BackingFilesystem": _file_system(store.root, Path("/proc/self/mountinfo")),
         "Images": len({row.image_id for row in store.refs.rows()}),
-        "Layers": sum(1 for _ in store.layers),
+        "Layers": forms.total(),
+        "LayersImage": forms["image"],
+        "LayersTree": forms["tree"],
+        "LayersMounted": len(store.layers.mounted()),
         "Containers": len(running),
         "ContainersRunning": sum(running),
         "ContainersStopped": len(running) - sum(running),
     }
+
+
+def _layer_form(layers: LayerStore) -> str:
+    """How a layer that is pulled now would be kept, and why so."""
+    if layers.no_image_form:
+        return f"tree (directories; {layers.no_image_form})"
+    return "image (a tar under EROFS)" if layers.form == "image" else "tree (directories)"
 
 
 def _host(root: Path) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamina.cli.app import App
+from lamina.cli.layer_form import layer_form_option
 from lamina.cli.pull import host_platform
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--platform", metavar="OS/ARCH", help="Load the image for this platform.")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@layer_form_option
 @click.pass_obj
 def command(app: App, source: Path | None, platform: str | None, quiet: bool) -> None:
     """Load images that docker, podman, skopeo or `lamina save` wrote.

@@ -20,6 +20,7 @@ COMMANDS = {
     "build": ("build", "Build an image from a Dockerfile"),
     "commit": ("commit", "Make an image from a container's changes"),
     "completion": ("completion", "Print the completion script of a shell"),
+    "convert": ("convert", "Keep the layers of images in another form"),
     "copy": ("copy", "Copy an image between registries, layouts and archives"),
     "cp": ("cp", "Copy files between a container and the host"),
     "diff": ("diff", "Show what a container changed"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli.app import App
+from lamina.cli.layer_form import layer_form_option
 from lamina.cli.registry_options import (
     credential_option,
     mirror_option,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @registry_options
 @credential_option
 @mirror_option
+@layer_form_option
 @click.pass_obj
 def command(
     app: App,

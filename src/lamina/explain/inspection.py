@@ -102,7 +102,9 @@ def _lower_directories(store: Store, layers: Any) -> str:
     places = []
     for diff_id in reversed(layers):
         try:
-            places.append(str(store.layers.lower(diff_id)))
+            form = store.layers.info(diff_id).form
+            place = store.layers.directory(diff_id)
+            places.append(str(place / "fs" if form == "tree" else place))
         except EngineError:
             # A damaged store can still be inspected.
             continue

@@ -14,6 +14,10 @@ import msgspec
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_NAME = ".wh..wh..opq"
+MAX_NAME = 255
+"""Bytes of one component of a path, as Linux has them."""
+MAX_PATH = 4096
+"""Bytes of a path."""
 
 
 class Kind(IntEnum):

@@ -11,7 +11,15 @@ from typing import Protocol
 
 import msgspec
 
-from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind
+from lamina.layer.entry import (
+    MAX_NAME,
+    MAX_PATH,
+    OPAQUE_NAME,
+    WHITEOUT_PREFIX,
+    Entry,
+    Kind,
+    os_path,
+)
 from lamina.layer.errors import BadLayer
 
 IMPLIED_MODE = 0o755
@@ -75,6 +83,7 @@ class LayerTree:
             parent = self._walk(parent, path, make=True)
             path = f"{parent}/{name}" if parent else name
             if path != entry.path:
+                _check_name(path, entry.path)
                 entry = msgspec.structs.replace(entry, path=path)
         if name.startswith(WHITEOUT_PREFIX):
             if name[len(WHITEOUT_PREFIX) :] in (".", ".."):
@@ -156,6 +165,7 @@ class LayerTree:
                 at = here
             elif maker is None:
                 if make:
+                    _check_name(here, path)
                     self._make_directory(here)
                     self.implied.add(here)
                 at = here
@@ -206,6 +216,14 @@ class LayerTree:
             self.opaque.add(path)
         elif path not in self.makers:
             self.whiteouts.add(path)
+
+
+def _check_name(path: str, origin: str) -> None:
+    """Of names that come from a link in the layer: those of the tar were checked as it was read."""
+    raw = os_path(path)
+    longest = len(raw) - raw.rfind(b"/") - 1
+    if longest > MAX_NAME or len(raw) >= MAX_PATH:
+        raise BadLayer(f"{origin!r} leads through a symbolic link to a name that is too long")
 
 
 def _check_attributes(entry: Entry) -> None:

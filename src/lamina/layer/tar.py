@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from lamina.layer.entry import Entry, Kind, text_path
+from lamina.layer.entry import MAX_NAME, MAX_PATH, Entry, Kind, text_path
 from lamina.layer.errors import BadLayer
 
 BLOCK = 512
 _ZEROS = bytes(BLOCK)
 _MAX_META = 1 << 20
 """Bytes of one pax or GNU long-name record; real ones are far below 64 KiB."""
-_MAX_PATH = 4096
-_MAX_NAME = 255
 NANO = 1_000_000_000
 _FILES = frozenset(b"0\x007")
 _KINDS = {int(kind): kind for kind in Kind}
@@ -211,7 +209,7 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
         target = pax.get(b"linkpath")
         if target is None:
             target = header[157:257].partition(b"\0")[0]
-        if not target or len(target) > _MAX_PATH:
+        if not target or len(target) > MAX_PATH:
             raise BadLayer(f"{path!r} links to a name of {len(target)} bytes")
         link = text_path(target) if kind is Kind.SYMLINK else clean_path(target)
     device = (0, 0)
@@ -253,7 +251,7 @@ def clean_path(name: bytes) -> str:
     """
     if not name:
         raise BadLayer("an entry without a name")
-    if len(name) > _MAX_PATH:
+    if len(name) > MAX_PATH:
         raise BadLayer(f"a name of {len(name)} bytes: {text_path(name[:40])!r}…")
     if name[0] == 0x2F:
         raise BadLayer(f"an absolute name: {text_path(name)!r}")
@@ -262,7 +260,7 @@ def clean_path(name: bytes) -> str:
         raise BadLayer(f"a name that leaves its root: {text_path(name)!r}")
     if b"" in parts or b"." in parts:
         parts = [part for part in parts if part and part != b"."]
-    if len(name) > _MAX_NAME and (longest := max(map(len, parts), default=0)) > _MAX_NAME:
+    if len(name) > MAX_NAME and (longest := max(map(len, parts), default=0)) > MAX_NAME:
         raise BadLayer(f"a name with a component of {longest} bytes: {text_path(name[:40])!r}…")
     if b"\0" in name:
         raise BadLayer(f"a name with a zero byte: {text_path(name)!r}")

@@ -27,6 +27,10 @@ CLONE_NEWNET = 0x40000000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+
+RENAME_EXCHANGE = 2
+SYNC_FILE_RANGE_WRITE = 2
 
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW = 0x100
@@ -83,6 +87,18 @@ def default_signal(number: int) -> None:
 def syncfs(fd: int) -> None:
     """syncfs(2): write everything of the file system that `fd` is on to disk."""
     _check(_libc.syncfs(fd), "syncfs")
+
+
+def sync_file_range(fd: int, offset: int, size: int) -> None:
+    """sync_file_range(2): start writing these bytes of a file to disk, and do not wait."""
+    words = (ctypes.c_int64(offset), ctypes.c_int64(size), ctypes.c_uint(SYNC_FILE_RANGE_WRITE))
+    _check(_libc.sync_file_range(fd, *words), "sync_file_range")
+
+
+def exchange(one: str, other: str) -> None:
+    """renameat2(2) with RENAME_EXCHANGE: each name stands for what the other stood for."""
+    names = (AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other))
+    _check(_libc.renameat2(*names, RENAME_EXCHANGE), "renameat2", one)
 
 
 def unshare(flags: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -36,12 +37,18 @@ Clock = Callable[[], str]
 
 
 def create(
-    store: Store, image: Image, request: RunRequest, naming: Naming, now: str
+    store: Store,
+    image: Image,
+    request: RunRequest,
+    naming: Naming,
+    now: str,
+    below: tuple[Path, ...],
 ) -> tuple[ContainerRecord, ContainerSpec]:
     """Make the record and the directories of a container that does not run yet.
 
-    The record keeps gc off the image's layers.  Raises NameTaken, and what
-    `process` and `mounts_of` raise: then nothing is left.
+    `below` are its lower directories; a lease keeps gc off the image's layers until the
+    record does.  Raises NameTaken, and what `process` and `mounts_of` raise: then
+    nothing is left.
     """
     hostname = check_hostname(request.hostname) or naming.identity[:12]
     what = process(image.config.execution, request, hostname=hostname)
@@ -61,10 +68,7 @@ def create(
         labels={**image.config.labels, **request.labels},
         settings=_settings(what.env, what.cwd, what.user, mounts, request, hostname),
     )
-    with store.leases.hold() as lease:
-        lease.protect(image.config.digest, image.manifest.digest, *image.layers)
-        below = lowers(store.layers, image.layers)
-        directory = store.containers.create(record)
+    directory = store.containers.create(record)
     spec = ContainerSpec(
         identity=naming.identity,
         directory=directory,
@@ -131,7 +135,22 @@ def run(
     of them.  The container is removed at its end when the request says so.
     Raises EngineError when it could not be started: its record then says why.
     """
-    record, spec = create(store, image, request, naming, now())
+    with store.leases.hold() as lease:
+        # Held to the end: meanwhile no layer is unmounted or changes its form.
+        lease.protect(image.config.digest, image.manifest.digest, *image.layers)
+        with lowers(store.layers, image.layers) as below:
+            record, spec = create(store, image, request, naming, now(), below)
+            return _run_to_its_end(store, record, spec, request, now, streams)
+
+
+def _run_to_its_end(
+    store: Store,
+    record: ContainerRecord,
+    spec: ContainerSpec,
+    request: RunRequest,
+    now: Clock,
+    streams: Streams,
+) -> int:
     try:
         status, refused = _run(store, spec, request, now, streams)
     except BaseException as error:

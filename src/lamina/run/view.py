@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,15 +35,15 @@ def root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
             raise NotRunningAnyMore(record.name) from None
     else:
         directory = store.containers.directory(record.id)
-        below = _lowers(store, record) or [str(directory / "merged")]
         _accept_unsynced(directory / "work")
-        fd = mounts.open_overlay(
-            str(directory / "merged"),
-            below,
-            str(directory / "upper"),
-            str(directory / "work"),
-            flags=("nodev", "nosuid", "noexec"),
-        )
+        with lowers(store.layers, record.layers) as below:
+            fd = mounts.open_overlay(
+                str(directory / "merged"),
+                _top_first(below) or [str(directory / "merged")],
+                str(directory / "upper"),
+                str(directory / "work"),
+                flags=("nodev", "nosuid", "noexec"),
+            )
     try:
         yield fd
     finally:
@@ -55,10 +55,12 @@ def frozen_root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
     """The image's layers with the container's changes over them, read-only, without volumes."""
     directory = store.containers.directory(record.id)
     # The empty directory is there because an overlay without an upper one needs two lowers.
-    below = [str(directory / "upper"), *_lowers(store, record), str(directory / "merged")]
-    fd = mounts.open_overlay(
-        str(directory / "merged"), below, flags=("ro", "nodev", "nosuid", "noexec")
-    )
+    with lowers(store.layers, record.layers) as below:
+        fd = mounts.open_overlay(
+            str(directory / "merged"),
+            [str(directory / "upper"), *_top_first(below), str(directory / "merged")],
+            flags=("ro", "nodev", "nosuid", "noexec"),
+        )
     try:
         yield fd
     finally:
@@ -77,5 +79,5 @@ def _accept_unsynced(work: Path) -> None:
         pass
 
 
-def _lowers(store: Store, record: ContainerRecord) -> list[str]:
-    return [str(each) for each in reversed(lowers(store.layers, record.layers))]
+def _top_first(below: Sequence[Path]) -> list[str]:
+    return [str(each) for each in reversed(below)]

@@ -26,9 +26,7 @@ class NewFile:
 
     def write(self, data: bytes) -> int:
         """Append all of `data`; returns its length."""
-        left = memoryview(data)
-        while left:
-            left = left[os.write(self.fd, left) :]
+        write_whole(self.fd, data)
         return len(data)
 
     def commit(self, name: str, *, durable: bool = True) -> None:
@@ -60,6 +58,13 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
     with new_file(path.parent) as file:
         file.write(data)
         file.commit(path.name, durable=durable)
+
+
+def write_whole(fd: int, data: bytes) -> None:
+    """write(2) until all of `data` is written."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
 
 
 def sync_directory(directory: Path) -> None:

@@ -12,7 +12,7 @@ full disk and missing permission into `NoSpace` and `NotPermitted`
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Protocol
 
 import msgspec
 
-from lamina.layer.contract import LayerInfo, Listing
+from lamina.layer.contract import Form, LayerInfo, Listing
 from lamina.layer.entry import Entry
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
@@ -195,9 +195,20 @@ class LayerStore(Protocol):
         """`listing` with the sha256 of every file, computed and kept if it was not yet."""
         ...
 
-    def lower(self, diff_id: Digest) -> Path:
-        """A directory to use as overlayfs `lowerdir`: whiteouts are 0:0 devices (or, for an
-        ordinary user, xattrs).  Read-only by agreement.  Raises LayerNotFound."""
+    def lowers(self, chain: Sequence[Digest]) -> AbstractContextManager[tuple[Path, ...]]:
+        """Directories to use as overlayfs `lowerdir`, one for each of `chain`, in its order.
+
+        Whiteouts in them are 0:0 devices.  Read-only by agreement.  They are there for the
+        length of the `with` block: what has to be mounted is, once for all processes, and
+        nobody unmounts it meanwhile.  An overlay over them needs them only while it is
+        being mounted, but as long as they are held the next container finds them warm.
+
+        Raises LayerNotFound; NotMounted for an image that this host does not mount.
+        """
+        ...
+
+    def directory(self, diff_id: Digest) -> Path:
+        """Where the layer is kept, or would be: for messages."""
         ...
 
     def tar(self, diff_id: Digest) -> Iterator[bytes]:
@@ -210,6 +221,36 @@ class LayerStore(Protocol):
 
     def open_file(self, diff_id: Digest, entry: Entry) -> BinaryIO:
         """The content of a FILE entry of that layer, followed through no link."""
+        ...
+
+    @property
+    def form(self) -> Form:
+        """The form that `ingest` and `snapshot` keep layers in; what `adopt` makes is a tree.
+
+        Raises NoImageForm when images were asked for and cannot be.
+        """
+        ...
+
+    @property
+    def no_image_form(self) -> str:
+        """Why layers cannot be kept as images here, in words; empty when they can."""
+        ...
+
+    def mounted(self) -> Sequence[Digest]:
+        """The layers that are mounted, in no order."""
+        ...
+
+    def convert(
+        self, diff_id: Digest, form: Form, *, alone: Callable[[], AbstractContextManager[object]]
+    ) -> LayerInfo:
+        """Keep the layer in that form from now on; the same tar comes back from it.
+
+        The new form is made first, and on disk.  Then `alone()` is entered, which keeps
+        out whoever could use the layer, or raises; within it the forms change places,
+        from one moment to the next.  On failure the layer is as it was.
+
+        Raises LayerNotFound, LayerDamaged, NoImageForm, and what `alone` raises.
+        """
         ...
 
     def verify(self, diff_id: Digest) -> list[str]:
@@ -228,7 +269,7 @@ class LayerStore(Protocol):
         ...
 
     def sweep(self) -> int:
-        """As `BlobStore.sweep`."""
+        """As `BlobStore.sweep`; also unmounts layers that nobody uses."""
         ...
 
     def compressed(self, diff_id: Digest) -> tuple[Descriptor, ...]:
@@ -433,8 +474,9 @@ class LeaseStore(Protocol):
         """A lease for the length of a `with` block."""
         ...
 
-    def protected(self) -> set[Digest]:
-        """Everything that living leases keep; dead leases are swept on the way."""
+    def protected(self, *, beside: Lease | None = None) -> set[Digest]:
+        """Everything that living leases keep, other than `beside`; dead leases are swept
+        on the way."""
         ...
 
     def collecting(self) -> AbstractContextManager[None]:

@@ -4,10 +4,10 @@
     NotFound     BlobNotFound  LayerNotFound  ImageNotFound  ContainerNotFound
     Exists       NameTaken
     Invalid      AmbiguousName
-    Conflict     ImageInUse
+    Conflict     ImageInUse  LayerInUse
     Unavailable  NoSpace
     Denied       NotPermitted
-    Unsupported  NewerFormat
+    Unsupported  NewerFormat  NoImageForm  NotMounted
 
 Constructors take the object, so that each says the same everywhere.
 """
@@ -139,6 +139,36 @@ class ImageInUse(Conflict):
     def __init__(self, image: str, reason: str, *, hint: str) -> None:
         super().__init__(f"image {image} is in use: {reason}", hint=hint)
         self.image = image
+
+
+class LayerInUse(Conflict):
+    """The layer cannot change its form while somebody may be reading it."""
+
+    def __init__(self, diff_id: Digest, who: str) -> None:
+        super().__init__(
+            f"layer {diff_id.short} is in use by {who}", hint="try again when that has ended"
+        )
+        self.diff_id = diff_id
+
+
+class NoImageForm(Unsupported):
+    """Layers cannot be kept in image form on this host or in this store."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"layers cannot be kept as images here: {reason}", hint="use --layer-form tree"
+        )
+
+
+class NotMounted(Unsupported):
+    """A layer that is kept in image form cannot be mounted."""
+
+    def __init__(self, diff_id: Digest, reason: str) -> None:
+        super().__init__(
+            f"layer {diff_id.short} cannot be mounted: {reason}",
+            hint="lamina convert --layer-form tree IMAGE   (keeps its layers as directories)",
+        )
+        self.diff_id = diff_id
 
 
 class NoSpace(Unavailable):

@@ -1,4 +1,4 @@
-"""Layers in the *tree* form: `layers/<hex>/` with `fs/` for overlayfs, listing and headers.
+"""Layers: `layers/<hex>/`, each in one of two forms (store/form.py).
 
 What reads and writes whole layers is imported by the methods that do: `run`
 only asks where a layer is, and its start is felt.
@@ -9,50 +9,35 @@ from __future__ import annotations
 import fcntl
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 
 from lamina.errors import EngineError
 from lamina.layer.contract import Form, LayerInfo, Listing
-from lamina.layer.entry import Entry, os_path
+from lamina.layer.entry import Entry
 from lamina.layer.errors import DiffIdMismatch
 from lamina.layer.whiteout import Whiteouts, here
-from lamina.linux.syscall import syncfs
+from lamina.linux.syscall import exchange
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import decode
-from lamina.store.atomic import replace_file
-from lamina.store.errors import LayerDamaged, LayerNotFound, writing
+from lamina.store.atomic import replace_file, sync_directory
+from lamina.store.errors import LayerDamaged, LayerNotFound, NoImageForm, writing
+from lamina.store.form import COMPRESSED, LISTING, RECORD, LayerForm, StoredLayer, Written
+from lamina.store.image_form import ImageForm
+from lamina.store.mounts import RUN, LayerMounts
 from lamina.store.objects import Objects
 from lamina.store.sealed import check, seal_struct
 from lamina.store.trash import delete_tree
+from lamina.store.tree_form import TreeForm
 
-if TYPE_CHECKING:
-    from lamina.layer.apply import Applied
-    from lamina.layer.hashing import BackgroundHash
-    from lamina.layer.listing import StoredListing
-    from lamina.store.earlysync import EarlySync
-
-_PIECE = 1 << 19
 _TEMPORARY = ".tmp-"
 _TRASH = ".trash-"
-
-
-class _Record(msgspec.Struct):
-    """`layer.json`, sealed."""
-
-    diff_id: Digest
-    content_size: int
-    tar_size: int
-    entry_count: int
-    headers: Digest
-    """Of the file `headers`: a bit of gzip's own framing can flip without any other trace."""
-    form: Form = "tree"
-    format: int = 1
 
 
 class _Compressed(msgspec.Struct):
@@ -61,22 +46,38 @@ class _Compressed(msgspec.Struct):
     blobs: tuple[Descriptor, ...]
 
 
-class TreeLayers:
-    """Implements `LayerStore` (store/contract.py) on plain directories."""
+class DirLayers:
+    """Implements `LayerStore` (store/contract.py) on the directories of one root.
 
-    def __init__(self, root: Path, *, whiteouts: Whiteouts | None = None) -> None:
+    `form` is how new layers are kept; None chooses the image form where it works.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        form: Form | None = None,
+        whiteouts: Whiteouts | None = None,
+        run_directory: Path = RUN,
+    ) -> None:
         self._directory = root / "layers"
-        self._objects_directory = root / "objects"
-        self._objects = Objects(self._objects_directory)
-        self._whiteouts = whiteouts or here(os.geteuid())
+        self._objects = Objects(root / "objects")
+        self._mounts = LayerMounts(root, directory=run_directory)
+        self._chosen = form
+        self._tree = TreeForm(self._objects, whiteouts or here(os.geteuid()))
+        self._image = ImageForm(self._directory, self._mounts)
+        self._forms: dict[Form, LayerForm] = {"tree": self._tree, "image": self._image}
 
     # reading
 
     def has(self, diff_id: Digest) -> bool:
-        return os.path.isdir(self._path(diff_id))
+        return os.path.isdir(self.directory(diff_id))
+
+    def directory(self, diff_id: Digest) -> Path:
+        return self._directory / diff_id.hex
 
     def info(self, diff_id: Digest) -> LayerInfo:
-        record = self._record(diff_id)
+        record = self._layer(diff_id).record
         return LayerInfo(
             record.diff_id,
             record.form,
@@ -86,114 +87,41 @@ class TreeLayers:
         )
 
     def listing(self, diff_id: Digest) -> Listing:
-        return self._stored(diff_id).listing
+        return self._layer(diff_id).stored.listing
 
     def hashed(self, diff_id: Digest) -> Listing:
-        # This form hashes every file while it writes it.
-        return self.listing(diff_id)
+        layer = self._layer(diff_id)
+        return self._form_of(layer).hashed(layer).listing
 
-    def lower(self, diff_id: Digest) -> Path:
-        if not self.has(diff_id):
-            raise LayerNotFound(diff_id)
-        return self._path(diff_id) / "fs"
+    @contextmanager
+    def lowers(self, chain: Sequence[Digest]) -> Iterator[tuple[Path, ...]]:
+        held: list[int] = []
+        try:
+            paths: list[Path] = []
+            for diff_id in chain:
+                layer = self._layer(diff_id)
+                lower = self._form_of(layer).lower(layer)
+                held += [lower.fd] if lower.fd >= 0 else []
+                paths.append(lower.path)
+            yield tuple(paths)
+        finally:
+            for fd in held:
+                os.close(fd)
 
     def tar(self, diff_id: Digest) -> Iterator[bytes]:
-        stored = self._stored(diff_id)
-        return _gathered(self._tar_pieces(diff_id, stored))
-
-    def _tar_pieces(self, diff_id: Digest, stored: StoredListing) -> Iterator[bytes]:
-        from lamina.layer.headers import HeadersReader
-
-        at = 0
-        with HeadersReader(self._path(diff_id) / "headers") as headers:
-            try:
-                for entry in stored.listing.entries:
-                    if entry.size:
-                        yield from headers.take(entry.offset - at)
-                        yield from self._content(diff_id, stored, entry)
-                        at = entry.offset + entry.size
-                yield from headers.take(stored.listing.tar_size - at)
-            except (EOFError, ValueError) as error:
-                raise LayerDamaged(diff_id, f"its headers cannot be read ({error})") from None
-
-    def _content(self, diff_id: Digest, stored: StoredListing, entry: Entry) -> Iterator[bytes]:
-        fd = self._open(diff_id, stored.extras, entry)
-        left = entry.size
-        try:
-            while left:
-                piece = os.read(fd, min(left, _PIECE))
-                if not piece:
-                    raise LayerDamaged(diff_id, f"{entry.path!r} is shorter than it was")
-                left -= len(piece)
-                yield piece
-            if entry.offset not in stored.extras and os.read(fd, 1):
-                raise LayerDamaged(diff_id, f"{entry.path!r} is longer than it was")
-        finally:
-            os.close(fd)
+        layer = self._layer(diff_id)
+        return self._form_of(layer).tar(layer)
 
     def open_file(self, diff_id: Digest, entry: Entry) -> BinaryIO:
-        from lamina.store.trees import Part
+        layer = self._layer(diff_id)
+        form = self._form_of(layer)
+        return form.open(layer, entry) if entry.size else io.BytesIO()
 
-        if not entry.size:
-            self.info(diff_id)
-            return io.BytesIO()
-        extras: Mapping[int, int] = {}
-        if (self._path(diff_id) / "extra").exists():
-            extras = self._stored(diff_id).extras
-        elif not self.has(diff_id):
-            raise LayerNotFound(diff_id)
-        fd = self._open(diff_id, extras, entry)
-        if entry.offset in extras:
-            return io.BufferedReader(Part(fd, entry.size))
-        return os.fdopen(fd, "rb")
+    def _layer(self, diff_id: Digest) -> StoredLayer:
+        return StoredLayer(diff_id, self.directory(diff_id))
 
-    def _open(self, diff_id: Digest, extras: Mapping[int, int], entry: Entry) -> int:
-        base = os.fsencode(self._path(diff_id))
-        try:
-            if entry.offset in extras:
-                fd = os.open(base + b"/extra", os.O_RDONLY | os.O_CLOEXEC)
-                os.lseek(fd, extras[entry.offset], os.SEEK_SET)
-                return fd
-            path = base + b"/fs/" + os_path(entry.path)
-            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise LayerDamaged(
-                diff_id, f"{entry.path!r} cannot be read ({error.strerror})"
-            ) from None
-
-    def _path(self, diff_id: Digest) -> Path:
-        return self._directory / diff_id.hex
-
-    def _record(self, diff_id: Digest) -> _Record:
-        raw = self._read(diff_id, "layer.json")
-        try:
-            record = decode(raw, _Record, what=f"the record of layer {diff_id.short}")
-        except EngineError as error:
-            raise LayerDamaged(diff_id, str(error)) from None
-        if record.diff_id != diff_id:
-            raise LayerDamaged(diff_id, f"its record is that of {record.diff_id}")
-        return record
-
-    def _stored(self, diff_id: Digest) -> StoredListing:
-        from lamina.layer import listing as listing_file
-
-        raw = self._read(diff_id, "listing")
-        try:
-            stored = listing_file.decode(raw)
-        except listing_file.BadListing as error:
-            raise LayerDamaged(diff_id, str(error)) from None
-        if stored.listing.diff_id != diff_id:
-            raise LayerDamaged(diff_id, f"its listing is that of {stored.listing.diff_id}")
-        return stored
-
-    def _read(self, diff_id: Digest, name: str) -> bytes:
-        path = self._path(diff_id) / name
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            if not self.has(diff_id):
-                raise LayerNotFound(diff_id) from None
-            raise LayerDamaged(diff_id, f"its {name} is missing") from None
+    def _form_of(self, layer: StoredLayer) -> LayerForm:
+        return self._forms[layer.form]
 
     def __iter__(self) -> Iterator[Digest]:
         for name in os.listdir(self._directory):
@@ -202,83 +130,94 @@ class TreeLayers:
 
     # writing
 
-    def ingest(self, chunks: Iterable[bytes], *, expected: Digest | None) -> LayerInfo:
-        from lamina.layer.apply import apply_tar
-        from lamina.layer.hashing import BackgroundHash
-        from lamina.layer.headers import HeadersWriter
-        from lamina.layer.tar import TarReader
-        from lamina.store.earlysync import EarlySync
+    @property
+    def no_image_form(self) -> str:
+        return self._image.unusable
 
+    @property
+    def form(self) -> Form:
+        if self._chosen == "image" and self._image.unusable:
+            raise NoImageForm(self._image.unusable)
+        return self._chosen or ("tree" if self._image.unusable else "image")
+
+    def mounted(self) -> Sequence[Digest]:
+        return self._mounts.mounted()
+
+    def ingest(self, chunks: Iterable[bytes], *, expected: Digest | None) -> LayerInfo:
+        form = self._forms[self.form]
         with self._new_layer() as place:
-            (place / "fs").mkdir(mode=0o755)
-            with (
-                BackgroundHash() as hasher,
-                HeadersWriter(place / "headers") as headers,
-                EarlySync(place) as early,
-            ):
-                reader = TarReader(_fed(chunks, hasher, early), keep=headers.write)
-                applied = apply_tar(
-                    reader,
-                    place / "fs",
-                    place / "extra",
-                    whiteouts=self._whiteouts,
-                    shared=self._objects.remembered(),
-                )
-            diff_id = Digest.from_raw(hasher.digest())
+            written = form.write(place, chunks)
+            diff_id = written.stored.listing.diff_id
             if expected is not None and diff_id != expected:
                 raise DiffIdMismatch(expected, diff_id)
-            return self._commit(place, diff_id, applied, reader.position)
+            return self._commit(form, place, written)
 
     def adopt(self, upper: Path) -> LayerInfo:
-        from lamina.layer.hashing import BackgroundHash
-        from lamina.layer.headers import HeadersWriter
-        from lamina.store.trees import adopt_tree
-
         with self._new_layer() as place:
-            with BackgroundHash() as hasher, HeadersWriter(place / "headers") as headers:
-                applied, size = adopt_tree(
-                    upper, hasher.feed, headers.write, self._objects, self._whiteouts
-                )
-            diff_id = Digest.from_raw(hasher.digest())
-            os.rename(upper, place / "fs")
-            return self._commit(place, diff_id, applied, size)
+            return self._commit(self._tree, place, self._tree.adopt(place, upper))
 
     def snapshot(self, upper: Path) -> LayerInfo:
-        from lamina.store.trees import tar_of_tree
+        return self.ingest(self._tree.read(upper), expected=None)
 
-        return self.ingest(tar_of_tree(upper, self._whiteouts), expected=None)
+    def convert(
+        self, diff_id: Digest, form: Form, *, alone: Callable[[], AbstractContextManager[object]]
+    ) -> LayerInfo:
+        from lamina.layer.listing import StoredListing
 
-    def _commit(self, place: Path, diff_id: Digest, applied: Applied, size: int) -> LayerInfo:
-        from lamina.layer import listing as listing_file
+        layer = self._layer(diff_id)
+        if layer.record.form == form:
+            return self.info(diff_id)
+        if form == "image" and self._image.unusable:
+            raise NoImageForm(self._image.unusable)
+        old, new = self._form_of(layer), self._forms[form]
+        with self._new_layer() as place:
+            written = new.write(place, old.tar(layer))
+            if written.stored.listing.diff_id != diff_id:
+                raise LayerDamaged(diff_id, "its tar is not what it was")
+            if form == "image":  # the digests of files are known already
+                written = replace(written, stored=StoredListing(layer.stored.listing, {}))
+            self._finish(new, place, written, compressed=self.compressed(diff_id))
+            with _locked(layer.place):
+                with alone():
+                    old.removing(layer)
+                    exchange(str(place), str(layer.place))
+                sync_directory(self._directory)
+                new.named(layer.place, written)
+                # What was the layer lies where the new one was made.
+                delete_tree(place)
+                old.removed(layer)
+        return self.info(diff_id)
 
-        listing = Listing(diff_id, applied.entries, size)
-        stored = listing_file.StoredListing(listing, applied.extras)
-        (place / "listing").write_bytes(listing_file.encode(stored))
-        headers = Digest.of((place / "headers").read_bytes())
-        record = _Record(diff_id, listing.content_size, size, len(applied.entries), headers)
-        (place / "layer.json").write_bytes(seal_struct(record))
-        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def _commit(self, form: LayerForm, place: Path, written: Written) -> LayerInfo:
+        diff_id = written.stored.listing.diff_id
+        self._finish(form, place, written)
+        target = self.directory(diff_id)
         try:
-            # One sync of the file system for all files: an fsync each would take seconds.
-            syncfs(directory)
-            try:
-                os.rename(place, self._path(diff_id))
-            except OSError:
-                if not self.has(diff_id):
-                    raise
-                # Somebody else stored the same layer meanwhile; theirs is as good.
-            else:
-                os.fsync(directory)
-                # Last, so that objects/ has files of whole layers only.
-                self._offer(diff_id, applied)
-        finally:
-            os.close(directory)
-        return LayerInfo(diff_id, "tree", record.content_size, size, record.entry_count)
+            os.rename(place, target)
+        except OSError:
+            if not self.has(diff_id):
+                raise
+            # Somebody else stored the same layer meanwhile; theirs is as good.
+        else:
+            sync_directory(self._directory)
+            form.named(target, written)
+        return self.info(diff_id)
 
-    def _offer(self, diff_id: Digest, applied: Applied) -> None:
-        base = os.fsencode(self._path(diff_id)) + b"/fs/"
-        for path, key in applied.offers.items():
-            self._objects.offer(key, base + os_path(path))
+    def _finish(
+        self,
+        form: LayerForm,
+        place: Path,
+        written: Written,
+        compressed: tuple[Descriptor, ...] = (),
+    ) -> None:
+        """What every form has beside its own files; then all of it goes to disk."""
+        from lamina.layer.listing import encode
+
+        (place / LISTING).write_bytes(encode(written.stored))
+        (place / RECORD).write_bytes(seal_struct(written.record(form.name)))
+        if compressed:
+            (place / COMPRESSED).write_bytes(seal_struct(_Compressed(compressed)))
+        form.sync(place)
 
     @contextmanager
     def _new_layer(self) -> Iterator[Path]:
@@ -310,115 +249,88 @@ class TreeLayers:
             return ()
 
     def _known_blobs(self, diff_id: Digest) -> tuple[Descriptor, ...]:
-        raw = (self._path(diff_id) / "compressed.json").read_bytes()
+        raw = (self.directory(diff_id) / COMPRESSED).read_bytes()
         check(raw)
-        return decode(raw, _Compressed, what="compressed.json").blobs
+        return decode(raw, _Compressed, what=COMPRESSED).blobs
 
     def remember_compressed(self, diff_id: Digest, descriptor: Descriptor) -> None:
         known = self.compressed(diff_id)
         if descriptor in known:
             return
-        place = self._path(diff_id)
+        place = self.directory(diff_id)
         if not place.is_dir():
             raise LayerNotFound(diff_id)
         with writing(place):
             # Not synced: whoever loses it compresses once more.
             sealed = seal_struct(_Compressed((*known, descriptor)))
-            replace_file(place / "compressed.json", sealed, durable=False)
+            replace_file(place / COMPRESSED, sealed, durable=False)
 
     # checking, measuring, removing
 
     def verify(self, diff_id: Digest) -> list[str]:
-        from lamina.layer.hashing import BackgroundHash
-        from lamina.store.treecheck import check_tree
-
-        problems: list[str] = []
+        layer = self._layer(diff_id)
         try:
-            record = self._record(diff_id)
-            stored = self._stored(diff_id)
+            record, stored = layer.record, layer.stored
         except EngineError as error:
             return [str(error)]
         listing = stored.listing
+        problems: list[str] = []
         if (record.content_size, record.tar_size, record.entry_count) != (
             listing.content_size,
             listing.tar_size,
             len(listing.entries),
         ):
-            problems.append(f"layer {diff_id.short} is damaged: its record contradicts its listing")
-        problems += self._broken_seals(diff_id, record)
-        if not self._extra_is_whole(diff_id, stored):
-            problems.append(f"layer {diff_id.short} is damaged: its extra has another length")
-        problems += [
-            f"layer {diff_id.short} is damaged: {problem}"
-            for problem in check_tree(self._path(diff_id) / "fs", listing.entries, self._whiteouts)
-        ]
+            problems.append("its record contradicts its listing")
+        problems += _broken_seals(layer)
+        problems += self._form_of(layer).problems(layer)
+        found = [f"layer {diff_id.short} is damaged: {problem}" for problem in problems]
+        return found or self._wrong_tar(layer)
+
+    def _wrong_tar(self, layer: StoredLayer) -> list[str]:
+        """What only the digest of the whole tar tells."""
+        from lamina.layer.hashing import BackgroundHash
+
         try:
             with BackgroundHash() as hasher:
-                for piece in self.tar(diff_id):
+                for piece in self._form_of(layer).tar(layer):
                     hasher.feed(piece)
-            if Digest.from_raw(hasher.digest()) != diff_id and not problems:
-                problems.append(f"layer {diff_id.short} is damaged: its headers or extra differ")
         except EngineError as error:
-            if not problems:
-                problems.append(str(error))
-        return problems
-
-    def _extra_is_whole(self, diff_id: Digest, stored: StoredListing) -> bool:
-        """Whether the superseded contents are as long as they were; their bytes the tar tells."""
-        extra = self._path(diff_id) / "extra"
-        sizes = [each.size for each in stored.listing.entries if each.offset in stored.extras]
-        return sum(sizes) == (extra.stat().st_size if extra.exists() else 0)
-
-    def _broken_seals(self, diff_id: Digest, record: _Record) -> list[str]:
-        """What is wrong with the small files beside the tree, where nothing else would tell."""
-        problems = []
-        for name in ("layer.json", "compressed.json"):
-            try:
-                check((self._path(diff_id) / name).read_bytes())
-            except FileNotFoundError:
-                continue
-            except EngineError as error:
-                problems.append(f"layer {diff_id.short} is damaged: {name}: {error}")
-        try:
-            whole = Digest.of(self._read(diff_id, "headers")) == record.headers
-        except LayerDamaged:
-            whole = True  # missing: reading the tar tells
-        if not whole:
-            problems.append(f"layer {diff_id.short} is damaged: its headers are not what they were")
-        return problems
+            return [str(error)]
+        if Digest.from_raw(hasher.digest()) == layer.diff_id:
+            return []
+        return [f"layer {layer.diff_id.short} is damaged: its tar is not what it was"]
 
     def disk_usage(self, diff_id: Digest) -> int:
-        from lamina.store.trees import tree_usage
-
-        return tree_usage(self._path(diff_id), self._stored(diff_id).listing, self._objects)
+        layer = self._layer(diff_id)
+        return self._form_of(layer).usage(layer)
 
     def remove(self, diff_id: Digest) -> int:
+        layer = self._layer(diff_id)
         if not self.has(diff_id):
             return 0
         try:
-            entries: Sequence[Entry] | None = self.listing(diff_id).entries
-        except LayerDamaged:
-            entries = None
+            forms = [self._form_of(layer)]
+        except EngineError:
+            forms = list(self._forms.values())  # nobody knows which it was
         with writing(self._directory):
             # Locked, so that no sweep deletes it at the same time.
             trash, lock = self._locked_directory(_TRASH)
             try:
-                os.rename(self._path(diff_id), trash / "layer")
+                for form in forms:
+                    form.removing(layer)
+                os.rename(layer.place, trash / "layer")
                 freed = delete_tree(trash / "layer")
-                freed += sum(self._objects.release(entry) for entry in entries or ())
-            except FileNotFoundError:
+                freed += sum(form.removed(layer) for form in forms)
+            except (FileNotFoundError, LayerNotFound):
                 freed = 0  # somebody else removed it meanwhile
             finally:
                 os.close(lock)
             # Last: after a crash in between, this is what makes `sweep` look at the objects.
             trash.rmdir()
-            return freed if entries is not None else freed + self._objects.sweep()
+            return freed
 
     def sweep(self) -> int:
-        """Delete what dead writers left; a living writer's directory stays.
-
-        Returns the bytes of disk freed.
-        """
+        self._mounts.sweep()
         places = [
             self._directory / name
             for name in os.listdir(self._directory)
@@ -431,34 +343,30 @@ class TreeLayers:
     def _sweep_one(self, place: Path) -> int | None:
         """Bytes freed; None when its writer lives, or nothing is there any more."""
         try:
-            lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            with _locked(place, wait=False):
+                return delete_tree(place)
+        except (FileNotFoundError, BlockingIOError):
             return None
+
+
+@contextmanager
+def _locked(place: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the flock that says: a living process is at work on this directory."""
+    lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(lock)
+
+
+def _broken_seals(layer: StoredLayer) -> list[str]:
+    problems = []
+    for name in (RECORD, COMPRESSED):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return delete_tree(place)
-        except BlockingIOError:
-            return None
-        finally:
-            os.close(lock)
-
-
-def _fed(chunks: Iterable[bytes], hasher: BackgroundHash, early: EarlySync) -> Iterator[bytes]:
-    for chunk in chunks:
-        hasher.feed(chunk)
-        yield chunk
-        early.wrote(len(chunk))
-
-
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes in fewer pieces: a small file is not worth a step of its own."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        if size + len(piece) > 2 * _PIECE:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-        waiting.append(piece)
-        size += len(piece)
-    if waiting:
-        yield b"".join(waiting)
+            check((layer.place / name).read_bytes())
+        except FileNotFoundError:
+            continue
+        except EngineError as error:
+            problems.append(f"{name}: {error}")
+    return problems

@@ -11,6 +11,7 @@ from pathlib import Path
 from lamina.errors import Invalid
 from lamina.oci.digest import Digest
 from lamina.store.atomic import held_file, locked
+from lamina.store.contract import Lease
 from lamina.store.errors import writing
 
 
@@ -30,15 +31,17 @@ class DirLeases:
         with writing(self._directory):
             path, fd = held_file(self._directory)
         try:
-            yield _Lease(fd, self._lock)
+            yield _Lease(path, fd, self._lock)
         finally:
             path.unlink(missing_ok=True)
             os.close(fd)
 
-    def protected(self) -> set[Digest]:
+    def protected(self, *, beside: Lease | None = None) -> set[Digest]:
+        own = beside.path.name if isinstance(beside, _Lease) else ""
         kept: set[Digest] = set()
         for name in os.listdir(self._directory):
-            kept |= self._living(self._directory / name)
+            if name != own:
+                kept |= self._living(self._directory / name)
         return kept
 
     def collecting(self) -> AbstractContextManager[None]:
@@ -64,7 +67,8 @@ class DirLeases:
 class _Lease:
     """Implements `Lease`."""
 
-    def __init__(self, fd: int, lock: Path) -> None:
+    def __init__(self, path: Path, fd: int, lock: Path) -> None:
+        self.path = path
         self._fd = fd
         self._lock = lock
 

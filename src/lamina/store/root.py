@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from lamina.errors import Conflict
+from lamina.layer.contract import Form
 from lamina.oci.platform import Platform
 from lamina.store.atomic import locked, replace_file
 from lamina.store.blobs import DirBlobs
@@ -13,12 +14,12 @@ from lamina.store.containers import DirContainers
 from lamina.store.contract import Store
 from lamina.store.errors import NewerFormat, writing
 from lamina.store.images import Images
-from lamina.store.layers import TreeLayers
+from lamina.store.layers import DirLayers
 from lamina.store.leases import DirLeases
 from lamina.store.refs import IndexRefs, empty_index
 from lamina.store.steps import DirSteps
 
-FORMAT = 1
+FORMAT = 2
 """The version of docs/on-disk.md that this code reads and writes."""
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _DIRECTORIES = ("blobs", "blobs/sha256", "layers", "objects", "steps", "containers", "leases")
@@ -35,10 +36,11 @@ class NotAStore(Conflict):
         )
 
 
-def open_store(root: Path) -> Store:
+def open_store(root: Path, *, layer_form: Form | None = None) -> Store:
     """Open the store at `root`, making it (mode 0700) if it is not there.
 
-    Costs one read when it is there.  Raises NewerFormat, NotAStore,
+    `layer_form` is how new layers are kept; None: as images where that works, else as
+    trees.  Costs one read when the store is there.  Raises NewerFormat, NotAStore,
     NotPermitted, NoSpace.
     """
     try:
@@ -52,7 +54,7 @@ def open_store(root: Path) -> Store:
         _check_format(root, found)
     blobs = DirBlobs(root / "blobs" / "sha256")
     refs = IndexRefs(root)
-    layers = TreeLayers(root)
+    layers = DirLayers(root, form=layer_form)
     leases = DirLeases(root)
     host = Platform.of_machine(os.uname().machine)
     return Store(
@@ -71,6 +73,10 @@ def _check_format(root: Path, found: str) -> None:
     text = found.strip()
     if not text.isdecimal() or int(text) > FORMAT:
         raise NewerFormat(root, text[:20] or "nothing", FORMAT)
+    if int(text) < FORMAT:
+        # All that format 1 has, format 2 has as well; who knows only 1 must not look any more.
+        with writing(root):
+            replace_file(root / "format", b"%d\n" % FORMAT)
 
 
 def _make(root: Path) -> None:

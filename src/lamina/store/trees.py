@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,9 +18,6 @@ from lamina.layer.tar import BLOCK
 from lamina.layer.tarwriter import encode_header, write_tar
 from lamina.layer.whiteout import Whiteouts
 from lamina.store.objects import Objects
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _PIECE = 1 << 20
 _ZEROS = bytes(2 * BLOCK)
@@ -140,25 +135,3 @@ def tree_usage(place: Path, listing: Listing, objects: Objects) -> int:
 def _shared_inodes(entries: Sequence[Entry], objects: Objects) -> set[int]:
     found = (objects.inode(entry) for entry in entries if entry.kind is Kind.FILE)
     return {status.st_ino for status in found if status is not None}
-
-
-class Part(io.RawIOBase):
-    """The next `size` bytes of an open file, whose descriptor it owns."""
-
-    def __init__(self, fd: int, size: int) -> None:
-        self._fd = fd
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)[: self._left]
-        read = os.readv(self._fd, [view]) if view else 0
-        self._left -= read
-        return read
-
-    def close(self) -> None:
-        if not self.closed:
-            os.close(self._fd)
-        super().close()

@@ -21,6 +21,7 @@ from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Union
 from lamina.oci.digest import Digest
+from lamina.store.layers import DirLayers
 
 NOW = 5_000_000_000
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to others")
@@ -72,7 +73,7 @@ def copied(
     """What the layer has after a COPY over BELOW, by path."""
     upper_directory = context.parent / "upper"
     upper_directory.mkdir()
-    below = LayersTree(Union.of([Listing(Digest.of(b""), BELOW, 0)]), [context])
+    below = LayersTree(Union.of([Listing(Digest.of(b""), BELOW, 0)]), DirLayers(context.parent), ())
     upper = Upper(upper_directory, below, now=NOW)
     tree = Context(context, Ignore())
     op = CopyOp(sources, dest, documents, mode=mode, unpack=unpack)

@@ -201,7 +201,7 @@ def test_info(full: Store, lamina: Lamina) -> None:
     assert (fields["Images"], fields["Containers"], fields["Stopped"]) == ("2", "1", "1")
     assert fields["Kernel"].startswith("Linux ")
     _, out, _ = lamina("info", "--format", "json")
-    assert json.loads(out)["Format"] == 1
+    assert json.loads(out)["Format"] == 2
     _, out, _ = lamina("info", "--format", "{{.CgroupVersion}} {{.Images}}")
     assert out.split()[1] == "2"
 

@@ -372,11 +372,9 @@ class TestSaveAndLoad:
     def test_a_damaged_layer_is_not_saved(
         self, lamina: Run, rootfs: str, tmp_path: Path, root: Path
     ) -> None:
-        lamina("import", rootfs, "mine:1")
-        store = open_store(root)
-        (Path(store.layers.lower(Digest.of(TARS[0]))) / "etc/os-release").write_bytes(
-            b"NAME=Tess\n"
-        )
+        lamina("import", "--layer-form", "tree", rootfs, "mine:1")
+        place = open_store(root).layers.directory(Digest.of(TARS[0]))
+        (place / "fs/etc/os-release").write_bytes(b"NAME=Tess\n")
         out = tmp_path / "out"
         out.mkdir()
         status, _, err = lamina("save", "-o", str(out / "x.tar"), "mine:1")

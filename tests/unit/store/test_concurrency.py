@@ -64,11 +64,11 @@ def run(store: Store, name: str, rng: random.Random) -> None:
     image = store.images.find(name)
     with store.leases.hold() as lease:
         lease.protect(image.config.digest, *image.layers)
-        for each in image.layers:
-            store.layers.lower(each)
-        store.containers.create(
-            make_record(f"box{rng.randrange(4)}", image, number=rng.getrandbits(200))
-        )
+        with store.layers.lowers(image.layers) as lowers:
+            assert all(os.listdir(lower) for lower in lowers)
+            store.containers.create(
+                make_record(f"box{rng.randrange(4)}", image, number=rng.getrandbits(200))
+            )
 
 
 def work(root: Path, seed: int) -> None:

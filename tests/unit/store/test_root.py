@@ -21,7 +21,7 @@ def test_a_new_store_is_private_and_an_oci_layout(tmp_path: Path) -> None:
     assert json.loads((store.root / "oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
     assert json.loads((store.root / "index.json").read_bytes())["manifests"] == []
     assert (store.root / "blobs" / "sha256").is_dir()
-    assert (store.root / "format").read_text() == "1\n"
+    assert (store.root / "format").read_text() == "2\n"
 
 
 def test_an_empty_directory_becomes_a_store(tmp_path: Path) -> None:
@@ -47,13 +47,20 @@ def test_opening_reads_one_file(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 
 
-@pytest.mark.parametrize("text", ["2\n", "99", "one", "", "-1"])
+@pytest.mark.parametrize("text", ["3\n", "99", "one", "", "-1"])
 def test_a_newer_format_is_refused(tmp_path: Path, text: str) -> None:
     open_store(tmp_path)
     (tmp_path / "format").write_text(text)
     with pytest.raises(NewerFormat) as caught:
         open_store(tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_an_older_format_is_taken_over(tmp_path: Path) -> None:
+    make_image(open_store(tmp_path, layer_form="tree"), "a", {"file": b"1"})
+    (tmp_path / "format").write_text("1\n")
+    assert open_store(tmp_path).images.find("a").row.size == 1
+    assert (tmp_path / "format").read_text() == "2\n"
 
 
 def test_a_directory_of_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""TreeLayers: the contract, and what is particular to layers kept as directories."""
+"""Layers in tree form: the contract, and what is particular to directories."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ from lamina.layer.whiteout import here
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.store import layers as layers_module
+from lamina.store import tree_form
 from lamina.store.contract import LayerStore
 from lamina.store.errors import LayerDamaged
-from lamina.store.layers import TreeLayers
+from lamina.store.layers import DirLayers
 from lamina.store.trash import delete_tree
 from tests.contract.layer_store import BIG, MARKED, PLAIN, LayerStoreContract
 from tests.fakes.archives import Member, archive, cut, file, folder, hardlink, symlink
 
 
-def new_layers(root: Path) -> TreeLayers:
+def new_layers(root: Path) -> DirLayers:
     for name in ("layers", "objects"):
         (root / name).mkdir(parents=True)
-    return TreeLayers(root)
+    return DirLayers(root, form="tree")
 
 
 @pytest.fixture(autouse=True)
 def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody pulls the plug here, and the disk is everybody's."""
-    monkeypatch.setattr(layers_module, "syncfs", lambda _: None)
+    monkeypatch.setattr(tree_form, "syncfs", lambda _: None)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def layers(root: Path) -> TreeLayers:
+def layers(root: Path) -> DirLayers:
     return new_layers(root)
 
 
@@ -47,13 +48,13 @@ def tree(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
 
 
-class TestTreeLayers(LayerStoreContract):
+class TestTreeForm(LayerStoreContract):
     @pytest.fixture
     def second(self, tmp_path: Path) -> LayerStore:
         return new_layers(tmp_path / "second")
 
     @pytest.fixture
-    def new_upper(self, root: Path, layers: TreeLayers) -> Callable[[], Path]:
+    def new_upper(self, root: Path, layers: DirLayers) -> Callable[[], Path]:
         made = iter(range(100))
 
         def new() -> Path:
@@ -64,28 +65,38 @@ class TestTreeLayers(LayerStoreContract):
         return new
 
     @pytest.fixture
-    def residue(self, root: Path, layers: TreeLayers) -> Callable[[], list[str]]:
+    def residue(self, root: Path, layers: DirLayers) -> Callable[[], list[str]]:
         return lambda: tree(root)
 
 
 # sharing
 
 
-def inode(layers: TreeLayers, diff_id: Digest, path: str) -> int:
-    return (layers.lower(diff_id) / path).stat().st_ino
+def inode(layers: DirLayers, diff_id: Digest, path: str) -> int:
+    return (fs(layers, diff_id) / path).stat().st_ino
 
 
-def ingest(layers: TreeLayers, tar: bytes) -> Digest:
+def fs(layers: DirLayers, diff_id: Digest) -> Path:
+    return layers.directory(diff_id) / "fs"
+
+
+def ingest(layers: DirLayers, tar: bytes) -> Digest:
     return layers.ingest(cut(tar, 1 << 16), expected=None).diff_id
 
 
-def test_one_file_in_two_layers_is_one_inode(layers: TreeLayers) -> None:
+def test_one_file_in_two_layers_is_one_inode(layers: DirLayers) -> None:
     same = [file("usr/small", b"small", xattr="x"), file("usr/large", BIG, mode=0o755)]
     first = ingest(layers, archive(*same, file("usr/a", b"a")))
     other = ingest(layers, archive(*same, file("usr/b", b"b")))
     for path in ("usr/small", "usr/large"):
         assert inode(layers, first, path) == inode(layers, other, path)
     assert layers.verify(first) == layers.verify(other) == []
+
+
+def test_what_two_layers_share_is_freed_with_the_last(layers: DirLayers) -> None:
+    first = ingest(layers, archive(file("usr/same", BIG), file("usr/one", b"1" * 9000)))
+    other = ingest(layers, archive(file("usr/same", BIG), file("usr/two", b"2" * 9000)))
+    assert layers.remove(first) < len(BIG) < layers.remove(other)
 
 
 @pytest.mark.parametrize(
@@ -99,36 +110,34 @@ def test_one_file_in_two_layers_is_one_inode(layers: TreeLayers) -> None:
         file("opt/f", b"data"),
     ],
 )
-def test_a_file_that_differs_in_anything_is_another_inode(
-    layers: TreeLayers, other: Member
-) -> None:
+def test_a_file_that_differs_in_anything_is_another_inode(layers: DirLayers, other: Member) -> None:
     first = ingest(layers, archive(file("usr/f", b"data")))
     second = ingest(layers, archive(other))
     assert inode(layers, first, "usr/f") != inode(layers, second, other.name)
 
 
 @pytest.mark.parametrize("path", ["etc/crontab", "var/spool/cron/root", "usr/empty"])
-def test_what_is_never_shared(layers: TreeLayers, root: Path, path: str) -> None:
+def test_what_is_never_shared(layers: DirLayers, root: Path, path: str) -> None:
     content = b"" if path == "usr/empty" else b"data"
     first = ingest(layers, archive(file(path, content)))
     second = ingest(layers, archive(file(path, content), file("other")))
     assert inode(layers, first, path) != inode(layers, second, path)
-    assert (layers.lower(first) / path).stat().st_nlink == 1
+    assert (fs(layers, first) / path).stat().st_nlink == 1
     assert os.listdir(root / "objects") == []
 
 
-def test_an_inode_with_two_names_in_a_layer_is_in_no_other(layers: TreeLayers) -> None:
+def test_an_inode_with_two_names_in_a_layer_is_in_no_other(layers: DirLayers) -> None:
     plain = ingest(layers, archive(file("usr/f", b"data")))
     linked = ingest(layers, archive(file("usr/f", b"data"), hardlink("usr/g", "usr/f")))
     again = ingest(layers, archive(file("usr/f", b"data"), file("usr/h")))
     assert inode(layers, linked, "usr/f") == inode(layers, linked, "usr/g")
     assert inode(layers, plain, "usr/f") == inode(layers, again, "usr/f")
     assert inode(layers, plain, "usr/f") != inode(layers, linked, "usr/f")
-    assert (layers.lower(linked) / "usr/f").stat().st_nlink == 2
+    assert (fs(layers, linked) / "usr/f").stat().st_nlink == 2
     assert layers.verify(linked) == []
 
 
-def test_an_adopted_file_is_shared_both_ways(layers: TreeLayers, root: Path) -> None:
+def test_an_adopted_file_is_shared_both_ways(layers: DirLayers, root: Path) -> None:
     def adopt(name: str) -> Digest:
         upper = root / name
         (upper / "usr").mkdir(parents=True)
@@ -144,7 +153,7 @@ def test_an_adopted_file_is_shared_both_ways(layers: TreeLayers, root: Path) -> 
     assert layers.verify(first) == layers.verify(second) == []
 
 
-def test_a_known_file_that_lost_its_object_is_written(layers: TreeLayers, root: Path) -> None:
+def test_a_known_file_that_lost_its_object_is_written(layers: DirLayers, root: Path) -> None:
     first = ingest(layers, archive(file("usr/f", b"data")))
     for name in os.listdir(root / "objects"):
         (root / "objects" / name).unlink()
@@ -156,7 +165,7 @@ def test_a_known_file_that_lost_its_object_is_written(layers: TreeLayers, root: 
 
 
 @pytest.fixture
-def abandoned(layers: TreeLayers, root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def abandoned(layers: DirLayers, root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a process leaves that is killed while it writes a layer."""
     with monkeypatch.context() as killed:
         killed.setattr(layers_module, "delete_tree", lambda _: 0)
@@ -171,7 +180,7 @@ def abandoned(layers: TreeLayers, root: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_dead_writers_leftover_is_no_layer_and_is_swept(
-    layers: TreeLayers, root: Path, abandoned: list[str]
+    layers: DirLayers, root: Path, abandoned: list[str]
 ) -> None:
     assert any("usr/bin/tool" in name for name in abandoned)
     assert list(layers) == []
@@ -182,7 +191,7 @@ def test_a_dead_writers_leftover_is_no_layer_and_is_swept(
     assert layers.sweep() == 0
 
 
-def test_a_living_writers_directory_is_spared(layers: TreeLayers) -> None:
+def test_a_living_writers_directory_is_spared(layers: DirLayers) -> None:
     def stream() -> Iterator[bytes]:
         yield PLAIN[:3000]
         layers.sweep()
@@ -194,7 +203,7 @@ def test_a_living_writers_directory_is_spared(layers: TreeLayers) -> None:
 
 
 def test_a_layer_under_removal_is_not_swept_from_under_the_remover(
-    layers: TreeLayers, monkeypatch: pytest.MonkeyPatch
+    layers: DirLayers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diff_id = ingest(layers, PLAIN)
     swept: list[int] = []
@@ -211,7 +220,7 @@ def test_a_layer_under_removal_is_not_swept_from_under_the_remover(
 
 
 def test_an_interrupted_removal_is_finished_by_sweep(
-    layers: TreeLayers, root: Path, monkeypatch: pytest.MonkeyPatch
+    layers: DirLayers, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tree(root)
     diff_id = ingest(layers, PLAIN)
@@ -230,7 +239,7 @@ def test_an_interrupted_removal_is_finished_by_sweep(
 
 
 def test_writers_hold_their_lock_until_the_layer_has_its_name(
-    layers: TreeLayers, root: Path, monkeypatch: pytest.MonkeyPatch
+    layers: DirLayers, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renaming = os.rename
     held: list[bool] = []
@@ -256,7 +265,7 @@ def test_writers_hold_their_lock_until_the_layer_has_its_name(
 
 
 @pytest.fixture
-def stored(layers: TreeLayers) -> tuple[Path, Digest]:
+def stored(layers: DirLayers) -> tuple[Path, Digest]:
     """A layer with something of everything, and where it lies."""
     diff_id = ingest(
         layers,
@@ -276,7 +285,7 @@ def stored(layers: TreeLayers) -> tuple[Path, Digest]:
         ),
     )
     assert layers.verify(diff_id) == []
-    return layers.lower(diff_id), diff_id
+    return fs(layers, diff_id), diff_id
 
 
 def _utime(path: Path) -> None:
@@ -336,7 +345,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize("what", DAMAGE)
 def test_verify_names_what_is_damaged(
-    layers: TreeLayers, stored: tuple[Path, Digest], what: str
+    layers: DirLayers, stored: tuple[Path, Digest], what: str
 ) -> None:
     fs, diff_id = stored
     path, change = DAMAGE[what]
@@ -351,7 +360,7 @@ def test_verify_names_what_is_damaged(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
 def test_verify_names_a_file_with_another_owner(
-    layers: TreeLayers, stored: tuple[Path, Digest]
+    layers: DirLayers, stored: tuple[Path, Digest]
 ) -> None:
     fs, diff_id = stored
     os.chown(fs / "usr/f", 5, 6)
@@ -360,7 +369,7 @@ def test_verify_names_a_file_with_another_owner(
 
 @pytest.mark.parametrize("name", ["listing", "headers", "layer.json", "extra", "compressed.json"])
 def test_verify_sees_every_flipped_bit_of_its_own_files(
-    layers: TreeLayers, stored: tuple[Path, Digest], name: str
+    layers: DirLayers, stored: tuple[Path, Digest], name: str
 ) -> None:
     fs, diff_id = stored
     layers.remember_compressed(diff_id, Descriptor("application/gzip", Digest.of(b"x"), 7))
@@ -377,7 +386,7 @@ def test_verify_sees_every_flipped_bit_of_its_own_files(
 @pytest.mark.parametrize("name", ["listing", "headers", "layer.json", "extra", "compressed.json"])
 @pytest.mark.parametrize("change", ["cut", "longer", "empty"])
 def test_verify_sees_files_of_another_length(
-    layers: TreeLayers, stored: tuple[Path, Digest], name: str, change: str
+    layers: DirLayers, stored: tuple[Path, Digest], name: str, change: str
 ) -> None:
     fs, diff_id = stored
     layers.remember_compressed(diff_id, Descriptor("application/gzip", Digest.of(b"x"), 7))
@@ -389,7 +398,7 @@ def test_verify_sees_files_of_another_length(
 
 @pytest.mark.parametrize("name", ["listing", "headers", "layer.json", "extra", "fs"])
 def test_verify_sees_a_missing_file(
-    layers: TreeLayers, stored: tuple[Path, Digest], name: str
+    layers: DirLayers, stored: tuple[Path, Digest], name: str
 ) -> None:
     fs, diff_id = stored
     (fs.parent / name).rename(fs.parent.parent / ".tmp-elsewhere")
@@ -398,7 +407,7 @@ def test_verify_sees_a_missing_file(
     assert all(diff_id.short in problem for problem in problems)
 
 
-def test_a_damaged_layer_can_be_removed(layers: TreeLayers, stored: tuple[Path, Digest]) -> None:
+def test_a_damaged_layer_can_be_removed(layers: DirLayers, stored: tuple[Path, Digest]) -> None:
     fs, diff_id = stored
     (fs.parent / "listing").write_bytes(b"junk")
     assert layers.remove(diff_id) > 0
@@ -406,7 +415,7 @@ def test_a_damaged_layer_can_be_removed(layers: TreeLayers, stored: tuple[Path, 
 
 
 def test_reading_a_file_that_changed_its_length_names_it(
-    layers: TreeLayers, stored: tuple[Path, Digest]
+    layers: DirLayers, stored: tuple[Path, Digest]
 ) -> None:
     fs, diff_id = stored
     for content in (b"", b"content and more"):
