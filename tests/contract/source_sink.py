@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -147,7 +146,7 @@ class SourceSinkContract:
 
     def test_a_document_that_is_not_there_is_not_found(self, both: Both) -> None:
         manifest = put_image(both)
-        other = replace(manifest, raw=manifest.raw + b" ")
+        other = msgspec.structs.replace(manifest, raw=manifest.raw + b" ")
         with pytest.raises(NotFound):
             both.document(other.descriptor)
 
