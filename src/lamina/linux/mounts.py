@@ -20,8 +20,15 @@ _FLAGS = {
     "noexec": syscall.MOUNT_ATTR_NOEXEC,
 }
 _PAGE = 4096
-_OVERLAY_OPTIONS = (("index", "off"), ("metacopy", "off"), ("redirect_dir", "nofollow"))
-"""An upper directory must mean the same wherever it is read, whatever the kernel's defaults."""
+_OVERLAY_OPTIONS = (
+    # An upper directory must mean the same wherever it is read, whatever the kernel's defaults.
+    ("index", "off"),
+    ("metacopy", "off"),
+    ("redirect_dir", "nofollow"),
+    # On, it gives files of other file systems inode numbers over 2^63, which 32-bit programs
+    # cannot stat and JavaScript takes for one another.  Off, `du -x` stays in the upper.
+    ("xino", "off"),
+)
 
 
 class TooManyLayers(Unsupported):
