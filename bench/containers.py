@@ -38,10 +38,9 @@ def warm(bench: Bench) -> Sequence[Row]:
     bench.ready(engine, "bench/busybox:tar", material.busybox_tar())
     store = open_engine(Path(engine.prefix[-1])).store
     layers = store.images.find("bench/busybox:tar").layers
-    lowers = tuple(store.layers.lower(layer) for layer in layers)
     nothing = os.open(os.devnull, os.O_RDWR)
 
-    def trial() -> float:
+    def trial(lowers: tuple[Path, ...]) -> float:
         directory = bench.disk / f"warm-{next(_numbers)}"
         for part in ("upper", "work", "merged"):
             (directory / part).mkdir(parents=True)
@@ -60,6 +59,7 @@ def warm(bench: Bench) -> Sequence[Row]:
         return seconds
 
     (bench.disk / "warm-cache").mkdir()
-    figures, notes = interleaved({"lamina": trial}, max(bench.runs, 25))
+    with store.layers.lowers(layers) as lowers:
+        figures, notes = interleaved({"lamina": partial(trial, lowers)}, max(bench.runs, 25))
     os.close(nothing)
     return [Row("container start to exit, warm process", "ms", figures, 0.010, (), notes)]

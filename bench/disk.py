@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +11,8 @@ from pathlib import Path
 
 SIZE = 24 << 30
 """Bytes; the file is sparse."""
+LAYER_MOUNTS = Path("/run/lamina")
+"""Where our own layers are mounted: a directory a store, whose file `root` says which."""
 
 
 @contextmanager
@@ -26,9 +30,20 @@ def fresh_disk(directory: Path) -> Iterator[Path]:
         try:
             yield mounted
         finally:
+            unmount_layers(mounted)
             _unmount_below(mounted)
     finally:
         image.unlink()
+
+
+def unmount_layers(place: Path) -> None:
+    """Unmount the layers of all our stores that are `place` or lie in it, and of no other."""
+    for said in LAYER_MOUNTS.glob("*/root"):
+        root = Path(os.fsdecode(said.read_bytes()))
+        if root.is_relative_to(place.resolve()):
+            for mounted in filter(os.path.ismount, said.parent.iterdir()):
+                subprocess.run(["umount", "--lazy", str(mounted)], check=False)
+            shutil.rmtree(said.parent, ignore_errors=True)
 
 
 def _unmount_below(mounted: Path) -> None:

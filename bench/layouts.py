@@ -83,12 +83,22 @@ def _compressed(tar: Path) -> tuple[dict[str, object], str, Path]:
             output.write(squeeze.flush())
     descriptor = {
         "mediaType": LAYER,
-        "digest": f"sha256:{_sha256(target)}",
+        "digest": f"sha256:{sha256(target)}",
         "size": target.stat().st_size,
     }
-    return descriptor, f"sha256:{_sha256(tar)}", target
+    return descriptor, f"sha256:{sha256(tar)}", target
 
 
-def _sha256(path: Path) -> str:
+def blob(layout: Path) -> Path:
+    """The compressed layer of an image that has one."""
+    described = json.loads((layout / "index.json").read_text())["manifests"][0]
+    blobs = layout / "blobs" / "sha256"
+    manifest = json.loads((blobs / described["digest"][7:]).read_text())
+    (layer,) = manifest["layers"]
+    return blobs / str(layer["digest"])[7:]
+
+
+def sha256(path: Path) -> str:
+    """The hexadecimal sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -91,6 +91,14 @@ def settle() -> None:
     os.sync()
 
 
+def cold() -> None:
+    """Forget all that the kernel has cached of files: the next to read them waits for the disk."""
+    # Twice: what a loop device writes is dirty once more, in the file that it stands for.
+    os.sync()
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+
+
 Trial = Callable[[], float]
 """Sets up what it needs, measures one run, cleans up; returns the figure."""
 

@@ -10,9 +10,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
-from bench.measure import Engine, Failed
+from bench.measure import Engine, Failed, timed
 
 ENVIRONMENT = {
     "PATH": os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin",
@@ -94,6 +95,19 @@ def podman(disk: Path) -> Iterator[Engine | None]:
         "build": ("--network=host",),
     }
     yield Engine("podman", ("podman",), environment, flags)
+
+
+def umoci(layout: Path, disk: Path) -> dict[str, partial[float]]:
+    """The trial of umoci: it unpacks the image of a layout, which it need not fetch."""
+    return {"umoci": partial(_unpack, layout, disk / "umoci")} if shutil.which("umoci") else {}
+
+
+def _unpack(layout: Path, bundle: Path) -> float:
+    command = ["umoci", "unpack", "--image", f"{layout}:image", str(bundle)]
+    try:
+        return timed(command, ENVIRONMENT, "umoci unpack").seconds
+    finally:
+        shutil.rmtree(bundle, ignore_errors=True)
 
 
 @contextmanager

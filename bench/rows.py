@@ -8,9 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from bench.disk import unmount_layers
 from bench.measure import Engine, Failed
 
 Unit = Literal["s", "ms", "MB"]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a figure of ours could be at best, on this machine and this material."""
+
+    seconds: float
+    """0: nothing bounds it."""
+    what: str
+    """What takes that long, in one line."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,7 @@ class Row:
     """The engines (or figures) of which the smallest is what we are compared with."""
     notes: Sequence[str] = ()
     ours: str = "lamina"
+    floor: Floor | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -79,10 +91,14 @@ class Bench:
 
 def forget(engine: Engine, reference: str) -> None:
     """Take an image away with all that it left: ours by its whole store."""
-    if engine.name == "lamina":
-        shutil.rmtree(engine.prefix[-1], ignore_errors=True)
-    else:
+    if engine.name != "lamina":
         engine("rmi", "-f", reference)
+        return
+    store = Path(engine.prefix[-1])
+    if store.exists():
+        engine("rmi", "-f", reference)
+        unmount_layers(store)
+        shutil.rmtree(store)
 
 
 Measurement = Callable[[Bench], Sequence[Row]]

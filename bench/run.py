@@ -12,24 +12,30 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench import builds, containers, material, peers, stores, transfer
+from bench import builds, containers, layers, material, peers, startup, stores, transfer
 from bench.disk import fresh_disk
-from bench.rows import Bench, Measurement, Row, attempt
+from bench.rows import Bench, Floor, Measurement, Row, attempt
 
 MEASUREMENTS: dict[str, Measurement] = {
-    # The first three while no engine holds a layer that another row needs.
+    # The first five while no engine holds a layer that another row needs.
     "pull": transfer.pull,
+    "large": layers.large,
+    "modules": layers.modules,
     "disk": stores.disk,
     "import": transfer.import_,
     "push": transfer.push,
+    "save": transfer.save,
     "run": containers.run,
+    "first": layers.first,
+    "depth": layers.depth,
     "warm": containers.warm,
+    "imports": startup.imports,
     "build": builds.build,
     "images": stores.images,
     "memory": transfer.memory,
 }
 RESULTS = Path(__file__).with_name("results.md")
-COLUMNS = ("docker", "podman", "buildkit", "lamina")
+COLUMNS = ("docker", "podman", "umoci", "buildkit", "lamina")
 
 
 def main() -> int:
@@ -51,13 +57,13 @@ def main() -> int:
             rows += found
             failures += [failure] if failure else []
     failures += [note for row in rows for note in row.notes]
-    table = render(rows)
-    print(table)
+    tables = f"{render(rows)}\n\n{limits(rows)}"
+    print(tables)
     for failure in failures:
         print(f"not measured: {failure}", file=sys.stderr)
     print(f"{time.monotonic() - started:.0f} s in all", file=sys.stderr)
     if not options.only:
-        RESULTS.write_text(f"# What `make bench` printed\n\n{machine(options.runs)}\n\n{table}\n")
+        RESULTS.write_text(f"# What `make bench` printed\n\n{machine(options.runs)}\n\n{tables}\n")
     return 1 if failures or any(row.met is not True for row in rows) else 0
 
 
@@ -80,8 +86,27 @@ def prepared(runs: int) -> Iterator[Bench]:
 def render(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table, aligned for reading as it is."""
     heads = ["work", *COLUMNS, "goal", "ratio", "met"]
-    cells = [heads, *([*_cells(row)] for row in rows)]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(heads))]
+    return _table([heads, *([*_cells(row)] for row in rows)])
+
+
+def limits(rows: Sequence[Row]) -> str:
+    """A table of how near our figures are to what this machine allows; empty without any."""
+    bounded = [(row, row.floor) for row in rows if row.floor and row.ours in row.figures]
+    if not bounded:
+        return ""
+    table = _table([["work", "lamina", "limit", "×"], *(_near(*each) for each in bounded)])
+    said = [f"- {row.work}: {floor.what}." for row, floor in bounded]
+    return f"How near that is to the limit:\n\n{table}\n\n" + "\n".join(said)
+
+
+def _near(row: Row, floor: Floor) -> list[str]:
+    ours = row.figures[row.ours]
+    near = f"{ours / floor.seconds:.1f}" if floor.seconds else ""
+    return [row.work, figure(ours, row), figure(floor.seconds, row), near]
+
+
+def _table(cells: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
     lines = [_line(line, widths) for line in cells]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join([lines[0], f"| {' | '.join(rule)} |", *lines[1:]])
@@ -123,8 +148,9 @@ def machine(runs: int) -> str:
         f"{os.cpu_count()} processors ({platform.machine()}), {memory:.0f} GB of memory,"
         f" Linux {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()};"
         " a fresh loop-mounted ext4 with a journal.\n"
-        f"Medians of {runs}, the engines taken in turn. Debian is bookworm, minbase:"
-        f" a tar of {size:.0f} MB."
+        f"Medians of {runs}, the engines taken in turn (of {layers.FEW} where a layer is large).\n"
+        f"Debian is bookworm, minbase: a tar of {size:.0f} MB. umoci fetches nothing: it unpacks"
+        " from a local layout."
     )
 
 
