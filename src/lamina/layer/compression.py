@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from isal import igzip_lib, isal_zlib
+from isal import ISAL_VERSION, igzip_lib, isal_zlib
 
 from lamina.errors import Corrupt, Invalid
 from lamina.layer.pipeline import reading
@@ -33,10 +33,18 @@ _BLOCK = 1 << 20
 _WINDOW = 1 << 15
 _GZIP_LEVEL = 2
 _ZSTD_LEVEL = 3
+GZIP_PARAMETERS = f"gzip, isal {ISAL_VERSION}, level {_GZIP_LEVEL}, blocks of {_BLOCK}"
+"""What decides, beside the input, which bytes `compress_gzip` makes; the processor may, too:
+ISA-L has code of its own for some."""
+ZSTD_PARAMETERS = f"zstd, libzstd {zstd.zstd_version}, level {_ZSTD_LEVEL}"
+"""The same for `compress_zstd`."""
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
 """No name, no time, system unknown."""
 _LAST_BLOCK = b"\x03\x00"
 """An empty final deflate block: each block before it ends on a byte, but none says it is last."""
+
+
+_Bytes = bytes | memoryview
 
 
 class BadCompression(Corrupt):
@@ -247,7 +255,7 @@ def compress_gzip(chunks: Iterable[bytes], *, threads: int) -> Iterator[bytes]:
     with reading(chunks) as source:
         yield _GZIP_HEADER
         checksum = size = 0
-        before = b""
+        before: _Bytes = b""
         waiting: deque[Future[bytes]] = deque()
         with ThreadPoolExecutor(threads, thread_name_prefix="gzip") as pool:
             for block in _blocks(source):
@@ -263,7 +271,7 @@ def compress_gzip(chunks: Iterable[bytes], *, threads: int) -> Iterator[bytes]:
         yield checksum.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
 
-def _deflate(block: bytes, before: bytes) -> bytes:
+def _deflate(block: _Bytes, before: _Bytes) -> bytes:
     """`block` as raw deflate that ends on a byte, as it would be in a stream after `before`."""
     dictionary = (before,) if before else ()
     stream = isal_zlib.compressobj(
@@ -273,15 +281,18 @@ def _deflate(block: bytes, before: bytes) -> bytes:
     return packed
 
 
-def _blocks(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The stream cut anew, into pieces of exactly 1 MiB but for the last."""
-    gathered: list[bytes | memoryview] = []
+def _blocks(chunks: Iterator[bytes]) -> Iterator[_Bytes]:
+    """The stream cut anew, into pieces of exactly 1 MiB but for the last.
+
+    Nothing is copied where a piece comes as one block, or as several.
+    """
+    gathered: list[_Bytes] = []
     size = 0
     for chunk in chunks:
         view = memoryview(chunk)
         while size + len(view) >= _BLOCK:
             cut = _BLOCK - size
-            yield b"".join((*gathered, view[:cut]))
+            yield b"".join((*gathered, view[:cut])) if gathered else view[:cut]
             view = view[cut:]
             gathered.clear()
             size = 0
