@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,12 +12,26 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from lamina.errors import Unavailable
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.tarwriter import write_tar
+from lamina.layer.pipeline import Tally, reading, tallied
+from lamina.layer.tar import BLOCK
+from lamina.layer.tarwriter import encode_header, write_tar
 from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
 from lamina.store.errors import writing
-from lamina.transfer.layout import INDEX_FILE, LAYOUT_FILE, layout_document, merged_index
-from lamina.transfer.pieces import write_all
+from lamina.transfer.layout import (
+    INDEX_FILE,
+    LAYOUT_FILE,
+    blob_name,
+    layout_document,
+    merged_index,
+)
+from lamina.transfer.pieces import read_pieces, write_all
+
+
+class CutOff(Unavailable):
+    """An output that cannot be taken back has a part of a file in it."""
 
 
 class DirectoryFiles:
@@ -34,6 +49,13 @@ class DirectoryFiles:
         if not self.has(name):
             self._replace(name, chunks)
 
+    def write_blob(self, chunks: Iterable[bytes]) -> tuple[Digest, int]:
+        tally = Tally()
+        directory = self._directory / "blobs" / "sha256"
+        with self._written(directory, tallied(chunks, tally)) as temporary:
+            os.rename(temporary, directory / tally.digest.hex)
+        return tally.digest, tally.size
+
     def finish(self, entries: Sequence[Descriptor]) -> None:
         with self._locked():
             self._replace(LAYOUT_FILE, [layout_document()])
@@ -43,15 +65,22 @@ class DirectoryFiles:
 
     def _replace(self, name: str, chunks: Iterable[bytes]) -> None:
         path = self._directory / name
-        with writing(path):
-            fd, temporary = tempfile.mkstemp(prefix=".lamina-", dir=path.parent)
+        with self._written(path.parent, chunks) as temporary:
+            os.rename(temporary, path)
+
+    @contextmanager
+    def _written(self, directory: Path, chunks: Iterable[bytes]) -> Iterator[str]:
+        """A new file there, on disk, for the block to rename."""
+        with writing(directory):
+            fd, temporary = tempfile.mkstemp(prefix=".lamina-", dir=directory)
             try:
                 with os.fdopen(fd, "wb", buffering=0) as file:
-                    for piece in chunks:
-                        write_all(file, piece)
+                    with reading(chunks) as pieces:
+                        for piece in pieces:
+                            write_all(file, piece)
                     os.fchmod(fd, 0o644)
                     os.fsync(fd)
-                os.rename(temporary, path)
+                yield temporary
             except BaseException:
                 os.unlink(temporary)
                 raise
@@ -70,7 +99,11 @@ class DirectoryFiles:
 class TarFiles:
     """Implements `Files` as a tar written to `stream`, member after member.
 
-    Names, order and content decide every byte: no clock, no owner.
+    Names, order and content decide every byte: no clock, no owner, and not
+    whether `stream` is a file or a pipe.  In a file a blob is written at once
+    and its header, which tells its size, afterwards; for a pipe it goes
+    through a temporary file.  What fails is taken back, from a pipe it is
+    not: then everything later raises CutOff.
     """
 
     def __init__(self, stream: BinaryIO, what: str) -> None:
@@ -78,6 +111,8 @@ class TarFiles:
         self._what = what
         self._names: set[str] = set()
         self._lock = Lock()
+        self._rewritable = _is_rewritable(stream)
+        self._cut_off = False
 
     def has(self, name: str) -> bool:
         return name in self._names
@@ -86,10 +121,28 @@ class TarFiles:
         with self._lock:
             if name in self._names:
                 return
-            entries = [*self._directories(name), _entry(name, Kind.FILE, size)]
-            # All but the two blocks of zeros, which come with `finish`.
-            self._write(_without_end(write_tar(entries, lambda _: chunks)))
-            self._names.add(name)
+            directories = self._directories(name)
+            entries = [*map(_directory, directories), _file(name, size)]
+            with self._member():
+                # All but the two blocks of zeros, which come with `finish`.
+                self._write(_without_end(write_tar(entries, lambda _: chunks)))
+            self._names.update((*directories, name))
+
+    def write_blob(self, chunks: Iterable[bytes]) -> tuple[Digest, int]:
+        tally = Tally()
+        pieces = tallied(chunks, tally)
+        if self._rewritable:
+            with self._lock, self._member() as start:
+                self._write_in_place(start, pieces, tally)
+            return tally.digest, tally.size
+        with tempfile.TemporaryFile(prefix="lamina-") as spool:
+            with writing("a temporary copy of a layer"):
+                for piece in pieces:
+                    write_all(spool, piece)
+                spool.flush()
+            spool.seek(0)
+            self.write(blob_name(tally.digest), tally.size, read_pieces(spool))
+        return tally.digest, tally.size
 
     def finish(self, entries: Sequence[Descriptor]) -> None:
         for name, raw in (
@@ -101,24 +154,92 @@ class TarFiles:
         with writing(self._what):
             self._stream.flush()
 
-    def _directories(self, name: str) -> Iterator[Entry]:
-        """The entries of the directories above `name` that have none yet."""
+    def _write_in_place(self, start: int, pieces: Iterator[bytes], tally: Tally) -> None:
+        """Write a blob behind room for its header, then the header."""
+        directories = self._directories(blob_name(tally.digest))
+        before = b"".join(encode_header(_directory(each)) for each in directories)
+        self._write([before, bytes(BLOCK)])
+        self._write(pieces)
+        name = blob_name(tally.digest)
+        if name in self._names:
+            self._take_back(start)
+            return
+        self._write([bytes(-tally.size % BLOCK)])
+        header = encode_header(_file(name, tally.size))
+        place = start + len(before)
+        with writing(self._what):
+            self._stream.flush()
+            end = self._stream.tell()
+            if more := len(header) - BLOCK:  # from 8 GiB on the size stands in a pax header
+                move_up(self._stream.fileno(), place + BLOCK, end, more)
+            self._stream.seek(place)
+            write_all(self._stream, header)
+            self._stream.seek(end + more)
+        self._names.update((*directories, name))
+
+    @contextmanager
+    def _member(self) -> Iterator[int]:
+        """The place of a new member, which is taken back when the block fails."""
+        if self._cut_off:
+            raise CutOff(
+                f"{self._what} has a part of a file in it that cannot be taken back",
+                hint="try again, or write to a file with -o",
+            )
+        start = self._stream.tell() if self._rewritable else 0
+        try:
+            yield start
+        except BaseException:
+            self._cut_off = True
+            if self._rewritable:
+                try:
+                    self._take_back(start)
+                    self._cut_off = False
+                except OSError:  # a full disk: the buffer cannot be emptied
+                    pass
+            raise
+
+    def _take_back(self, start: int) -> None:
+        self._stream.seek(start)
+        self._stream.truncate()
+
+    def _directories(self, name: str) -> list[str]:
+        """The directories above `name` that are not there yet."""
         parts = name.split("/")[:-1]
-        for depth in range(1, len(parts) + 1):
-            directory = "/".join(parts[:depth])
-            if directory not in self._names:
-                self._names.add(directory)
-                yield _entry(directory, Kind.DIRECTORY, 0)
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        return [each for each in above if each not in self._names]
 
     def _write(self, pieces: Iterable[bytes]) -> None:
-        with writing(self._what):
-            for piece in pieces:
+        with writing(self._what), reading(pieces) as source:
+            for piece in source:
                 write_all(self._stream, piece)
 
 
-def _entry(name: str, kind: Kind, size: int) -> Entry:
-    mode = 0o755 if kind is Kind.DIRECTORY else 0o644
-    return Entry(name, kind, mode, 0, 0, size, 0)
+def _is_rewritable(stream: BinaryIO) -> bool:
+    """Whether what was written can be read and changed: a file, opened for more than writing
+    (`>`) or appending (`>>`) to it."""
+    try:
+        fd = stream.fileno()
+        mode, flags = os.fstat(fd).st_mode, fcntl.fcntl(fd, fcntl.F_GETFL)
+    except OSError:  # io.UnsupportedOperation too: a stream in memory
+        return False
+    return stat.S_ISREG(mode) and flags & (os.O_ACCMODE | os.O_APPEND) == os.O_RDWR
+
+
+def move_up(fd: int, start: int, end: int, by: int, *, piece: int = 1 << 20) -> None:
+    """Move the bytes of a file from `start` to `end` up by `by`, `piece` bytes at a time."""
+    for at in reversed(range(start, end, piece)):
+        data = os.pread(fd, min(piece, end - at), at)
+        while data:
+            written = os.pwrite(fd, data, at + by)
+            data, at = data[written:], at + written
+
+
+def _directory(name: str) -> Entry:
+    return Entry(name, Kind.DIRECTORY, 0o755, 0, 0, 0, 0)
+
+
+def _file(name: str, size: int) -> Entry:
+    return Entry(name, Kind.FILE, 0o644, 0, 0, size, 0)
 
 
 def _without_end(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from lamina.oci.manifest import Index, Manifest
 from lamina.oci.reference import Reference
 from lamina.store.errors import DigestMismatch, SizeMismatch
 from lamina.transfer.members import MAX_DOCUMENT, BadArchive, Members, read_document
-from lamina.transfer.pieces import read_pieces, write_all
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -117,6 +115,13 @@ class Files(Protocol):
         """
         ...
 
+    def write_blob(self, chunks: Iterable[bytes]) -> tuple[Digest, int]:
+        """Write a blob whose digest and size are known at its end, and return them.
+
+        As `write` it leaves nothing when `chunks` raises, and a blob that is there alone.
+        """
+        ...
+
     def finish(self, entries: Sequence[Descriptor]) -> None:
         """Write `oci-layout` and `index.json` with `entries`, last of all.
 
@@ -157,16 +162,8 @@ class LayoutSink:
         )
 
     def put_stream(self, media_type: str, chunks: Iterable[bytes]) -> Descriptor:
-        tally = Tally()
-        # The name of a blob, and in a tar its size, come before its bytes.
-        with tempfile.TemporaryFile(prefix="lamina-") as spool:
-            for piece in tallied(chunks, tally):
-                write_all(spool, piece)
-            descriptor = Descriptor(media_type, tally.digest, tally.size)
-            if not self.has_blob(descriptor):
-                spool.seek(0)
-                self._files.write(blob_name(tally.digest), tally.size, read_pieces(spool))
-        return descriptor
+        digest, size = self._files.write_blob(chunks)
+        return Descriptor(media_type, digest, size)
 
     def put_document(self, descriptor: Descriptor, raw: bytes, *, tag: str = "") -> None:
         verify_bytes(raw, descriptor)
