@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from threading import Event
+from typing import Protocol
 
 import msgspec
 
-from lamina.layer.compression import compress_gzip, compress_zstd
+from lamina.layer.compression import (
+    GZIP_PARAMETERS,
+    ZSTD_PARAMETERS,
+    compress_gzip,
+    compress_zstd,
+)
 from lamina.layer.pipeline import Tally, reading, staged, tallied
 from lamina.oci import mediatype
 from lamina.oci.config import ImageConfig
@@ -22,11 +29,34 @@ from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
 from lamina.transfer.receive import ORIGIN, cores
 
-_TYPES = {
-    "none": mediatype.OCI_LAYER,
-    "gzip": mediatype.OCI_LAYER_GZIP,
-    "zstd": mediatype.OCI_LAYER_ZSTD,
+PARAMETERS = "dev.lamina.compression"
+"""Annotation on a known compressed blob that Lamina made: the parameters it was made with
+(layer/compression.py).  Empty when they were seen to make another blob here."""
+_AHEAD = 12
+"""Compressed pieces, of about half a MiB, that are made while a sink is busy with others."""
+
+
+class _Compress(Protocol):
+    def __call__(self, chunks: Iterable[bytes], *, threads: int) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One compression: its media type, and who makes it."""
+
+    media_type: str
+    compress: _Compress
+    parameters: str
+
+
+_FORMS: dict[str, _Form] = {
+    "gzip": _Form(mediatype.OCI_LAYER_GZIP, compress_gzip, GZIP_PARAMETERS),
+    "zstd": _Form(mediatype.OCI_LAYER_ZSTD, compress_zstd, ZSTD_PARAMETERS),
 }
+
+
+class _OtherBytes(Exception):
+    """A layer that was compressed before came out as another blob this time."""
 
 
 def push(
@@ -57,9 +87,7 @@ def push(
     """
 
     def sending(diff_id: Digest) -> Callable[[Event], Descriptor]:
-        return lambda stop: _send_layer(
-            store, sink, diff_id, progress, stop, target=target, compression=compression
-        )
+        return lambda stop: _Layer(store, sink, diff_id, progress, stop, target).send(compression)
 
     unique = list(dict.fromkeys(image.layers))
     sent = dict(zip(unique, run_all(map(sending, unique), width=at_once), strict=True))
@@ -120,73 +148,158 @@ def _with_layers(manifest: Manifest, layers: list[Descriptor]) -> Manifest:
     return Manifest.build(config, layers, annotations=manifest.annotations)
 
 
-def _send_layer(
-    store: Store,
-    sink: Sink,
-    diff_id: Digest,
-    progress: Progress,
-    stop: Event,
-    *,
-    target: str,
-    compression: Compression | None,
-) -> Descriptor:
-    """One layer: found at the sink, taken over from a neighbour, or sent."""
-    item = diff_id.short
-    size = store.layers.info(diff_id).tar_size
-    for known in store.layers.compressed(diff_id) if compression != "none" else ():
-        found = mediatype.layer_compression(known.media_type)
-        if compression is not None and found != compression:
-            continue
-        plain = Descriptor(_layer_type(known), known.digest, known.size, urls=known.urls)
-        if mediatype.is_foreign(known.media_type) or sink.has_blob(plain):
-            progress.finish(item, "Layer already exists")
-            return plain
-        origin = _neighbour(known.annotations.get(ORIGIN, ""), target)
-        if origin and sink.mount_blob(plain, origin):
-            progress.finish(item, f"Mounted from {origin}")
-            return plain
-    progress.start(item, "Pushing", size)
-    if compression == "none":
-        sent = Descriptor(mediatype.OCI_LAYER, diff_id, size)
-        if not sink.has_blob(sent):
-            sink.put_blob(sent, lambda: _checked_tar(store, diff_id, item, progress, stop))
-    else:
-        kind = compression or "gzip"
-        compress = compress_zstd if kind == "zstd" else compress_gzip
-        tar = staged(_checked_tar(store, diff_id, item, progress, stop))
-        with reading(compress(tar, threads=cores())) as packed:
-            sent = sink.put_stream(_TYPES[kind], packed)
-        if target:
-            store.layers.remember_compressed(
-                diff_id, msgspec.structs.replace(sent, annotations={ORIGIN: target})
-            )
-    progress.finish(item, "Pushed")
-    return sent
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One layer on its way to a sink."""
+
+    store: Store
+    sink: Sink
+    diff_id: Digest
+    progress: Progress
+    stop: Event
+    target: str
+
+    def send(self, compression: Compression | None) -> Descriptor:
+        """Find it at the sink, have it taken over from a neighbour, or send it."""
+        if compression == "none":
+            return self._send_plain()
+        known = [
+            each
+            for each in self.store.layers.compressed(self.diff_id)
+            if compression in (None, mediatype.layer_compression(each.media_type))
+        ]
+        found = self._find(known)
+        if found is not None:
+            return found
+        form = _FORMS[compression or "gzip"]
+        sent = _made_before(known, form)
+        again = sent is not None and self._send_again(sent, form)
+        if sent is None or not again:
+            sent = self._send_new(form)
+        if self.target or not again:
+            self._remember(sent, form.parameters)
+        self.progress.finish(self.diff_id.short, "Pushed")
+        return sent
+
+    def _find(self, known: list[Descriptor]) -> Descriptor | None:
+        """The first of the known blobs that the sink has, or takes over."""
+        item = self.diff_id.short
+        missing: set[Digest] = set()
+        for each in known:
+            plain = Descriptor(_layer_type(each), each.digest, each.size, urls=each.urls)
+            foreign = mediatype.is_foreign(each.media_type)
+            if foreign or (plain.digest not in missing and self.sink.has_blob(plain)):
+                self.progress.finish(item, "Layer already exists")
+                return plain
+            missing.add(plain.digest)
+            origin = _neighbour(each.annotations.get(ORIGIN, ""), self.target)
+            if origin and self.sink.mount_blob(plain, origin):
+                self.progress.finish(item, f"Mounted from {origin}")
+                return plain
+        return None
+
+    def _send_plain(self) -> Descriptor:
+        blob = Descriptor(mediatype.OCI_LAYER, self.diff_id, self._start())
+        if not self.sink.has_blob(blob):
+            self.sink.put_blob(blob, self._checked_tar)
+        self.progress.finish(self.diff_id.short, "Pushed")
+        return blob
+
+    def _send_new(self, form: _Form) -> Descriptor:
+        """Compress and send it; its digest is known at the end."""
+        self._start()
+        tar = staged(self._checked_tar(), depth=4)
+        packed = staged(form.compress(tar, threads=cores()), depth=_AHEAD)
+        with reading(packed) as pieces:
+            return self.sink.put_stream(form.media_type, pieces)
+
+    def _send_again(self, blob: Descriptor, form: _Form) -> bool:
+        """Compress and send it as `blob`; False when another one comes out.
+
+        Its tar need not be hashed: the blob that it makes tells.
+        """
+
+        def open_chunks() -> Iterator[bytes]:
+            self._start()
+            tar = staged(self._tar(), depth=4)
+            return _held_to(blob, staged(form.compress(tar, threads=cores()), depth=_AHEAD))
+
+        try:
+            self.sink.put_blob(blob, open_chunks)
+        except _OtherBytes:
+            self._remember(blob, "")
+            return False
+        return True
+
+    def _start(self) -> int:
+        """Begin to show it; returns the bytes of its tar."""
+        size = self.store.layers.info(self.diff_id).tar_size
+        self.progress.start(self.diff_id.short, "Pushing", size)
+        return size
+
+    def _remember(self, blob: Descriptor, parameters: str) -> None:
+        annotations = {PARAMETERS: parameters} | ({ORIGIN: self.target} if self.target else {})
+        self.store.layers.remember_compressed(
+            self.diff_id, msgspec.structs.replace(blob, annotations=annotations)
+        )
+
+    def _tar(self) -> Iterator[bytes]:
+        """The layer's tar, unchecked."""
+        with reading(self.store.layers.tar(self.diff_id)) as pieces:
+            for piece in pieces:
+                if self.stop.is_set():
+                    raise Stopped
+                self.progress.advance(self.diff_id.short, len(piece))
+                yield piece
+
+    def _checked_tar(self) -> Iterator[bytes]:
+        """The layer's tar; raises before its end if it is not what its diff_id says."""
+        tally = Tally()
+        with reading(tallied(self._tar(), tally)) as pieces:
+            yield from pieces
+        if tally.digest != self.diff_id:
+            raise LayerDamaged(self.diff_id, "its files are not those that were stored")
+
+
+def _made_before(known: list[Descriptor], form: _Form) -> Descriptor | None:
+    """The blob that `form` makes of the layer, if it did so before."""
+    made = [
+        each
+        for each in known
+        if PARAMETERS in each.annotations
+        and mediatype.layer_compression(each.media_type)
+        == mediatype.layer_compression(form.media_type)
+    ]
+    if not made or made[-1].annotations[PARAMETERS] != form.parameters:
+        return None
+    return Descriptor(form.media_type, made[-1].digest, made[-1].size)
+
+
+def _held_to(blob: Descriptor, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces; raises _OtherBytes before the last if they are not those of `blob`."""
+    tally = Tally()
+    held = b""
+    with reading(tallied(pieces, tally)) as source:
+        for piece in source:
+            if tally.size > blob.size:
+                raise _OtherBytes
+            if held:
+                yield held
+            held = piece
+    if (tally.digest, tally.size) != (blob.digest, blob.size):
+        raise _OtherBytes
+    yield held
 
 
 def _layer_type(known: Descriptor) -> str:
     """The OCI media type for a blob that may be known under Docker's."""
     if mediatype.is_foreign(known.media_type):
         return known.media_type
-    return _TYPES[mediatype.layer_compression(known.media_type) or "gzip"]
+    form = _FORMS.get(mediatype.layer_compression(known.media_type) or "gzip")
+    return form.media_type if form else mediatype.OCI_LAYER
 
 
 def _neighbour(origin: str, target: str) -> str:
     """The repository of `origin`, if it is another one of the registry of `target`; else empty."""
     registry, _, repository = origin.partition("/")
     return repository if origin != target and registry == target.partition("/")[0] else ""
-
-
-def _checked_tar(
-    store: Store, diff_id: Digest, item: str, progress: Progress, stop: Event
-) -> Iterator[bytes]:
-    """The layer's tar; raises before its end if it is not what its diff_id says."""
-    tally = Tally()
-    with reading(tallied(staged(store.layers.tar(diff_id)), tally)) as pieces:
-        for piece in pieces:
-            if stop.is_set():
-                raise Stopped
-            progress.advance(item, len(piece))
-            yield piece
-    if tally.digest != diff_id:
-        raise LayerDamaged(diff_id, "its files are not those that were stored")

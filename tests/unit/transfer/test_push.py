@@ -142,7 +142,7 @@ def test_where_a_layer_was_sent_is_remembered_for_the_next_repository(store: Sto
     manifest = send(store, image, MemoryPlace())
     (known,) = store.layers.compressed(image.layers[0])
     assert known.digest == manifest.layers[0].digest
-    assert known.annotations == {ORIGIN: TARGET}
+    assert known.annotations[ORIGIN] == TARGET
 
 
 def test_annotations_of_the_store_do_not_get_out(store: Store) -> None:
