@@ -9,6 +9,7 @@ comes back exactly.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from zlib import adler32
 
 from lamina.layer.entry import MAX_NAME, MAX_PATH, Entry, Kind, text_path
 from lamina.layer.errors import BadLayer
@@ -18,6 +19,7 @@ _ZEROS = bytes(BLOCK)
 _MAX_META = 1 << 20
 """Bytes of one pax or GNU long-name record; real ones are far below 64 KiB."""
 NANO = 1_000_000_000
+_LEADING = (b"", b".", b"/")
 _FILES = frozenset(b"0\x007")
 _KINDS = {int(kind): kind for kind in Kind}
 XATTR = b"SCHILY.xattr."
@@ -67,8 +69,7 @@ class TarReader:
             self._padding = -entry.size % BLOCK
             yield entry
             if self._left or self._padding:
-                for _ in self.content():
-                    pass
+                self._skip()
 
     def content(self) -> Iterator[memoryview]:
         """What is left of the current entry's content, in pieces; each is valid until the next."""
@@ -84,6 +85,20 @@ class TarReader:
         if self._padding:
             padding, self._padding = self._padding, 0
             self._keep(self._take(padding))
+
+    def _skip(self) -> None:
+        """Pass over what is left of the current content."""
+        padded = self._left + self._padding
+        end = self._at + padded
+        if end > len(self._buffer):
+            for _ in self.content():
+                pass
+            return
+        if self._padding:
+            self._keep(bytes(self._buffer[end - self._padding : end]))
+        self._at = end
+        self._read += padded
+        self._left = self._padding = 0
 
     def whole(self) -> memoryview | None:
         """All of the current content, if it lies in memory in one piece; else None, and take
@@ -191,7 +206,7 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
         # GNU's old format keeps times where ustar has the prefix: magic tells them apart.
         if header[257:263] == b"ustar\0" and header[345]:
             name = header[345:500].partition(b"\0")[0] + b"/" + name
-    if flag == 0x53 or any(key.startswith(_SPARSE) for key in pax):
+    if flag == 0x53 or (pax and any(key.startswith(_SPARSE) for key in pax)):
         raise BadLayer(f"{text_path(name)!r} is a sparse file, which layers do not have")
     if flag in _FILES:
         # V7 marks a directory by a trailing slash alone.
@@ -255,6 +270,18 @@ def clean_path(name: bytes) -> str:
         raise BadLayer(f"a name of {len(name)} bytes: {text_path(name[:40])!r}…")
     if name[0] == 0x2F:
         raise BadLayer(f"an absolute name: {text_path(name)!r}")
+    if name.startswith(b"./"):
+        name = name[2:]
+    if (
+        b"/." not in name
+        and b"//" not in name
+        and name[:1] not in _LEADING
+        and len(name) < MAX_NAME
+    ):
+        # Most names by the short way: nothing in them needs a second look.
+        if b"\0" in name:
+            raise BadLayer(f"a name with a zero byte: {text_path(name)!r}")
+        return name.removesuffix(b"/").decode("utf-8", "surrogateescape")
     parts = name.split(b"/")
     if b".." in parts:
         raise BadLayer(f"a name that leaves its root: {text_path(name)!r}")
@@ -300,8 +327,11 @@ def _numbers(header: bytes) -> tuple[int, int, int, int, int]:
 def _checksum_holds(header: bytes) -> bool:
     field = header[148:156]
     digits = field.partition(b"\0")[0].strip(b" ").lstrip(b"0")
+    # Adler-32 has 1 + the sum of its bytes in its low half, as long as that is below 65521,
+    # and takes a tenth of the time of sum(): half a header stays below.
+    total = (adler32(header[:256]) & 0xFFFF) + (adler32(header[256:]) & 0xFFFF) - 2
     # The field itself counts as eight spaces.
-    return digits == b"%o" % (sum(header) - sum(field) + 256)
+    return digits == b"%o" % (total - sum(field) + 256)
 
 
 def _number(field: bytes, what: str) -> int:
