@@ -77,7 +77,7 @@ class Blob:
         """The bytes.  Raises WrongBytes, and RegistryError when no place gives the rest."""
         try:
             yield from self._begin()
-            if self._parts is not None:
+            if self._parts is not None and self._stream.offset < self._descriptor.size:
                 yield from self._go_on(self._parts)
             yield from self._stream.pieces()
         finally:
@@ -87,18 +87,21 @@ class Blob:
         """The one stream: to its end, or until the first of the parts has come."""
         stream = self._stream
         meter = _Meter(self._spread)
-        tried = False
+        asked: Opener | None = None
         for piece in meter.reading(stream.pieces()):
             yield piece
             parts = self._parts
             if parts is None:
-                if not tried and meter.slow() and self._worthwhile():
-                    tried = True
-                    self._parts = self._cut()
-            elif parts.failed():
+                if asked is None and meter.slow() and self._worthwhile():
+                    asked = stream.places[0]
+                    self._parts = self._cut(asked)
+                continue
+            # In this order: what ends a part that failed is there after its error.
+            answered = parts.answered()
+            if parts.failed() or stream.places[0] is not asked:
                 parts.close()
                 self._parts = None
-            elif parts.answered() and stream.offset >= parts.start:
+            elif answered and stream.offset >= parts.start:
                 stream.close()
                 return
 
@@ -107,14 +110,13 @@ class Blob:
         left = self._descriptor.size - self._stream.offset
         return left >= 2 * self._spread.part and self._stream.ranges
 
-    def _cut(self) -> _Parts:
-        """What the one stream has not given, as parts from the place that it comes from."""
-        stream = self._stream
+    def _cut(self, place: Opener) -> _Parts:
+        """What the one stream has not given, as parts from `place` alone."""
 
         def part(start: int, stop: int) -> Download:
-            return self._download(stream.places[:1], start, stop)
+            return self._download([place], start, stop)
 
-        return _Parts(part, stream.offset, self._descriptor.size, self._spread)
+        return _Parts(part, self._stream.offset, self._descriptor.size, self._spread)
 
     def _go_on(self, parts: _Parts) -> Iterator[bytes]:
         """What the parts give; when one fails, the rest is left to one stream."""
@@ -213,7 +215,7 @@ class _Parts:
             thread.start()
 
     def answered(self) -> bool:
-        """Whether the first bytes of the first part have come."""
+        """Whether the first bytes of the first part have come, or its end."""
         return not self._due[0].pieces.empty()
 
     def failed(self) -> bool:

@@ -34,8 +34,9 @@ from lamina.registry.tls import BadCertificateFile, certificates
 USER_AGENT = f"lamina/{__version__}"
 PIECE = 1 << 20
 """Bytes read at a time: large enough that Python's share of the work vanishes."""
-CONNECTIONS = 16
-"""Idle connections that are kept for each host; more threads may use more."""
+CONNECTIONS = 64
+"""Idle connections that are kept for each host: several layers at once, several ranges of each.
+urllib3 warns on the terminal of those beyond."""
 _DRAIN = 16 << 10
 _SENT_AT_ONCE = 128 << 10
 

@@ -239,6 +239,19 @@ def test_ranges_that_end_in_the_middle_leave_the_rest_to_one_stream(
     assert start >= FIRST + 4 * SPREAD.part
 
 
+def test_ranges_that_never_come_do_not_hold_up_the_one_stream(
+    client: Client, registry: FakeRegistry, paced: Paced
+) -> None:
+    paced.came.set()
+    spread = replace(SPREAD, part=PIECE)
+    with several(client(idle_timeout=600.0), paced, spread=spread) as body:
+        taken = next(body)
+        registry.fault("GET", "/blobs/", fake.hang(1000), times=99)
+        taken += b"".join(body)
+    assert taken == BLOB
+    assert [each for each in paced.asked if each[1] is None] == [(0, None)]
+
+
 # --- errors ---------------------------------------------------------------------------------
 
 
@@ -301,6 +314,22 @@ def test_a_mirror_that_fails_in_the_middle_is_left(
     assert taken == BLOB
     [asked] = registry.asked("GET", "/blobs/")
     assert int(asked.headers["range"].strip("bytes=-")) >= FIRST + 2 * SPREAD.part
+
+
+def test_a_mirror_that_the_stream_leaves_gives_no_ranges_either(
+    client: Client, registry: FakeRegistry, paced: Paced
+) -> None:
+    with FakeRegistry() as mirror:
+        mirror.add_blob("team/app", BLOB)
+        mirror.fault("GET", "/blobs/", fake.break_after(1_200_000))
+        repository = client(mirrors={registry.host: (mirror.host,)})
+        with several(repository, paced) as body:
+            first = next(body)
+            mirror.fault("GET", "/blobs/", fake.together(3), times=3)
+            mirror.fault("GET", "/blobs/", fake.error(404, "BLOB_UNKNOWN"), times=999)
+            assert first + b"".join(body) == BLOB
+    assert len(paced.ranges) == 3
+    assert len(registry.asked("GET", "/blobs/")) == 1
 
 
 def test_each_range_follows_its_redirect(
