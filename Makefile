@@ -2,7 +2,7 @@
 #   make demo    the story of an image, told on a real Debian
 #   make test    lint, types, and all tests
 #   make check   lint and types alone
-#   make bench   the comparison with docker, podman and buildkit (root; about ten minutes)
+#   make bench   the comparison with docker, podman and buildkit (root; half an hour)
 #   make clean   remove what these made
 
 SHELL := /bin/bash

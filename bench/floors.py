@@ -1,9 +1,9 @@
 """How fast a work could be at best: the stages that it cannot do without, each alone.
 
-They are measured in the same run, on the same material and the same disk as the work.  Stages
-can overlap, so what bounds a work is the longest of them, or the processor time of all of
-them divided by the processors; the start of an interpreter comes on top, for before it
-nothing can begin.
+They are measured in the same run, on the same material and the same disk as the work, the best
+of several samples.  Stages can overlap, so what bounds a work is the longest of them, or the
+processor time of all of them divided by the processors; the start of an interpreter comes on
+top, for before it nothing can begin.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import http.client
 import mmap
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -103,7 +102,7 @@ def remove(bench: Bench, tar: Path) -> Floor:
         file.unlink()
         return time.perf_counter() - started
 
-    unlinked = statistics.median(trial() for _ in range(RUNS))
+    unlinked = min(trial() for _ in range(RUNS))
     start = interpreter()
     what = f"an interpreter's start ({start * 1e3:.0f} ms) and one unlink"
     return Floor(start + unlinked, f"{what} ({unlinked * 1e3:.1f} ms)")
@@ -116,7 +115,7 @@ def first_run(bench: Bench, tar: Path) -> Floor:
     subprocess.run(["tar", "-xf", str(tar), "-C", str(tree)], check=True)
     ours = [sys.executable, "-I", "-S", "-c", "pass"]
     theirs = ["chroot", str(tree), "python3", "-c", "pass"]
-    start, image = (statistics.median(_cold(each) for _ in range(RUNS)) for each in (ours, theirs))
+    start, image = (min(_cold(each) for _ in range(RUNS)) for each in (ours, theirs))
     shutil.rmtree(tree)
     what = f"our interpreter, cold ({start * 1e3:.0f} ms), then the image's, cold and uncontained"
     return Floor(start + image, f"{what} ({image * 1e3:.0f} ms, by chroot)")
@@ -130,7 +129,7 @@ def _cold(command: list[str]) -> float:
 def interpreter() -> float:
     """Seconds that Python takes to start and to end, with nothing imported."""
     command = [sys.executable, "-I", "-S", "-c", "pass"]
-    return statistics.median(timed(command, ENVIRONMENT, "python").seconds for _ in range(11))
+    return min(timed(command, ENVIRONMENT, "python").seconds for _ in range(11))
 
 
 def _bound(works: Mapping[str, Callable[[], None]]) -> Floor:
@@ -148,8 +147,8 @@ def _bound(works: Mapping[str, Callable[[], None]]) -> Floor:
 def _stage(work: Callable[[], None]) -> Stage:
     samples = [_sample(work) for _ in range(RUNS)]
     return Stage(
-        statistics.median(each.wall for each in samples),
-        statistics.median(each.busy for each in samples),
+        min(each.wall for each in samples),
+        min(each.busy for each in samples),
     )
 
 
