@@ -433,21 +433,29 @@ class _Image:
             raise ValueError(f"{entry.path!r}: no content of {size} bytes at {offset}")
         block = offset >> self._block_bits
         bits = (size - 1 >> self._block_bits).bit_length()
-        if entry.xattrs or bits > _MAX_CHUNK_BITS or not self._is_compact(entry, size, links):
-            return self._write_chunks(entry, links, min(bits, _MAX_CHUNK_BITS), block)
-        mode, union = entry.mode | stat.S_IFREG, _INDEXES | bits
-        owner, index = (entry.uid, entry.gid), (0, _DATA_DEVICE, block)
+        if bits > _MAX_CHUNK_BITS:
+            return self._write_chunks(entry, links, block)
+        union = _INDEXES | bits
+        if entry.xattrs or not self._is_compact(entry, size, links):
+            index = _CHUNK_INDEX.pack(0, _DATA_DEVICE, block)
+            return self._write_inode(entry, links, _CHUNKED, size, union, index)
+        mode, uid, gid = entry.mode | stat.S_IFREG, entry.uid, entry.gid
         area = self._other_inodes
         number = area.end // _SLOT
-        area.append(_SHORT_FILE.pack(_CHUNKED, 0, mode, links, size, 0, union, 0, *owner, *index))
+        area.append(
+            _SHORT_FILE.pack(
+                _CHUNKED, 0, mode, links, size, 0, union, 0, uid, gid, 0, _DATA_DEVICE, block
+            )
+        )
         return number
 
-    def _write_chunks(self, entry: Entry, links: int, bits: int, block: int) -> int:
+    def _write_chunks(self, entry: Entry, links: int, block: int) -> int:
+        """A file larger than a chunk can be, in several."""
         end = block + _blocks(entry.size, self._block_bits)
-        indexes = b"".join(
-            _CHUNK_INDEX.pack(0, _DATA_DEVICE, start) for start in range(block, end, 1 << bits)
-        )
-        return self._write_inode(entry, links, _CHUNKED, entry.size, _INDEXES | bits, indexes)
+        starts = range(block, end, 1 << _MAX_CHUNK_BITS)
+        indexes = b"".join(_CHUNK_INDEX.pack(0, _DATA_DEVICE, start) for start in starts)
+        union = _INDEXES | _MAX_CHUNK_BITS
+        return self._write_inode(entry, links, _CHUNKED, entry.size, union, indexes)
 
     def _write_symlink(self, entry: Entry, links: int) -> int:
         target = os_path(entry.link)
