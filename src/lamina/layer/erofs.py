@@ -17,12 +17,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import accumulate, chain
+from itertools import accumulate
 from struct import Struct
 
 from msgspec.structs import replace
 
 from lamina.layer.entry import MAX_NAME, Entry, Kind, os_path
+from lamina.layer.erofs_xattr import Attributes, check_attributes, count_words
 from lamina.layer.errors import BadLayer
 from lamina.layer.layer_tree import IMPLIED_MODE, LayerTree
 from lamina.layer.tar import NANO
@@ -39,8 +40,6 @@ _CHUNK_INDEX = Struct("<HHI")
 _SHORT_FILE = Struct("<HHHHIIIIHH4xHHI24x")
 """A compact inode, the one index of its content, and the padding: most of a layer is these."""
 _DIRENT = Struct("<QHBx")
-_XATTR_HEADER = Struct("<4xB7x")
-_XATTR_ENTRY = Struct("<BBH")
 
 _MAGIC = 0xE0F5E1E2
 _MTIME = 2  # feature_compat: times are of modification
@@ -72,14 +71,8 @@ _DIRENT_TYPES = {
 _PADDING = [bytes(count) for count in range(_SLOT)]
 _FILE, _DIRECTORY, _SYMLINK = Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK
 
-_XATTR_SPACES = {"user": 1, "trusted": 4, "security": 6}
-_XATTR_ACLS = {"system.posix_acl_access": 2, "system.posix_acl_default": 3}
-_ACL_VERSION = b"\2\0\0\0"
-_MAX_SHARED_XATTRS = 255
-
 # Of Linux, whatever the file system.
 _MAX_LINK = 4095
-_MAX_XATTR_NAME, _MAX_XATTR_VALUE, _MAX_XATTR_NAMES = 255, 65535, 65536
 _NOBODY = 0xFFFFFFFF
 
 _WHITEOUT = Entry("", Kind.CHAR, 0, 0, 0, 0, 0)
@@ -129,82 +122,6 @@ class _Area:
         return [*self._pieces, b"".join(self._recent)]
 
 
-class _Attributes:
-    """Extended attributes as EROFS has them; those of several inodes are stored once."""
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        counts = Counter(chain.from_iterable(entry.xattrs for entry in entries))
-        self._shared: dict[tuple[str, bytes], bytes] = {}
-        """Attribute → its number: its position in the shared area, in words."""
-        area = bytearray()
-        for attribute in sorted(each for each, count in counts.items() if count > 1):
-            self._shared[attribute] = (len(area) // 4).to_bytes(4, "little")
-            area += _encode_attribute(*attribute)
-        self.shared_area = bytes(area)
-        self._bodies: dict[tuple[tuple[str, bytes], ...], bytes] = {(): b""}
-
-    def of(self, entry: Entry) -> bytes:
-        """What comes between the entry's inode and its content."""
-        body = self._bodies.get(entry.xattrs)
-        if body is None:
-            body = self._bodies[entry.xattrs] = self._body(entry)
-        return body
-
-    def _body(self, entry: Entry) -> bytes:
-        shared = [each for each in entry.xattrs if each in self._shared][:_MAX_SHARED_XATTRS]
-        own = [each for each in entry.xattrs if each not in set(shared)]
-        body = _XATTR_HEADER.pack(len(shared))
-        body += b"".join(self._shared[each] for each in shared)
-        body += b"".join(_encode_attribute(*each) for each in own)
-        if _xattr_words(body) > 0xFFFF:
-            raise BadLayer(f"{entry.path!r} has {len(body)} bytes of extended attributes")
-        return body
-
-
-def _xattr_words(body: bytes) -> int:
-    """i_xattr_icount: words of 4 bytes, the whole header counted as one."""
-    return (len(body) - _XATTR_HEADER.size) // 4 + 1
-
-
-def _encode_attribute(name: str, value: bytes) -> bytes:
-    if name in _XATTR_ACLS:
-        index, suffix = _XATTR_ACLS[name], b""
-    else:
-        space, _, rest = name.partition(".")
-        index, suffix = _XATTR_SPACES[space], os_path(rest)
-    encoded = _XATTR_ENTRY.pack(len(suffix), index, len(value)) + suffix + value
-    return encoded + bytes(-len(encoded) % 4)
-
-
-def _check_attributes(entry: Entry) -> None:
-    names = 0
-    for name, value in entry.xattrs:
-        if problem := _attribute_problem(entry.kind, name, value):
-            raise BadLayer(f"the attribute {name!r} of {entry.path!r} cannot be set: {problem}")
-        names += len(os_path(name)) + 1
-    if names > _MAX_XATTR_NAMES:
-        raise BadLayer(f"{entry.path!r} has {len(entry.xattrs)} extended attributes: too many")
-
-
-def _attribute_problem(kind: Kind, name: str, value: bytes) -> str | None:
-    """Why Linux would not set that attribute on a file of that kind; None if it would."""
-    space, _, rest = name.partition(".")
-    if name in _XATTR_ACLS:
-        if kind is _SYMLINK or (name == "system.posix_acl_default" and kind is not _DIRECTORY):
-            return f"not for a {kind.name.lower()}"
-        if len(value) % 8 != 4 or not value.startswith(_ACL_VERSION):
-            return "not an access control list"
-    elif space not in _XATTR_SPACES or not rest or "\0" in rest:
-        return "not a name that Linux knows"
-    elif space == "user" and kind is not _FILE and kind is not _DIRECTORY:
-        return f"not for a {kind.name.lower()}"
-    if len(os_path(name)) > _MAX_XATTR_NAME:
-        return f"its name is over {_MAX_XATTR_NAME} bytes"
-    if len(value) > _MAX_XATTR_VALUE:
-        return f"its value is over {_MAX_XATTR_VALUE} bytes"
-    return None
-
-
 def _inodes_by_path(tree: LayerTree) -> dict[str, Entry]:
     """Path → what the image has there; the same object twice is one inode of two names."""
     paths = dict(tree.makers)
@@ -212,7 +129,7 @@ def _inodes_by_path(tree: LayerTree) -> dict[str, Entry]:
         paths[path] = Entry(path, _DIRECTORY, IMPLIED_MODE, 0, 0, 0, 0)
     for entry in paths.values():
         if entry.xattrs:
-            _check_attributes(entry)
+            check_attributes(entry)
     marks = {path: [_OPAQUE] for path in tree.opaque}
     for path in tree.whiteouts:
         paths[path] = _WHITEOUT
@@ -312,7 +229,7 @@ class _Image:
         self._links = _count_links(paths)
         self._linked: dict[int, int] = {}
         """Identity of an entry with several names → its inode's number, once it has one."""
-        self._attributes = _Attributes(entry for entry in inodes.values() if entry.xattrs)
+        self._attributes = Attributes(entry for entry in inodes.values() if entry.xattrs)
         head = _SUPERBLOCK_AT + _SUPERBLOCK.size + _DEVICE_SLOT.size
         self._head_blocks = _blocks(head, block_bits)
         self._outside = _Area(self._head_blocks << block_bits)
@@ -510,7 +427,7 @@ class _Image:
         self, entry: Entry, layout: int, size: int, links: int, union: int, xattrs: bytes
     ) -> bytes:
         """The inode without what follows it."""
-        words = _xattr_words(xattrs) if xattrs else 0
+        words = count_words(xattrs) if xattrs else 0
         mode = entry.mode | _MODES[entry.kind]
         uid, gid = entry.uid, entry.gid
         if self._is_compact(entry, size, links):

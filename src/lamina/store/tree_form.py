@@ -71,11 +71,16 @@ class TreeForm:
         from lamina.layer.hashing import BackgroundHash
         from lamina.layer.headers import HeadersWriter
         from lamina.layer.listing import StoredListing
+        from lamina.store.earlysync import EarlySync
         from lamina.store.trees import adopt_tree
 
-        with BackgroundHash() as hasher, HeadersWriter(place / "headers") as headers:
+        with (
+            BackgroundHash() as hasher,
+            HeadersWriter(place / "headers") as headers,
+            EarlySync(place) as early,
+        ):
             applied, size = adopt_tree(
-                upper, hasher.feed, headers.write, self._objects, self._whiteouts
+                upper, hasher.feed, headers.write, self._objects, self._whiteouts, early.wrote
             )
         os.rename(upper, place / TREE)
         listing = Listing(Digest.from_raw(hasher.digest()), applied.entries, size)

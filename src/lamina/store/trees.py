@@ -39,10 +39,12 @@ def adopt_tree(
     keep: Callable[[bytes], object],
     objects: Objects,
     whiteouts: Whiteouts,
+    unsynced: Callable[[int], object],
 ) -> tuple[Applied, int]:
     """Read `root` as a layer in one walk; returns what it is and the length of its tar.
 
-    `feed` gets every byte of the tar, `keep` those that are not content.  The
+    `feed` gets every byte of the tar, `keep` those that are not content;
+    `unsynced` is told, before any is read, how many bytes the files have.  The
     tree is brought to what the entries say (whole seconds), and files that
     `objects` knows are linked to it.
     """
@@ -50,6 +52,8 @@ def adopt_tree(
     # Read whole before anything is touched: sharing a file changes its link count.
     sockets: list[str] = []
     found = list(changes(root, whiteouts=whiteouts, sockets=sockets.append))
+    # Whoever filled `root` left it in memory: the disk can work while we hash.
+    unsynced(sum(entry.size for entry in found))
     linked = {entry.link for entry in found if entry.kind is Kind.HARDLINK}
     entries: list[Entry] = []
     size = 0
