@@ -33,10 +33,13 @@ _BLOCK = 1 << 20
 _WINDOW = 1 << 15
 _GZIP_LEVEL = 2
 _ZSTD_LEVEL = 3
+_ZSTD_JOB = 2 << 20
+"""Bytes that a worker gets at once.  Zstd's own choice, 8 MiB, makes 1 % less of a layer, in
+three times the memory and a quarter more time."""
 GZIP_PARAMETERS = f"gzip, isal {ISAL_VERSION}, level {_GZIP_LEVEL}, blocks of {_BLOCK}"
 """What decides, beside the input, which bytes `compress_gzip` makes; the processor may, too:
 ISA-L has code of its own for some."""
-ZSTD_PARAMETERS = f"zstd, libzstd {zstd.zstd_version}, level {_ZSTD_LEVEL}"
+ZSTD_PARAMETERS = f"zstd, libzstd {zstd.zstd_version}, level {_ZSTD_LEVEL}, jobs of {_ZSTD_JOB}"
 """The same for `compress_zstd`."""
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
 """No name, no time, system unknown."""
@@ -247,7 +250,8 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def compress_gzip(chunks: Iterable[bytes], *, threads: int) -> Iterator[bytes]:
-    """One gzip member, deflated in blocks of 1 MiB on `threads` threads.
+    """One gzip member, deflated in blocks of 1 MiB on `threads` threads, in pieces of about
+    1 MiB at most.
 
     The bytes depend on the input alone: not on how it was cut into pieces, not
     on the number of threads.  (Another version of ISA-L may give others.)
@@ -304,7 +308,8 @@ def _blocks(chunks: Iterator[bytes]) -> Iterator[_Bytes]:
 
 
 def compress_zstd(chunks: Iterable[bytes], *, threads: int) -> Iterator[bytes]:
-    """One zstd frame with a checksum, compressed by `threads` threads.
+    """One zstd frame with a checksum, compressed by `threads` threads, in pieces of at most
+    1 MiB.
 
     The bytes depend on the input and the version of zstd alone.
     """
@@ -314,10 +319,16 @@ def compress_zstd(chunks: Iterable[bytes], *, threads: int) -> Iterator[bytes]:
         zstd.CompressionParameter.compression_level: _ZSTD_LEVEL,
         zstd.CompressionParameter.checksum_flag: 1,
         zstd.CompressionParameter.nb_workers: max(1, threads),
+        zstd.CompressionParameter.job_size: _ZSTD_JOB,
     }
     compressor = zstd.ZstdCompressor(options=options)
     with reading(chunks) as source:
         for chunk in source:
-            if packed := compressor.compress(chunk):
-                yield packed
-        yield compressor.flush()
+            yield from _cut(compressor.compress(chunk))
+        yield from _cut(compressor.flush())
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
+    """`data` in pieces of at most 1 MiB: whoever counts pieces counts on it."""
+    for start in range(0, len(data), _PIECE):
+        yield data[start : start + _PIECE]

@@ -273,6 +273,16 @@ def test_the_tools_themselves_read_it(tool: str) -> None:
 
 
 @pytest.mark.parametrize("compress", [compress_gzip, compress_zstd])
+@pytest.mark.parametrize("step", [1000, 9 * MiB])
+def test_pieces_are_small_whatever_the_content(compress: Compressor, step: int) -> None:
+    noise = random.Random(1).randbytes(9 * MiB)
+    pieces = list(compress(cut(noise, step), threads=2))
+    assert unpacked(b"".join(pieces), step=MiB) == noise
+    # What cannot be deflated grows by a few bytes for each 64 KiB.
+    assert max(map(len, pieces)) <= MiB + 1024
+
+
+@pytest.mark.parametrize("compress", [compress_gzip, compress_zstd])
 def test_a_compressor_closed_early_leaves_no_thread(compress: Compressor) -> None:
     before = threading.active_count()
     with reading(compress(iter([prose(MiB)] * 50), threads=2)) as packed:
