@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lamina.layer.contract import Form
 from lamina.store.contract import Store
 from lamina.store.root import open_store
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(msgspec.Struct, frozen=True):
     """What the verbs take their parts from; it has none of its own."""
 
     store: Store

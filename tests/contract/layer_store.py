@@ -15,9 +15,9 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -136,7 +136,7 @@ def description(entry: Entry) -> tuple[object, ...]:
 
 def facts(info: LayerInfo) -> LayerInfo:
     """What two stores must agree on: what `adopt` makes is a tree, whatever the others are."""
-    return replace(info, form="tree")
+    return msgspec.structs.replace(info, form="tree")
 
 
 class LayerStoreContract:
@@ -371,7 +371,12 @@ class LayerStoreContract:
         assert [name for name in residue() if "f1" in name] == []
 
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=60,
+        # One suite for several stores.
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.differing_executors,
+        ],
     )
     @given(made=st.lists(members(FEW_PATHS, extractable=True), max_size=8))
     def test_any_archive_is_kept_exactly_or_refused(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import replace
 from typing import BinaryIO
+
+import msgspec
 
 from lamina.oci.digest import Digest
 from lamina.oci.reference import Reference
@@ -72,7 +73,9 @@ class MemoryRefs:
 
     def set(self, image: NamedImage) -> None:
         if image.reference is not None and image.reference.digest is not None:
-            image = replace(image, reference=image.reference.with_digest(image.reference.digest))
+            image = msgspec.structs.replace(
+                image, reference=image.reference.with_digest(image.reference.digest)
+            )
         self._rows = with_row(self._rows, image)
 
     def remove(self, reference: Reference) -> NamedImage:

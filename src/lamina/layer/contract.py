@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from lamina.layer.entry import Entry
 from lamina.oci.digest import Digest
@@ -12,8 +13,7 @@ from lamina.oci.digest import Digest
 Form = Literal["tree", "image"]
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """Every entry of one layer, in the order of its tar stream.
 
     Where a tar names a path twice, both entries are here and the later one
@@ -31,8 +31,7 @@ class Listing:
         return sum(entry.size for entry in self.entries)
 
 
-@dataclass(frozen=True, slots=True)
-class LayerInfo:
+class LayerInfo(msgspec.Struct, frozen=True):
     """What is known of a stored layer without reading its listing."""
 
     diff_id: Digest

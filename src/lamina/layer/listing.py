@@ -11,11 +11,9 @@ Columns and not rows, because a column of paths or sizes is read in one step:
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
@@ -26,9 +24,10 @@ from lamina.errors import Corrupt
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind, os_path
 from lamina.oci.digest import Digest
+from lamina.sha256 import sha256
 
 _MAGIC = b"LAMLIST\x01"
-_EMPTY = hashlib.sha256(b"").digest()
+_EMPTY = sha256(b"")
 _UNKNOWN = bytes(32)
 _KINDS = {int(kind): kind for kind in Kind}
 
@@ -37,8 +36,7 @@ class BadListing(Corrupt):
     """The bytes are not a listing, or not all that were written."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredListing:
+class StoredListing(msgspec.Struct, frozen=True):
     """A listing, and where contents lie that the tree has no room for."""
 
     listing: Listing
@@ -93,13 +91,13 @@ def encode(stored: StoredListing) -> bytes:
         dict(stored.extras),
     )
     body = isal_zlib.compress(msgspec.msgpack.encode(columns), 2)
-    return _MAGIC + hashlib.sha256(body).digest() + body
+    return _MAGIC + sha256(body) + body
 
 
 def decode(raw: bytes) -> StoredListing:
     """The listing that `raw` holds.  Raises BadListing unless every byte is as written."""
     body = memoryview(raw)[40:]
-    if raw[:8] != _MAGIC or hashlib.sha256(body).digest() != raw[8:40]:
+    if raw[:8] != _MAGIC or sha256(body) != raw[8:40]:
         raise BadListing("the listing's checksum does not hold")
     try:
         columns = msgspec.msgpack.decode(isal_zlib.decompress(body), type=_Columns)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Whiteouts:
+class Whiteouts(msgspec.Struct, frozen=True):
     """The marks of one kind of overlay mount.
 
     A whiteout is a character device 0:0, which any user may make (Linux 5.8).

@@ -9,7 +9,8 @@ letter; otherwise the registry is docker.io, and a single name there is in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci.digest import Digest
@@ -28,8 +29,7 @@ class BadReference(Invalid):
     """The text is not the name of an image."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True, order=True):
     """The name of an image: where it lives, what it is called, which one.
 
     `tag` is empty when only a digest is given; both may be set.
@@ -99,11 +99,11 @@ class Reference:
 
     def with_tag(self, tag: str) -> Reference:
         """The same repository with another tag, and no digest."""
-        return replace(self, tag=tag, digest=None)
+        return msgspec.structs.replace(self, tag=tag, digest=None)
 
     def with_digest(self, digest: Digest) -> Reference:
         """The same repository by digest, and no tag."""
-        return replace(self, tag="", digest=digest)
+        return msgspec.structs.replace(self, tag="", digest=digest)
 
     def __str__(self) -> str:
         return self.name + self._suffix

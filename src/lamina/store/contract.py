@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -82,8 +81,7 @@ class BlobStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NamedImage:
+class NamedImage(msgspec.Struct, frozen=True):
     """One row of `index.json`: what a name stands for, and what `images` prints of it."""
 
     reference: Reference | None
@@ -394,8 +392,7 @@ class ContainerStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(msgspec.Struct, frozen=True):
     """An image in the store, resolved: one platform's manifest and config."""
 
     row: NamedImage
@@ -444,8 +441,7 @@ class ImageStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reclaimed:
+class Reclaimed(msgspec.Struct, frozen=True):
     """What gc or a removal deleted, and the bytes of disk it freed."""
 
     layers: tuple[Digest, ...]
@@ -453,8 +449,7 @@ class Reclaimed:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(msgspec.Struct, frozen=True):
     """The opened parts of one root directory."""
 
     root: Path

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 import msgspec
 
@@ -47,14 +46,13 @@ class LayerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of the file `erofs`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """What a form made of a tar stream, in a directory that has no name yet."""
 
     stored: StoredListing
     headers: Digest | None = None
     erofs: Digest | None = None
-    offers: Mapping[str, bytes] = field(default_factory=dict)
+    offers: Mapping[str, bytes] = {}
     """Path → key of each file that later layers may share (`layer.apply.Shared`)."""
 
     def record(self, form: Form) -> LayerRecord:
@@ -115,6 +113,16 @@ class StoredLayer:
             raise LayerDamaged(self.diff_id, f"its listing is that of {stored.listing.diff_id}")
         return stored
 
+    def open(self, name: str) -> int:
+        """A descriptor that reads a file of the layer's directory."""
+        try:
+            return os.open(self.place / name, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if not self.place.is_dir():
+                raise LayerNotFound(self.diff_id) from None
+            reason = f"its {name} cannot be read ({error.strerror})"
+            raise LayerDamaged(self.diff_id, reason) from None
+
     def read(self, name: str) -> bytes:
         """A file of the layer's directory."""
         try:
@@ -125,8 +133,7 @@ class StoredLayer:
             raise LayerDamaged(self.diff_id, f"its {name} is missing") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Lower:
+class Lower(NamedTuple):
     """A layer as a directory for overlayfs."""
 
     path: Path

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci import mediatype
@@ -26,8 +27,7 @@ _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 _NESTING = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
+class Images(msgspec.Struct, frozen=True):
     """Implements `ImageStore` (store/contract.py) on refs and blobs."""
 
     refs: RefStore

@@ -11,7 +11,6 @@ import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +30,6 @@ from lamina.store.errors import LayerDamaged, LayerNotFound, NoImageForm, writin
 from lamina.store.form import COMPRESSED, LISTING, RECORD, LayerForm, StoredLayer, Written
 from lamina.store.image_form import ImageForm
 from lamina.store.mounts import RUN, LayerMounts
-from lamina.store.objects import Objects
 from lamina.store.sealed import check, seal_struct
 from lamina.store.trash import delete_tree
 from lamina.store.tree_form import TreeForm
@@ -61,10 +59,9 @@ class DirLayers:
         run_directory: Path = RUN,
     ) -> None:
         self._directory = root / "layers"
-        self._objects = Objects(root / "objects")
         self._mounts = LayerMounts(root, directory=run_directory)
         self._chosen = form
-        self._tree = TreeForm(self._objects, whiteouts or here(os.geteuid()))
+        self._tree = TreeForm(root / "objects", whiteouts or here(os.geteuid()))
         self._image = ImageForm(self._directory, self._mounts)
         self._forms: dict[Form, LayerForm] = {"tree": self._tree, "image": self._image}
 
@@ -175,7 +172,8 @@ class DirLayers:
             if written.stored.listing.diff_id != diff_id:
                 raise LayerDamaged(diff_id, "its tar is not what it was")
             if form == "image":  # the digests of files are known already
-                written = replace(written, stored=StoredListing(layer.stored.listing, {}))
+                known = StoredListing(layer.stored.listing, {})
+                written = msgspec.structs.replace(written, stored=known)
             self._finish(new, place, written, compressed=self.compressed(diff_id))
             with _locked(layer.place):
                 with alone():
@@ -338,7 +336,7 @@ class DirLayers:
         ]
         freed = [each for each in map(self._sweep_one, places) if each is not None]
         # Even directories that take no blocks, as on tmpfs, tell that somebody died here.
-        return sum(freed) + self._objects.sweep() if freed else 0
+        return sum(freed) + self._tree.objects.sweep() if freed else 0
 
     def _sweep_one(self, place: Path) -> int | None:
         """Bytes freed; None when its writer lives, or nothing is there any more."""

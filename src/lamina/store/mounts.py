@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from lamina.linux import mounts, syscall
 from lamina.oci.digest import Digest
+from lamina.sha256 import sha256
 from lamina.store.form import EROFS, TAR
 
 RUN = Path("/run/lamina")
@@ -164,7 +164,7 @@ def _name_of(root: Path) -> str:
     """A name for a store that another one, made at the same path later, does not get."""
     status = os.stat(root / "oci-layout")
     text = f"{os.path.realpath(root)}\0{status.st_dev} {status.st_ino} {status.st_mtime_ns}"
-    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]
+    return sha256(os.fsencode(text)).hex()[:16]
 
 
 def _is_alive(directory: Path) -> bool:

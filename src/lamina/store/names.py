@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci.digest import Digest
@@ -42,7 +43,7 @@ def tag(store: Store, source: str, target: str) -> NamedImage:
             for each in row.repo_digests
             if Reference.parse(each, default_tag="").name == reference.name
         )
-        named = replace(row, reference=reference, repo_digests=same)
+        named = msgspec.structs.replace(row, reference=reference, repo_digests=same)
         store.refs.set(named)
     return named
 
@@ -72,7 +73,7 @@ def remove_image(store: Store, text: str, *, force: bool = False) -> list[str]:
     gone = [store.refs.remove(row.reference)]
     if users:
         # As Docker leaves it: the container's image can still be listed, and removed later.
-        store.refs.set(replace(row, reference=None))
+        store.refs.set(msgspec.structs.replace(row, reference=None))
         return [_untagged(row)]
     return _deleted(store, gone, row.image_id)
 

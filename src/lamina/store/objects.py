@@ -9,17 +9,18 @@ name, and nothing in a container can take two files for hard links.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from pathlib import Path
 
 from lamina.layer.entry import Entry, os_path
+from lamina.sha256 import sha256
 
 _LISTED = 4 << 20
 """Bytes of the directory up to which its names are read at once (some 60,000 of them)."""
 _KEY = 20
 """Bytes of the digest in a name: 160 bits. The whole would make the directory larger by half."""
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _PRIVATE = ("etc/", "var/spool/")
 """Never shared: cron and its like refuse their files when the link count is over one."""
 
@@ -59,7 +60,7 @@ class Objects:
         )
         for attribute, value in entry.xattrs:
             text += b"\0%b=%d:%b" % (os_path(attribute), len(value), value)
-        return urlsafe_b64encode(hashlib.sha256(text).digest()[:_KEY]).rstrip(b"=")
+        return b2a_base64(sha256(text)[:_KEY], newline=False).rstrip(b"=").translate(_URL_SAFE)
 
     def take(self, key: bytes, target: bytes) -> bool:
         if self._names is not None and key not in self._names:

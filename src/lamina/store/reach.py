@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lamina.errors import Corrupt, Invalid, Unsupported
 from lamina.oci import mediatype
@@ -17,12 +18,11 @@ from lamina.store.errors import BlobNotFound
 _NESTING = 4
 
 
-@dataclass(slots=True)
-class Needs:
+class Needs(msgspec.Struct):
     """Blobs and layers that somebody needs."""
 
-    blobs: set[Digest] = field(default_factory=set)
-    layers: set[Digest] = field(default_factory=set)
+    blobs: set[Digest] = set()
+    layers: set[Digest] = set()
     complete: bool = True
     """False when a damaged document hides what it needs: then nothing may be collected."""
 

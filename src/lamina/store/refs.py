@@ -7,7 +7,6 @@ file.  Entries and annotations of other tools are carried along untouched.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ class IndexRefs:
         return find_row(self.rows(), reference)
 
     def set(self, image: NamedImage) -> None:
-        image = replace(image, reference=_normal(image.reference))
+        image = msgspec.structs.replace(image, reference=_normal(image.reference))
         with self._changing() as entries:
             entries.let(lambda rows: with_row(rows, image))
 
@@ -217,8 +216,8 @@ def with_row(rows: Sequence[NamedImage], image: NamedImage) -> list[NamedImage]:
         elif row.image_id == image.image_id:
             inherited += [each for each in row.repo_digests if each not in inherited]
         elif not _has_other_row(rows, row):
-            kept.append(replace(row, reference=None))
-    return [*kept, replace(image, repo_digests=tuple(inherited))]
+            kept.append(msgspec.structs.replace(row, reference=None))
+    return [*kept, msgspec.structs.replace(image, repo_digests=tuple(inherited))]
 
 
 def _has_other_row(rows: Sequence[NamedImage], row: NamedImage) -> bool:
@@ -228,7 +227,7 @@ def _has_other_row(rows: Sequence[NamedImage], row: NamedImage) -> bool:
 def _normal(reference: Reference | None) -> Reference | None:
     """Where a digest is given the tag says nothing, as Docker keeps it."""
     if reference is not None and reference.digest is not None:
-        return replace(reference, tag="")
+        return msgspec.structs.replace(reference, tag="")
     return reference
 
 

@@ -6,7 +6,6 @@ file with these digits replaced by zeros.  Pure.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci.document import encode
+from lamina.sha256 import sha256
 
 UNSEALED = "0" * 64
 """What to put where the checksum goes before `seal`."""
@@ -30,7 +30,7 @@ def seal(raw: bytes) -> bytes:
     match = _SEAL.search(raw)
     if match is None or match[1] != UNSEALED.encode():
         raise BrokenSeal("no place for a checksum")
-    checksum = hashlib.sha256(raw).hexdigest().encode()
+    checksum = sha256(raw).hex().encode()
     return raw[: match.start(1)] + checksum + raw[match.end(1) :]
 
 
@@ -40,7 +40,7 @@ def check(raw: bytes) -> None:
     if match is None:
         raise BrokenSeal("it carries no checksum")
     bare = raw[: match.start(1)] + UNSEALED.encode() + raw[match.end(1) :]
-    if hashlib.sha256(bare).hexdigest().encode() != match[1]:
+    if sha256(bare).hex().encode() != match[1]:
         raise BrokenSeal("its checksum does not match")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,12 +20,12 @@ from lamina.linux.syscall import syncfs
 from lamina.oci.digest import Digest
 from lamina.store.errors import LayerDamaged, LayerNotFound
 from lamina.store.form import TREE, Lower, StoredLayer, Written
-from lamina.store.objects import Objects
 
 if TYPE_CHECKING:
     from lamina.layer.hashing import BackgroundHash
     from lamina.layer.listing import StoredListing
     from lamina.store.earlysync import EarlySync
+    from lamina.store.objects import Objects
 
 _PIECE = 1 << 19
 
@@ -34,9 +35,16 @@ class TreeForm:
 
     name: Form = "tree"
 
-    def __init__(self, objects: Objects, whiteouts: Whiteouts) -> None:
-        self._objects = objects
+    def __init__(self, objects: Path, whiteouts: Whiteouts) -> None:
+        self._objects_directory = objects
         self._whiteouts = whiteouts
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The files that layers share."""
+        from lamina.store.objects import Objects
+
+        return Objects(self._objects_directory)
 
     # writing
 
@@ -60,7 +68,7 @@ class TreeForm:
                 place / TREE,
                 place / "extra",
                 whiteouts=self._whiteouts,
-                shared=self._objects.remembered(),
+                shared=self.objects.remembered(),
             )
         listing = Listing(Digest.from_raw(hasher.digest()), applied.entries, reader.position)
         stored = StoredListing(listing, applied.extras)
@@ -80,7 +88,7 @@ class TreeForm:
             EarlySync(place) as early,
         ):
             applied, size = adopt_tree(
-                upper, hasher.feed, headers.write, self._objects, self._whiteouts, early.wrote
+                upper, hasher.feed, headers.write, self.objects, self._whiteouts, early.wrote
             )
         os.rename(upper, place / TREE)
         listing = Listing(Digest.from_raw(hasher.digest()), applied.entries, size)
@@ -106,7 +114,7 @@ class TreeForm:
         # Last, so that objects/ has files of whole layers only.
         base = os.fsencode(place) + b"/fs/"
         for path, key in written.offers.items():
-            self._objects.offer(key, base + os_path(path))
+            self.objects.offer(key, base + os_path(path))
 
     # reading
 
@@ -196,7 +204,7 @@ class TreeForm:
     def usage(self, layer: StoredLayer) -> int:
         from lamina.store.trees import tree_usage
 
-        return tree_usage(layer.place, layer.stored.listing, self._objects)
+        return tree_usage(layer.place, layer.stored.listing, self.objects)
 
     def removing(self, layer: StoredLayer) -> None:
         try:
@@ -208,8 +216,8 @@ class TreeForm:
         try:
             entries = layer.stored.listing.entries
         except (LayerDamaged, LayerNotFound):
-            return self._objects.sweep()
-        return sum(self._objects.release(entry) for entry in entries)
+            return self.objects.sweep()
+        return sum(self.objects.release(entry) for entry in entries)
 
 
 def _headers_of(place: Path) -> Digest:

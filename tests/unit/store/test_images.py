@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 import pytest
 
 from lamina.oci.platform import Platform
@@ -16,4 +15,6 @@ class TestImages(ImageStoreContract):
     @pytest.fixture
     def store(self, store: Store) -> Store:
         assert isinstance(store.images, Images)
-        return replace(store, images=replace(store.images, host=Platform("amd64")))
+        return msgspec.structs.replace(
+            store, images=msgspec.structs.replace(store.images, host=Platform("amd64"))
+        )
