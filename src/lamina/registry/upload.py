@@ -2,15 +2,16 @@
 
 A blob whose digest is known goes in one PUT and starts afresh when the
 connection breaks.  One whose digest is known only at its end goes in
-segments, each a PATCH that streams while it is made; a segment is kept in
-memory until the registry has it, so that a broken one is sent again from
-where the registry says that it stands.
+segments, each a PATCH that streams while it is made.  What was sent last is
+kept in memory, so that a broken segment goes on from where the registry says
+that it stands; one that has lost more is given up.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -30,8 +31,11 @@ from lamina.registry.exchange import joined
 from lamina.registry.session import Session
 from lamina.registry.transport import Body, Response
 
-SEGMENT = 16 << 20
-"""Bytes of an unnamed blob in one PATCH, and in memory meanwhile."""
+SEGMENT = 80 << 20
+"""Bytes of an unnamed blob in one PATCH.  A registry syncs its disk after each; proxies that
+limit requests begin to at 100 MB."""
+KEPT = 16 << 20
+"""Bytes of it that stay in memory: more than the buffers on the way to a registry hold."""
 _PASSING = (Interrupted, ServerFailed, TooManyRequests)
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
 
@@ -46,6 +50,7 @@ class Uploader:
     scopes: frozenset[str]
     subject: Subject
     segment: int = SEGMENT
+    kept: int = KEPT
 
     def mount(self, digest: Digest, origin: str) -> str | None:
         """Take a blob over from the repository `origin`.
@@ -94,12 +99,16 @@ class Uploader:
                 raise
 
     def unnamed(self, media_type: str, chunks: Iterable[bytes]) -> Descriptor:
-        """Send a blob that is still being made; returns its descriptor."""
+        """Send a blob that is still being made; returns its descriptor.
+
+        Raises Interrupted, or what else broke the connection, when the registry
+        has lost more of it than is kept in memory.
+        """
         place = self.begin()
         tally = _Tally(iter(chunks))
         try:
             while True:
-                segment = tally.segment(self.segment)
+                segment = _Segment(tally, self.segment, self.kept)
                 place = self._patch(place, segment)
                 if segment.ended:
                     break
@@ -146,7 +155,7 @@ class Uploader:
                 self.session.exchange.sleep(pause)
                 place, stands = self._standing(place)
                 skip = stands - segment.start
-                if not 0 <= skip <= segment.known:
+                if not segment.dropped <= skip <= segment.known:
                     raise
                 if segment.ended and skip == segment.known:
                     return place
@@ -233,21 +242,25 @@ class _Tally:
             self.size += len(chunk)
         return chunk
 
-    def segment(self, size: int) -> _Segment:
-        """The next part, of at least `size` bytes unless the chunks end before."""
-        return _Segment(self, size)
-
 
 class _Segment:
-    """A part of a blob that is taken from its source once and can be sent again."""
+    """A part of a blob that is taken from its source once; its end can be sent again.
 
-    def __init__(self, tally: _Tally, size: int) -> None:
+    It has at least `size` bytes unless the source ends before.
+    """
+
+    def __init__(self, tally: _Tally, size: int, keep: int) -> None:
         self._tally = tally
         self._size = size
-        self._kept: list[bytes] = []
+        self._keep = keep
+        self._pieces: deque[bytes] = deque()
+        """The last ones, at least `keep` bytes of them; `_first` of them are gone."""
+        self._first = 0
         self.start = tally.size
         self.known = 0
         """Bytes taken from the source so far."""
+        self.dropped = 0
+        """Bytes that cannot be sent again."""
         self.ended = False
         """Whether the source has no more after this segment."""
 
@@ -260,16 +273,14 @@ class _Segment:
         return self.known - skip if self._full() else None
 
     def pieces(self, skip: int) -> Iterator[bytes]:
-        """The bytes from `skip` on: those kept first, then new ones."""
-        place = 0
-        while place < len(self._kept) or self._grow():
-            piece = self._kept[place]
-            place += 1
-            if skip >= len(piece):
-                skip -= len(piece)
-                continue
-            yield piece[skip:] if skip else piece
-            skip = 0
+        """The bytes from `skip` on, which is not before `dropped`: those kept, then new ones."""
+        number, place = self._first, self.dropped
+        while number < self._first + len(self._pieces) or self._grow():
+            piece = self._pieces[number - self._first]
+            number += 1
+            place += len(piece)
+            if place > skip:
+                yield piece[skip - place :] if place - len(piece) < skip else piece
 
     def _full(self) -> bool:
         return self.ended or self.known >= self._size
@@ -281,7 +292,10 @@ class _Segment:
             if chunk is None:
                 self.ended = True
             elif chunk:
-                self._kept.append(chunk)
+                self._pieces.append(chunk)
                 self.known += len(chunk)
+                while self.known - self.dropped - len(self._pieces[0]) >= self._keep:
+                    self.dropped += len(self._pieces.popleft())
+                    self._first += 1
                 return True
         return False

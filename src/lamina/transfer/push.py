@@ -23,6 +23,7 @@ from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
 from lamina.oci.mediatype import Compression
 from lamina.registry.contract import Sink
+from lamina.registry.errors import Interrupted, ServerFailed
 from lamina.store.contract import Image, NamedImage, Store
 from lamina.store.errors import LayerDamaged
 from lamina.transfer.parallel import Stopped, run_all
@@ -206,6 +207,13 @@ class _Layer:
         return blob
 
     def _send_new(self, form: _Form) -> Descriptor:
+        """Compress and send it, once more if the sink has lost what it had of it."""
+        try:
+            return self._stream(form)
+        except (Interrupted, ServerFailed):
+            return self._stream(form)
+
+    def _stream(self, form: _Form) -> Descriptor:
         """Compress and send it; its digest is known at the end."""
         self._start()
         tar = staged(self._checked_tar(), depth=4)

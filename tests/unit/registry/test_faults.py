@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lamina.errors import Corrupt, Denied, EngineError, Invalid, NotFound, Unavailable, Unsupported
 from lamina.oci import mediatype
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.manifest import Manifest
 from lamina.registry import errors
+from lamina.registry.upload import _Segment, _Tally
 from tests.contract.source_sink import describe, material, pieces, put_image, read
 from tests.fakes import registry as fake
 from tests.fakes.registry import FakeRegistry
@@ -430,13 +435,47 @@ def test_a_broken_stream_goes_on_where_the_registry_stands(
 
 
 def test_a_stream_goes_in_segments(client: Client, registry: FakeRegistry) -> None:
-    from dataclasses import replace
-
     uploader = replace(client(push=True)._uploader, segment=1_000_000)
     registry.fault("PATCH", "/blobs/uploads/", fake.error(502, "BAD_GATEWAY"), times=2)
     assert uploader.unnamed(mediatype.OCI_LAYER_GZIP, pieces(BLOB, 300_000)) == DESCRIPTOR
     assert registry.blobs["team/app"] == {str(DESCRIPTOR.digest): BLOB}
     assert len([seen for seen in registry.asked("PATCH") if seen.body]) == 5
+
+
+def test_a_stream_of_which_too_much_is_lost_is_given_up(
+    client: Client, registry: FakeRegistry
+) -> None:
+    uploader = replace(client(push=True)._uploader, kept=1_000_000)
+    registry.fault("PATCH", "/blobs/uploads/", fake.reset)
+    registry.fault("GET", "/blobs/uploads/", fake.with_headers(Range="0-0"))
+    with pytest.raises(errors.Interrupted):
+        uploader.unnamed(mediatype.OCI_LAYER_GZIP, pieces(BLOB, 300_000))
+    assert len([seen for seen in registry.asked("PATCH") if seen.body]) == 1
+    assert registry.uploads == {}
+    assert registry.blobs == {}
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=9), max_size=12),
+    st.integers(1, 60),
+    st.integers(1, 30),
+    st.integers(0, 12),
+    st.data(),
+)
+def test_the_end_of_a_segment_can_be_sent_again(
+    chunks: list[bytes], size: int, keep: int, sent: int, data: st.DataObject
+) -> None:
+    segment = _Segment(_Tally(iter(chunks)), size, keep)
+    first = list(islice(segment.pieces(0), sent))
+    assert first == chunks[: len(first)]
+    assert segment.known - segment.dropped >= min(segment.known, keep)
+    assert segment.known - segment.dropped < keep + 9
+    skip = data.draw(st.integers(segment.dropped, segment.known))
+    rest = b"".join(segment.pieces(skip))
+    whole = b"".join(chunks)
+    assert rest == whole[skip : segment.known]
+    assert segment.length(skip) == len(rest)
+    assert segment.known >= min(size, len(whole))
 
 
 def test_an_upload_that_never_works_is_cancelled(client: Client, registry: FakeRegistry) -> None:

@@ -13,6 +13,7 @@ from lamina.oci import mediatype
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.mediatype import Compression
+from lamina.registry.errors import Interrupted
 from lamina.store.contract import Image, Store
 from lamina.store.errors import LayerDamaged
 from lamina.transfer.push import PARAMETERS, push
@@ -215,3 +216,26 @@ def test_annotations_of_the_memory_do_not_get_out(store: Store) -> None:
     image = make_image(store, "app", FILES)
     for place in (send(store, image), send(store, image)):
         assert b"dev.lamina" not in place.document(place.resolve())
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_stream_that_the_registry_lost_is_made_once_more(store: Store, times: int) -> None:
+    class Losing(Watched):
+        left = times
+
+        def put_stream(self, media_type: str, chunks: Iterable[bytes]) -> Descriptor:
+            if self.left:
+                self.left -= 1
+                next(iter(chunks))
+                raise Interrupted("reg.example: the connection broke")
+            return super().put_stream(media_type, chunks)
+
+    image = make_image(store, "app", FILES)
+    place = Losing()
+    if times == 1:
+        send(store, image, place=place)
+        assert known(store, image)[0][0] == place.streamed[0]
+    else:
+        with pytest.raises(Interrupted):
+            send(store, image, place=place)
+        assert known(store, image) == []
