@@ -84,3 +84,13 @@ class CheckFailed(EngineError):
     """A check that the user asked for does not hold; nothing went wrong in doing it."""
 
     kind = "check-failed"
+
+
+KINDS: dict[str, type[EngineError]] = {
+    each.kind: each
+    for each in (
+        *(Invalid, NotFound, Exists, Conflict, Denied),
+        *(Unsupported, Unavailable, Corrupt, CheckFailed),
+    )
+}
+"""The kinds by name, for an error that comes from another process."""

@@ -20,6 +20,7 @@ from lamina.base.archive import recipe_for
 from lamina.base.bootstrap import distribution_rootfs
 from lamina.base.busybox import busybox_rootfs, find_busybox
 from lamina.errors import EngineError
+from lamina.store.layers import DirLayers
 
 CACHE = Path(__file__).parents[2] / ".cache"
 """Kept between runs; git ignores it."""
@@ -137,9 +138,19 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def lamina(tmp_path: Path) -> Lamina:
-    """The command on an empty store."""
-    return Lamina(tmp_path / "root")
+def lamina(tmp_path: Path) -> Iterator[Lamina]:
+    """The command on an empty store; afterwards nobody holds any of its layers mounted."""
+    command = Lamina(tmp_path / "root")
+    yield command
+    unmounted(command.root)
+
+
+def unmounted(root: Path) -> None:
+    """Unmount the layers of a store, if there is one, and assert that nobody uses them."""
+    if (root / "format").exists():
+        layers = DirLayers(root)
+        layers.sweep()
+        assert layers.mounted() == []
 
 
 @pytest.fixture(scope="session")

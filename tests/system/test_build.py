@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -383,4 +384,19 @@ def test_two_builds_at_once(busybox_store: Lamina, context: Path) -> None:
         with process:
             process.communicate()
         assert process.returncode == 0
+    nothing_left(busybox_store)
+
+
+def test_a_step_that_cannot_begin_points_at_its_line(
+    busybox_store: Lamina, context: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(tmp_path / "hostile.tar", "w") as tar:
+        member = tarfile.TarInfo("proc")
+        member.type, member.linkname = tarfile.SYMTYPE, "/tmp"
+        tar.addfile(member)
+    busybox_store("import", str(tmp_path / "hostile.tar"), "hostile")
+    said = built(busybox_store, context, "FROM hostile\nRUN true\n", check=False)
+    assert "Dockerfile:2" in said
+    assert "a link at /proc, where a directory belongs" in said
+    assert "Traceback" not in said
     nothing_left(busybox_store)

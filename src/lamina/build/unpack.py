@@ -9,6 +9,7 @@ from lamina.build.upper import Upper
 from lamina.errors import EngineError
 from lamina.layer.compression import decompress
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.layer_tree import check_entry
 from lamina.layer.tar import TarReader
 
 _PIECE = 1 << 20
@@ -34,6 +35,7 @@ def unpack(tree: Tree, archive: Entry, upper: Upper, dest: str) -> None:
     for entry in reader:
         if not entry.path:
             continue
+        check_entry(entry)
         parent = upper.resolve(f"{dest}/{entry.parent}")
         upper.make_directories(parent)
         path = f"{parent}/{entry.name}" if parent else entry.name

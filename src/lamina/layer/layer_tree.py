@@ -90,8 +90,7 @@ class LayerTree:
                 raise BadLayer(f"a whiteout of {name[len(WHITEOUT_PREFIX) :]!r}: {path!r}")
             self._markers[path] = None
             return entry
-        if entry.xattrs:
-            _check_attributes(entry)
+        check_entry(entry)
         if entry.kind is _DIRECTORY:
             self._directory(path)
             self.makers[path] = entry
@@ -102,10 +101,6 @@ class LayerTree:
             entry = self._hard_link(entry)
             self.makers[path] = self.makers[entry.link]
             return entry
-        if entry.kind in _DEVICES:
-            _check_device(entry)
-        elif entry.kind is _SYMLINK and "\0" in entry.link:
-            raise BadLayer(f"{path!r} links to a name with a zero byte")
         self.makers[path] = entry
         return entry
 
@@ -226,10 +221,15 @@ def _check_name(path: str, origin: str) -> None:
         raise BadLayer(f"{origin!r} leads through a symbolic link to a name that is too long")
 
 
-def _check_attributes(entry: Entry) -> None:
+def check_entry(entry: Entry) -> None:
+    """Raise BadLayer for what no file of a layer may be, wherever it is put."""
     for name, _ in entry.xattrs:
         if name.startswith(("trusted.overlay.", "user.overlay.")):
             raise BadLayer(f"{entry.path!r} carries overlayfs' own attribute {name!r}")
+    if entry.kind in _DEVICES:
+        _check_device(entry)
+    elif entry.kind is _SYMLINK and "\0" in entry.link:
+        raise BadLayer(f"{entry.path!r} links to a name with a zero byte")
 
 
 def _check_device(entry: Entry) -> None:

@@ -13,14 +13,13 @@ from contextlib import contextmanager
 
 import msgspec
 
-from lamina.errors import Denied, EngineError, Unsupported
+from lamina.errors import KINDS, Denied, Unsupported
 from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
 from lamina.run import init, network
 from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
 from lamina.run.spec import ContainerSpec, Streams
 
-_KINDS = {kind.kind: kind for kind in EngineError.__subclasses__()}
 _TERMINALS = (("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _MISSING = {errno.ENOENT, errno.ENOTDIR}
@@ -240,7 +239,7 @@ def _started(running: Running, reader: int, orders: Orders) -> Running:
     text, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")
     if kind == "exec":
         return _refuse(running, int(text), message)
-    raise _KINDS.get(kind, Unsupported)(message, hint=hint)
+    raise KINDS.get(kind, Unsupported)(message, hint=hint)
 
 
 def _refuse(running: Running, status: int, message: str) -> Running:

@@ -19,6 +19,7 @@ from lamina.build.upper import InTheWay, Upper
 from lamina.layer.contract import Listing
 from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.errors import BadLayer
 from lamina.layer.union import Union
 from lamina.oci.digest import Digest
 from lamina.store.layers import DirLayers
@@ -198,6 +199,25 @@ def test_copy_does_not_unpack(context: Path) -> None:
 
 def test_add_of_something_else_copies(context: Path) -> None:
     assert list(copied(context, "/new", "a", unpack=True)) == ["new"]
+
+
+@pytest.mark.parametrize("name", ["trusted.overlay.opaque", "user.overlay.redirect"])
+def test_an_archive_that_speaks_to_overlayfs_is_refused(context: Path, name: str) -> None:
+    with tarfile.open(context / "t", "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("d")
+        member.type, member.pax_headers = tarfile.DIRTYPE, {f"SCHILY.xattr.{name}": "y"}
+        tar.addfile(member)
+    with pytest.raises(BadLayer, match="'d' carries overlayfs' own attribute"):
+        copied(context, "/new/", "t", unpack=True)
+
+
+def test_an_archive_with_a_whiteout_device_is_refused(context: Path) -> None:
+    with tarfile.open(context / "t", "w") as tar:
+        member = tarfile.TarInfo("gone")
+        member.type = tarfile.CHRTYPE
+        tar.addfile(member)
+    with pytest.raises(BadLayer, match="device 0:0"):
+        copied(context, "/new/", "t", unpack=True)
 
 
 def test_an_archive_follows_links_inside_the_root_only(context: Path) -> None:
