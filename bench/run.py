@@ -57,7 +57,7 @@ def main() -> int:
             rows += found
             failures += [failure] if failure else []
     failures += [note for row in rows for note in row.notes]
-    tables = f"{render(rows)}\n\n{limits(rows)}"
+    tables = "\n\n".join(filter(None, (render(rows), limits(rows))))
     print(tables)
     for failure in failures:
         print(f"not measured: {failure}", file=sys.stderr)
