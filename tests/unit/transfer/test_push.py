@@ -174,7 +174,7 @@ def test_a_foreign_layer_is_not_sent(store: Store) -> None:
 
 def test_a_damaged_layer_is_not_pushed(store: Store) -> None:
     image = make_image(store, "app", FILES)
-    victim = Path(store.layers.lower(image.layers[0])) / "etc/motd"
+    victim = store.layers.directory(image.layers[0]) / "fs/etc/motd"
     victim.write_bytes(b"hullo\n")
     place = MemoryPlace()
     with pytest.raises(LayerDamaged, match="not those that were stored"):
