@@ -162,7 +162,10 @@ def open_layer(layer: Path, *, directio: bool) -> int:
 
 def _name_of(root: Path) -> str:
     """A name for a store that another one, made at the same path later, does not get."""
-    status = os.stat(root / "oci-layout")
+    try:
+        status = os.stat(root / "oci-layout")  # written once, when the store is made
+    except FileNotFoundError:
+        status = os.stat(root)  # a damaged store is still cleaned up
     text = f"{os.path.realpath(root)}\0{status.st_dev} {status.st_ino} {status.st_mtime_ns}"
     return sha256(os.fsencode(text)).hex()[:16]
 

@@ -23,6 +23,12 @@ FORMS: list[Form] = ["tree", "image"]
 
 
 @pytest.fixture
+def form() -> Form:
+    """Each test chooses for itself."""
+    return "tree"
+
+
+@pytest.fixture
 def images(store: Store) -> Store:
     """The store, where layers can be kept as images."""
     if store.layers.no_image_form:

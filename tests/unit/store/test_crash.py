@@ -19,7 +19,9 @@ import pytest
 
 from lamina.oci.digest import Digest
 from lamina.oci.reference import Reference
+from lamina.store import layers as layers_module
 from lamina.store.contract import StepResult, Store
+from lamina.store.convert import convert
 from lamina.store.errors import ImageNotFound
 from lamina.store.fsck import check_store
 from lamina.store.gc import collect
@@ -29,7 +31,18 @@ from lamina.store.root import open_store
 from lamina.store.usage import EVERYTHING, measure
 from tests.fakes.images import make_image, make_record
 
-CHANGES = ("fsync", "rename", "replace", "unlink", "mkdir", "rmdir", "link", "write", "symlink")
+CHANGES = (
+    "fsync",
+    "fdatasync",
+    "rename",
+    "replace",
+    "unlink",
+    "mkdir",
+    "rmdir",
+    "link",
+    "write",
+    "symlink",
+)
 
 
 def die_before_change(number: int) -> None:
@@ -48,6 +61,7 @@ def die_before_change(number: int) -> None:
 
     for name in CHANGES:
         setattr(os, name, guarded(getattr(os, name)))
+    vars(layers_module)["exchange"] = guarded(vars(layers_module)["exchange"])
 
 
 def killed(act: Callable[[], object], number: int) -> bool:
@@ -103,13 +117,36 @@ ACTS: dict[str, Callable[[Store], object]] = {
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
 def test_killed_at_any_change(memory_path: Path, act: Callable[[Store], object]) -> None:
-    furnish(memory_path / "whole")
-    shutil.copytree(memory_path / "whole", memory_path / "after", symlinks=True)
-    before = state(open_store(memory_path / "whole"))
-    act(open_store(memory_path / "after"))
-    after = state(open_store(memory_path / "after"))
+    kill_at_every_change(memory_path, act)
+
+
+IMAGE_ACTS: dict[str, Callable[[Store], object]] = {
+    "add an image": ACTS["add an image"],
+    "remove an image": ACTS["remove an image"],
+    "convert to trees": lambda store: convert(store, list(store.layers), "tree"),
+    "convert there and back": lambda store: [
+        convert(store, list(store.layers), "tree"),
+        convert(store, list(store.layers), "image"),
+    ],
+}
+
+
+@pytest.mark.parametrize("act", IMAGE_ACTS.values(), ids=list(IMAGE_ACTS))
+def test_killed_at_any_change_of_images(tmp_path: Path, act: Callable[[Store], object]) -> None:
+    """On a real disk: images are not kept in memory."""
+    if reason := open_store(tmp_path / "probe").layers.no_image_form:
+        pytest.skip(reason)
+    kill_at_every_change(tmp_path, act)
+
+
+def kill_at_every_change(place: Path, act: Callable[[Store], object]) -> None:
+    furnish(place / "whole")
+    shutil.copytree(place / "whole", place / "after", symlinks=True)
+    before = state(open_store(place / "whole"))
+    act(open_store(place / "after"))
+    after = state(open_store(place / "after"))
     for number in range(1, 200):
-        root = memory_path / f"killed-{number}"
+        root = place / f"killed-{number}"
         store = furnish(root)
         was_killed = killed(partial(act, store), number)
         store = open_store(root)

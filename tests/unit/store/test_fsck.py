@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lamina.layer.contract import Form
 from lamina.oci import mediatype
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -20,6 +21,12 @@ from lamina.store.contract import StepResult, Store
 from lamina.store.errors import ImageNotFound
 from lamina.store.fsck import Report, check_images, check_store
 from tests.fakes.images import documents, make_image, make_record
+
+
+@pytest.fixture
+def form() -> Form:
+    """What is damaged here is a directory; test_image_form.py damages images."""
+    return "tree"
 
 
 def rich_tar() -> bytes:
