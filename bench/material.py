@@ -87,6 +87,7 @@ def _install_modules(place: Path, cache: Path) -> None:
 def _pack(parent: Path, name: str, tar: Path) -> None:
     """The same tar from the same files, whoever made them and when."""
     same = ["--sort=name", f"--mtime=@{NEVER}", "--owner=0", "--group=0", "--numeric-owner"]
+    same += ["--mode=u=rwX,go=rX"]  # whatever the umask was
     pax = "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"
     command = ["tar", "--format=pax", *same, pax, "-C", str(parent), "-cf", str(tar), name]
     subprocess.run(command, check=True)
