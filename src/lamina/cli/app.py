@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from lamina.engine import Engine
     from lamina.layer.contract import Form
 
+_KEPT = 64 << 20
+"""Bytes of freed memory that a command keeps for its next buffers."""
+
 
 class App:
     """The global options and what follows from them; `ctx.obj` of every command.
@@ -32,7 +35,9 @@ class App:
     def engine(self) -> Engine:
         """The engine at `root`, opened when a command first needs it."""
         from lamina.engine import open_engine
+        from lamina.linux.allocator import keep_freed
 
+        keep_freed(_KEPT)
         return open_engine(self.root, layer_form=self.layer_form)
 
     @cached_property

@@ -9,7 +9,7 @@ import ctypes
 import os
 import struct
 
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 # Numbers from 424 on are the same on every architecture.
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT = 428, 429, 430, 431, 432
@@ -74,7 +74,7 @@ def _check(result: int, call: str, path: str = "") -> int:
 
 def _call(number: int, name: str, *arguments: object, path: str = "") -> int:
     words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
-    return _check(_libc.syscall(ctypes.c_long(number), *words), name, path)
+    return _check(libc.syscall(ctypes.c_long(number), *words), name, path)
 
 
 def default_signal(number: int) -> None:
@@ -86,40 +86,40 @@ def default_signal(number: int) -> None:
 
 def syncfs(fd: int) -> None:
     """syncfs(2): write everything of the file system that `fd` is on to disk."""
-    _check(_libc.syncfs(fd), "syncfs")
+    _check(libc.syncfs(fd), "syncfs")
 
 
 def sync_file_range(fd: int, offset: int, size: int) -> None:
     """sync_file_range(2): start writing these bytes of a file to disk, and do not wait."""
     words = (ctypes.c_int64(offset), ctypes.c_int64(size), ctypes.c_uint(SYNC_FILE_RANGE_WRITE))
-    _check(_libc.sync_file_range(fd, *words), "sync_file_range")
+    _check(libc.sync_file_range(fd, *words), "sync_file_range")
 
 
 def exchange(one: str, other: str) -> None:
     """renameat2(2) with RENAME_EXCHANGE: each name stands for what the other stood for."""
     names = (AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other))
-    _check(_libc.renameat2(*names, RENAME_EXCHANGE), "renameat2", one)
+    _check(libc.renameat2(*names, RENAME_EXCHANGE), "renameat2", one)
 
 
 def unshare(flags: int) -> None:
     """unshare(2)."""
-    _check(_libc.unshare(flags), "unshare")
+    _check(libc.unshare(flags), "unshare")
 
 
 def setns(fd: int, kind: int) -> None:
     """setns(2)."""
-    _check(_libc.setns(fd, kind), "setns")
+    _check(libc.setns(fd, kind), "setns")
 
 
 def mount(source: str, target: str, fstype: str, flags: int = 0, data: str = "") -> None:
     """mount(2)."""
     names = (os.fsencode(source), os.fsencode(target), os.fsencode(fstype))
-    _check(_libc.mount(*names, ctypes.c_ulong(flags), os.fsencode(data)), "mount", target)
+    _check(libc.mount(*names, ctypes.c_ulong(flags), os.fsencode(data)), "mount", target)
 
 
 def umount2(target: str, flags: int = 0) -> None:
     """umount2(2)."""
-    _check(_libc.umount2(os.fsencode(target), flags), "umount2", target)
+    _check(libc.umount2(os.fsencode(target), flags), "umount2", target)
 
 
 def pivot_root(new: str, put_old: str) -> None:
@@ -186,7 +186,7 @@ def close_range(first: int) -> None:
 def prctl(option: int, value: int = 0, second: int = 0) -> None:
     """prctl(2)."""
     words = [ctypes.c_ulong(each) for each in (value, second, 0, 0)]
-    _check(_libc.prctl(option, *words), "prctl")
+    _check(libc.prctl(option, *words), "prctl")
 
 
 def set_seccomp_filter(program: bytes) -> None:
@@ -194,7 +194,7 @@ def set_seccomp_filter(program: bytes) -> None:
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
     _check(
-        _libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), header, 0, 0), "seccomp"
+        libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), header, 0, 0), "seccomp"
     )
 
 
@@ -202,7 +202,7 @@ def capget() -> int:
     """capget(2): the permitted set of this process as a bit mask."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     data = ctypes.create_string_buffer(24)
-    _check(_libc.capget(header, data), "capget")
+    _check(libc.capget(header, data), "capget")
     _, low, _, _, high, _ = struct.unpack("6I", data.raw)
     return int(low) | int(high) << 32
 
@@ -211,13 +211,13 @@ def capset(mask: int) -> None:
     """capset(2): `mask` as effective and permitted set, nothing inheritable."""
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
-    _check(_libc.capset(header, struct.pack("6I", low, low, 0, high, high, 0)), "capset")
+    _check(libc.capset(header, struct.pack("6I", low, low, 0, high, high, 0)), "capset")
 
 
 def sethostname(name: str) -> None:
     """sethostname(2)."""
     raw = os.fsencode(name)
-    _check(_libc.sethostname(raw, ctypes.c_size_t(len(raw))), "sethostname", name)
+    _check(libc.sethostname(raw, ctypes.c_size_t(len(raw))), "sethostname", name)
 
 
 def join_session_keyring(name: str) -> None:
@@ -227,22 +227,20 @@ def join_session_keyring(name: str) -> None:
 
 def set_controlling_terminal(fd: int) -> None:
     """ioctl(TIOCSCTTY)."""
-    _check(_libc.ioctl(fd, ctypes.c_ulong(_TIOCSCTTY), 0), "ioctl TIOCSCTTY")
+    _check(libc.ioctl(fd, ctypes.c_ulong(_TIOCSCTTY), 0), "ioctl TIOCSCTTY")
 
 
 def unlock_terminal(master: int) -> None:
     """ioctl(TIOCSPTLCK): let the other end of a pseudo-terminal be opened."""
-    _check(
-        _libc.ioctl(master, ctypes.c_ulong(_TIOCSPTLCK), struct.pack("i", 0)), "ioctl TIOCSPTLCK"
-    )
+    _check(libc.ioctl(master, ctypes.c_ulong(_TIOCSPTLCK), struct.pack("i", 0)), "ioctl TIOCSPTLCK")
 
 
 def raise_interface(name: str) -> None:
     """ioctl(SIOCSIFFLAGS): set a network interface up."""
     af_inet, sock_dgram, siocsifflags, iff_up = 2, 2, 0x8914, 1
-    fd = _check(_libc.socket(af_inet, sock_dgram | os.O_CLOEXEC, 0), "socket")
+    fd = _check(libc.socket(af_inet, sock_dgram | os.O_CLOEXEC, 0), "socket")
     try:
         request = struct.pack("16sh22x", name.encode(), iff_up)
-        _check(_libc.ioctl(fd, ctypes.c_ulong(siocsifflags), request), "ioctl SIOCSIFFLAGS", name)
+        _check(libc.ioctl(fd, ctypes.c_ulong(siocsifflags), request), "ioctl SIOCSIFFLAGS", name)
     finally:
         os.close(fd)
