@@ -6,7 +6,9 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 
-_BATCH = 1 << 18
+_BATCH = 1 << 16
+"""Bytes from which a piece is handed over alone: gathering copies it, and a hand-over costs as
+much as copying this many."""
 _AHEAD = 32
 
 
@@ -43,27 +45,34 @@ class Background:
 
     def feed(self, piece: bytes) -> None:
         """Hand over `piece`, which must not change afterwards."""
+        if len(piece) >= _BATCH and not self._small:
+            self._send(piece)
+            return
         self._small.append(piece)
         self._waiting += len(piece)
         if self._waiting >= _BATCH:
-            self._send()
+            self._send(self._gathered())
 
-    def _send(self) -> None:
+    def _gathered(self) -> bytes:
+        whole = b"".join(self._small)
+        self._small, self._waiting = [], 0
+        return whole
+
+    def _send(self, piece: bytes) -> None:
         self._raise()
         if self._thread is None:
             self._thread = Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
-        whole = self._small[0] if len(self._small) == 1 else b"".join(self._small)
-        self._small, self._waiting = [], 0
         self._room.acquire()
-        self._queue.put(whole)
+        self._queue.put(piece)
 
     def _flush(self) -> None:
-        if self._thread is not None and self._small:
-            self._send()
-        elif self._small:  # a stream this short needs no thread
-            self._do(b"".join(self._small))
-            self._small, self._waiting = [], 0
+        if not self._small:
+            return
+        if self._thread is not None:
+            self._send(self._gathered())
+        else:  # a stream this short needs no thread
+            self._do(self._gathered())
 
     def _raise(self) -> None:
         if self._error is not None:

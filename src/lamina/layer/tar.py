@@ -9,9 +9,10 @@ comes back exactly.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from zlib import adler32
 
-from lamina.layer.entry import MAX_NAME, MAX_PATH, Entry, Kind, text_path
+from lamina.layer.entry import MAX_NAME, MAX_PATH, Entry, Kind, os_path, text_path
 from lamina.layer.errors import BadLayer
 
 BLOCK = 512
@@ -19,9 +20,12 @@ _ZEROS = bytes(BLOCK)
 _MAX_META = 1 << 20
 """Bytes of one pax or GNU long-name record; real ones are far below 64 KiB."""
 NANO = 1_000_000_000
-_LEADING = (b"", b".", b"/")
+_SPECIAL = (b"", b".", b"..")
 _FILES = frozenset(b"0\x007")
 _KINDS = {int(kind): kind for kind in Kind}
+# Asking an enum for a member takes longer than a dictionary.
+_FILE, _DIRECTORY, _SYMLINK, _HARDLINK = Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK, Kind.HARDLINK
+_DEVICES = (Kind.CHAR, Kind.BLOCK)
 XATTR = b"SCHILY.xattr."
 _SPARSE = (b"GNU.sparse.", b"SCHILY.realsize")
 
@@ -44,7 +48,7 @@ class TarReader:
         self._buffer: memoryview = memoryview(b"")
         self._at = 0
         self._read = 0
-        self._keep = keep if keep is not None else _forget
+        self._keep = keep
         self._left = 0
         self._padding = 0
         self._last = ""
@@ -82,9 +86,19 @@ class TarReader:
             self._left -= end - start
             self._read += end - start
             yield self._buffer[start:end]
+        self._pass_padding()
+
+    def _pass_padding(self) -> None:
         if self._padding:
             padding, self._padding = self._padding, 0
-            self._keep(self._take(padding))
+            self._kept(padding)
+
+    def _kept(self, count: int, *, at_header: bool = False) -> bytes:
+        """The next bytes, which are not content."""
+        taken = self._take(count, at_header=at_header)
+        if self._keep is not None:
+            self._keep(taken)
+        return taken
 
     def _skip(self) -> None:
         """Pass over what is left of the current content."""
@@ -94,7 +108,7 @@ class TarReader:
             for _ in self.content():
                 pass
             return
-        if self._padding:
+        if self._padding and self._keep is not None:
             self._keep(bytes(self._buffer[end - self._padding : end]))
         self._at = end
         self._read += padded
@@ -110,19 +124,17 @@ class TarReader:
         self._read += self._left
         self._left = 0
         view = self._buffer[start:end]
-        if self._padding and end + self._padding <= len(self._buffer):
-            padding, self._padding = self._padding, 0
-            self._keep(self._take(padding))
+        if end + self._padding <= len(self._buffer):
+            self._pass_padding()
         # Else content() takes the padding when the iteration goes on.
         return view
 
     def _header(self, pax: dict[bytes, bytes], global_pax: dict[bytes, bytes]) -> bytes | None:
         """The next real header, its extended headers merged into the two; None at the end."""
         while True:
-            header = self._take(BLOCK, at_header=True)
+            header = self._kept(BLOCK, at_header=True)
             if not header:
                 raise BadLayer(f"the tar ends without its end marker{self._after()}")
-            self._keep(header)
             if header == _ZEROS:
                 return None
             if not _checksum_holds(header):
@@ -133,9 +145,8 @@ class TarReader:
             size = _number(header[124:136], "size")
             if size > _MAX_META:
                 raise BadLayer(f"an extended header of {size} bytes{self._after()}")
-            body = self._take(size)
-            self._keep(body)
-            self._keep(self._take(-size % BLOCK))
+            body = self._kept(size)
+            self._kept(-size % BLOCK)
             if flag == 0x67:  # g
                 _read_pax(body, global_pax)
             elif flag in b"xX":
@@ -185,7 +196,8 @@ class TarReader:
             self._read += len(rest)
             if rest.count(0) != len(rest):
                 raise BadLayer(f"data after the end of the tar{self._after()}")
-            self._keep(rest)
+            if self._keep is not None:
+                self._keep(rest)
 
     def _truncated(self) -> BadLayer:
         return BadLayer(f"the tar is cut off at byte {self._read}{self._after()}")
@@ -194,13 +206,9 @@ class TarReader:
         return f", after {self._last!r}" if self._last else ""
 
 
-def _forget(_: bytes) -> None:
-    pass
-
-
 def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
     flag = header[156]
-    name = pax.get(b"path")
+    name = pax.get(b"path") if pax else None
     if name is None:
         name = header[:100].partition(b"\0")[0]
         # GNU's old format keeps times where ustar has the prefix: magic tells them apart.
@@ -210,25 +218,27 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
         raise BadLayer(f"{text_path(name)!r} is a sparse file, which layers do not have")
     if flag in _FILES:
         # V7 marks a directory by a trailing slash alone.
-        kind = Kind.DIRECTORY if name.endswith(b"/") else Kind.FILE
+        kind = _DIRECTORY if name.endswith(b"/") else _FILE
     elif flag in _KINDS:
         kind = _KINDS[flag]
     else:
         raise BadLayer(f"{text_path(name)!r} is of unknown type {chr(flag)!r}")
     path = clean_path(name)
-    if path == "" and kind is not Kind.DIRECTORY:
+    if path == "" and kind is not _DIRECTORY:
         raise BadLayer(f"the root of the layer is not a directory but {chr(flag)!r}")
-    mode, uid, gid, size, mtime = _numbers(header)
+    mode, uid, gid = _ids(header[100:124])
+    size = _number(header[124:136], "size")
+    mtime = _mtime(header[136:148])
     link = ""
-    if kind is Kind.SYMLINK or kind is Kind.HARDLINK:
-        target = pax.get(b"linkpath")
+    if kind is _SYMLINK or kind is _HARDLINK:
+        target = pax.get(b"linkpath") if pax else None
         if target is None:
             target = header[157:257].partition(b"\0")[0]
         if not target or len(target) > MAX_PATH:
             raise BadLayer(f"{path!r} links to a name of {len(target)} bytes")
-        link = text_path(target) if kind is Kind.SYMLINK else clean_path(target)
+        link = text_path(target) if kind is _SYMLINK else clean_path(target)
     device = (0, 0)
-    if kind is Kind.CHAR or kind is Kind.BLOCK:
+    if kind in _DEVICES:
         device = (_number(header[329:337], "major"), _number(header[337:345], "minor"))
     mtime *= NANO
     xattrs: tuple[tuple[str, bytes], ...] = ()
@@ -249,7 +259,7 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
         raise BadLayer(f"{path!r} has a time out of range: {mtime // NANO} s")
     if not (0 <= uid < 1 << 32 and 0 <= gid < 1 << 32):
         raise BadLayer(f"{path!r} has an owner out of range: {uid}:{gid}")
-    if kind is not Kind.FILE:
+    if kind is not _FILE:
         size = offset = 0
     elif not 0 <= size < 1 << 62:
         raise BadLayer(f"{path!r} has a size out of range: {size}")
@@ -268,20 +278,26 @@ def clean_path(name: bytes) -> str:
         raise BadLayer("an entry without a name")
     if len(name) > MAX_PATH:
         raise BadLayer(f"a name of {len(name)} bytes: {text_path(name[:40])!r}…")
-    if name[0] == 0x2F:
+    # Most names by the short way: their directory is known, and the last component simple.
+    short = name.removesuffix(b"/").removeprefix(b"./")
+    head, slash, last = short.rpartition(b"/")
+    if last in _SPECIAL or b"\0" in last or len(last) > MAX_NAME or (slash and not _clean(head)):
+        return _clean_path(name)
+    return short.decode("utf-8", "surrogateescape")
+
+
+@lru_cache(maxsize=256)
+def _clean(name: bytes) -> bool:
+    """Whether `name` is the path of a directory as it stands."""
+    try:
+        return name != b"" and os_path(_clean_path(name)) == name
+    except BadLayer:
+        return False
+
+
+def _clean_path(name: bytes) -> str:
+    if name[:1] == b"/":
         raise BadLayer(f"an absolute name: {text_path(name)!r}")
-    if name.startswith(b"./"):
-        name = name[2:]
-    if (
-        b"/." not in name
-        and b"//" not in name
-        and name[:1] not in _LEADING
-        and len(name) < MAX_NAME
-    ):
-        # Most names by the short way: nothing in them needs a second look.
-        if b"\0" in name:
-            raise BadLayer(f"a name with a zero byte: {text_path(name)!r}")
-        return name.removesuffix(b"/").decode("utf-8", "surrogateescape")
     parts = name.split(b"/")
     if b".." in parts:
         raise BadLayer(f"a name that leaves its root: {text_path(name)!r}")
@@ -294,34 +310,15 @@ def clean_path(name: bytes) -> str:
     return b"/".join(parts).decode("utf-8", "surrogateescape")
 
 
-def _numbers(header: bytes) -> tuple[int, int, int, int, int]:
-    """Mode, uid, gid, size and mtime; the usual full-width octal digits by the short way."""
-    if not (header[107] | header[115] | header[123] | header[135] | header[147]) & 0xDF:
-        digits = b"%b%b%b%b%b" % (
-            header[100:107],
-            header[108:115],
-            header[116:123],
-            header[124:135],
-            header[136:147],
-        )
-        if digits.isdigit():
-            try:
-                return (
-                    int(digits[:7], 8),
-                    int(digits[7:14], 8),
-                    int(digits[14:21], 8),
-                    int(digits[21:32], 8),
-                    int(digits[32:], 8),
-                )
-            except ValueError:  # an 8 or 9: let the long way name the field
-                pass
-    return (
-        _number(header[100:108], "mode"),
-        _number(header[108:116], "uid"),
-        _number(header[116:124], "gid"),
-        _number(header[124:136], "size"),
-        _number(header[136:148], "mtime"),
-    )
+@lru_cache(maxsize=256)
+def _ids(field: bytes) -> tuple[int, int, int]:
+    """Mode, uid and gid: most entries of a layer share a few."""
+    return _number(field[:8], "mode"), _number(field[8:16], "uid"), _number(field[16:], "gid")
+
+
+@lru_cache(maxsize=256)
+def _mtime(field: bytes) -> int:
+    return _number(field, "mtime")
 
 
 def _checksum_holds(header: bytes) -> bool:
@@ -344,7 +341,9 @@ def _number(field: bytes, what: str) -> int:
         if not -(1 << 62) < value < 1 << 62:
             raise BadLayer(f"a header with a {what} out of range")
         return value
-    digits = field.partition(b"\0")[0].strip(b" ")
+    digits = field[:-1]  # as most write it: all digits but for the end
+    if field[-1] & 0xDF or not digits.isdigit():
+        digits = field.partition(b"\0")[0].strip(b" ")
     if not digits:
         return 0
     try:

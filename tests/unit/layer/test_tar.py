@@ -218,6 +218,7 @@ def test_a_checksum_that_is_wrong_names_the_entry_before() -> None:
     ("name", "complaint"),
     [
         ("/etc/passwd", "an absolute name: '/etc/passwd'"),
+        ("/passwd", "an absolute name: '/passwd'"),
         ("../x", "leaves its root: '../x'"),
         ("a/../../x", "leaves its root"),
         ("a/..", "leaves its root"),
