@@ -28,7 +28,7 @@ RECORD = "layer.json"
 LISTING = "listing"
 COMPRESSED = "compressed.json"
 TREE, TAR, EROFS = "fs", "tar", "erofs"
-_SIGNS: dict[str, Form] = {TREE: "tree", EROFS: "image"}
+_SIGNS: dict[str, Form] = {EROFS: "image", TREE: "tree"}
 
 
 class LayerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -95,8 +95,9 @@ class StoredLayer:
     @cached_property
     def form(self) -> Form:
         """Its form: seen from its files, which costs less than to read the record."""
+        place = str(self.place)  # a start asks this of each layer: joining Paths would be felt
         for name, form in _SIGNS.items():
-            if os.path.exists(self.place / name):
+            if os.path.exists(f"{place}/{name}"):
                 return form
         return self.record.form
 

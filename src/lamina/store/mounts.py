@@ -81,13 +81,17 @@ class LayerMounts:
         return self._all / _name_of(self._root)
 
     @cached_property
+    def _prefix(self) -> str:
+        return f"{self._directory}/"
+
+    @cached_property
     def _device(self) -> int:
         """The file system that the mount points are on."""
         return os.stat(self._directory).st_dev
 
     def _open_mounted(self, diff_id: Digest) -> int | None:
         try:
-            fd = os.open(self.place(diff_id), _DIRECTORY)
+            fd = os.open(f"{self._prefix}{diff_id.hex}", _DIRECTORY)
         except FileNotFoundError:
             return None
         # First opened, then looked at: what is held cannot be unmounted any more.
