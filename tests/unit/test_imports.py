@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,25 @@ def test_a_start_imports_only_what_it_was_allowed(store: Store, name: str) -> No
     public = {part for module in new if not (part := module.partition(".")[0]).startswith("_")}
     unexpected = public - FOUNDATION - COMMANDS[name][2]
     assert not unexpected
+
+
+CLIENT = (
+    "import click, msgspec, urllib3, hashlib, concurrent.futures.thread;"
+    # click asks for the one when an option has one letter, Python for the other of each host.
+    "import difflib, encodings.idna;"
+    " print(*__import__('sys').modules)"
+)
+"""What a command that speaks to a registry is made of."""
+
+
+def test_a_pull_imports_little_beside_its_client(tmp_path: Path) -> None:
+    code = (
+        "import sys; from lamina.cli.main import run;"
+        " assert run(sys.argv[1:]) == 1; print(*sys.modules)"
+    )
+    arguments = ("--root", os.fspath(tmp_path / "store"), "pull", "-q", "127.0.0.1:1/none")
+    imported = modules_of(code, *arguments)
+    new = {name.partition(".")[0] for name in imported - modules_of(CLIENT)}
+    unexpected = {name for name in new if not name.startswith("_")} - FOUNDATION - {"isal"}
+    assert not unexpected
+    assert not imported & {"lamina.layer.apply", "lamina.layer.erofs", "lamina.layer.union"}

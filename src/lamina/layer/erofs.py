@@ -15,11 +15,11 @@ from __future__ import annotations
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import accumulate
 from struct import Struct
 
+import msgspec
 from msgspec.structs import replace
 
 from lamina.layer.entry import MAX_NAME, Entry, Kind, os_path
@@ -191,8 +191,7 @@ def _cut(names: list[bytes], block: int) -> tuple[list[int], int]:
     return [*cuts, len(names)], used
 
 
-@dataclass(slots=True)
-class _Directory:
+class _Directory(msgspec.Struct):
     """A directory that has its place, while its files may not have theirs yet."""
 
     entry: Entry

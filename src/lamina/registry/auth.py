@@ -9,7 +9,6 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import msgspec
@@ -41,14 +40,12 @@ class _TokenAnswer(msgspec.Struct):
     expires_in: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     text: str
     ends: float
 
 
-@dataclass
-class Authenticator:
+class Authenticator(msgspec.Struct):
     """Answers one registry's challenges; keeps tokens until they end.  Usable from threads."""
 
     registry: str
@@ -62,8 +59,8 @@ class Authenticator:
     most of what is pulled is public."""
     _challenge: Challenge | None = None
     _known: tuple[Credential | None] | None = None
-    _tokens: dict[tuple[str, str, tuple[str, ...]], _Token] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tokens: dict[tuple[str, str, tuple[str, ...]], _Token] = msgspec.field(default_factory=dict)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def header(self, scopes: Iterable[str]) -> str | None:
         """`Authorization` for a request, as far as the registry is known to want one."""

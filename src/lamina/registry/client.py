@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import msgspec
@@ -51,8 +49,7 @@ class _TagList(msgspec.Struct):
     tags: list[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """One host that has the repository: the registry itself, or a mirror."""
 
     session: Session
@@ -96,8 +93,7 @@ class Place:
         )
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(msgspec.Struct, frozen=True):
     """One image's home: `Source` and `Sink` over HTTP.  Usable from several threads."""
 
     reference: Reference
@@ -106,14 +102,14 @@ class Repository:
     """For what lies elsewhere: the `urls` of foreign layers."""
     mirrors: tuple[Place, ...] = ()
     """Asked before `origin` for what is read, in this order."""
-    spread: Spread = field(default_factory=Spread)
+    spread: Spread = msgspec.field(default_factory=Spread)
     """When a blob is fetched over several connections at once."""
-    _opened: dict[Digest, str] = field(default_factory=dict)
+    _opened: dict[Digest, str] = msgspec.field(default_factory=dict)
     """Uploads that a refused mount left open, by the blob they are for."""
 
     def at(self, reference: Reference) -> Repository:
         """The same repository under another tag or digest, sharing login and connections."""
-        return replace(self, reference=reference)
+        return msgspec.structs.replace(self, reference=reference)
 
     def resolve(self) -> Descriptor:
         return self._first(self._resolve)
@@ -314,6 +310,8 @@ def _explain_missing_tag(place: Place, tag: str, error: TagNotFound) -> None:
         raise missing from None
     except RegistryError:
         return
+    import difflib
+
     near = difflib.get_close_matches(tag, there, 3)
     if near:
         error.hint = f"similar there: {', '.join(near)}"

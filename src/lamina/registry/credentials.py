@@ -9,10 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-import subprocess
-import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -55,8 +52,7 @@ def _hostname(key: str) -> str:
     return host if path.strip("/") in ("", "v1", "v2") else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
+class Helper(msgspec.Struct, frozen=True):
     """`docker-credential-NAME`, a program that keeps logins (Docker's helper protocol)."""
 
     name: str
@@ -91,6 +87,8 @@ class Helper:
             pass
 
     def _call(self, verb: str, data: bytes) -> bytes:
+        import subprocess
+
         program = f"docker-credential-{self.name}"
         if "/" in self.name:
             raise BadCredentialFile(f"not the name of a credential helper: {self.name!r}")
@@ -113,8 +111,7 @@ class Helper:
         raise HelperFailed(f"{program} {verb} failed: {words or f'status {done.returncode}'}")
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialFile:
+class CredentialFile(msgspec.Struct, frozen=True):
     """One config.json (or `auth.json`, which podman lays out alike)."""
 
     path: PurePath
@@ -189,6 +186,8 @@ class CredentialFile:
         return document
 
     def _write(self, document: dict[str, Any]) -> None:
+        import tempfile
+
         # A symbolic link (dotfiles under version control) stays one: its target is replaced.
         path = os.path.realpath(self.path)
         folder = os.path.dirname(path)

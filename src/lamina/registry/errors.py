@@ -25,7 +25,6 @@ Answers become errors in `from_answer`, exceptions of the HTTP library in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -121,8 +120,7 @@ class Interrupted(RegistryError, Unavailable):
     """The connection broke before the answer was whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """What a request is about, for the words of an error."""
 
     host: str

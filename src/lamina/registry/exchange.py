@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from random import Random
 from urllib.parse import urljoin, urlsplit
+
+import msgspec
 
 from lamina.errors import EngineError
 from lamina.registry.errors import (
@@ -61,16 +61,15 @@ def joined(url: str, location: str) -> str:
     return target
 
 
-@dataclass
-class Exchange:
+class Exchange(msgspec.Struct):
     """Sends requests through a transport, patiently."""
 
     transport: Transport
     retries: int = 4
     sleep: Callable[[float], None] = time.sleep
-    jitter: Callable[[], float] = field(default_factory=lambda: Random().random)  # noqa: S311
+    jitter: Callable[[], float] = msgspec.field(default_factory=lambda: Random().random)  # noqa: S311
     """A number from 0 to 1."""
-    _reached: set[tuple[str, str, int]] = field(default_factory=set)
+    _reached: set[tuple[str, str, int]] = msgspec.field(default_factory=set)
 
     def send(
         self,
@@ -151,6 +150,8 @@ def _retry_after(response: Response) -> float:
     asked = response.headers.get("retry-after", "").strip()
     if asked.isdigit():
         return float(asked)
+    from email.utils import parsedate_to_datetime
+
     try:
         until = parsedate_to_datetime(asked)
         return (until - parsedate_to_datetime(response.headers["date"])).total_seconds()

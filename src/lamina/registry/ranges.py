@@ -12,9 +12,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
+
+import msgspec
 
 from lamina.oci.descriptor import Descriptor
 from lamina.registry.download import Download, Opener
@@ -22,8 +23,7 @@ from lamina.registry.errors import RegistryError
 from lamina.registry.exchange import Exchange
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """When a blob is fetched over several connections at once, and how."""
 
     connections: int = 6

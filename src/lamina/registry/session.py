@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lamina.registry.auth import Authenticator
 from lamina.registry.errors import (
@@ -20,8 +21,7 @@ from lamina.registry.exchange import Exchange, failed, origin
 from lamina.registry.transport import Body, Response
 
 
-@dataclass
-class Session:
+class Session(msgspec.Struct):
     """Asks one registry; finds its scheme and logs in as needed.  Usable from several threads."""
 
     bases: tuple[str, ...]
@@ -29,7 +29,7 @@ class Session:
     exchange: Exchange
     authenticator: Authenticator
     _base: str = ""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     @property
     def base(self) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Literal
+
+import msgspec
 
 from lamina.oci.reference import DEFAULT_REGISTRY
 
@@ -18,17 +19,18 @@ DOCKER_HUB = "registry-1.docker.io"
 """The host behind the name docker.io."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(msgspec.Struct, frozen=True):
     """A login: user and password, or an identity token for OAuth2."""
 
     username: str = ""
-    password: str = field(default="", repr=False)
-    identity_token: str = field(default="", repr=False)
+    password: str = ""
+    identity_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credential({self.username!r}, …)"  # the rest is secret
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(msgspec.Struct, frozen=True):
     """The proxies of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."""
 
     http: str = ""
@@ -97,8 +99,7 @@ def split_host(authority: str) -> tuple[str, int | None]:
     return host.strip("[]"), int(port)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """Everything that decides how a registry is reached."""
 
     tls: Tls = "default"
@@ -114,7 +115,7 @@ class Settings:
     ca_file: PurePath | None = None
     """A CA, in PEM, trusted beside the system's."""
     proxies: Proxies = Proxies()
-    mirrors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mirrors: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """By registry: `host[:port]` or URL of each mirror, asked in that order for pulls."""
     credential_files: tuple[PurePath, ...] = ()
     """Docker's config.json and its like; the first that knows a registry decides."""

@@ -6,8 +6,9 @@ beside the system's) and pairs of `*.cert` and `*.key` (shown to the host).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lamina.errors import Invalid
 from lamina.registry.settings import Settings
@@ -17,8 +18,7 @@ class BadCertificateFile(Invalid):
     """A file of certificates that cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificates:
+class Certificates(msgspec.Struct, frozen=True):
     """The files for one host."""
 
     authorities: tuple[Path, ...] = ()

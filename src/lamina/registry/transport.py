@@ -9,10 +9,10 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import urllib3
 from urllib3 import exceptions as failures
 
@@ -41,8 +41,7 @@ _DRAIN = 16 << 10
 _SENT_AT_ONCE = 128 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True):
     """What a request carries; `pieces` gives it from the start, again for each attempt."""
 
     pieces: Callable[[], Iterable[bytes]]
@@ -152,13 +151,12 @@ class _Answer:
             pass  # read to its end meanwhile: the connection is back in the pool
 
 
-@dataclass
-class HttpTransport:
+class HttpTransport(msgspec.Struct):
     """`Transport` over urllib3: one pool of connections for each host, TLS and proxy as set."""
 
     settings: Settings
-    _pools: dict[tuple[str, str], urllib3.PoolManager] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _pools: dict[tuple[str, str], urllib3.PoolManager] = msgspec.field(default_factory=dict)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str], body: Body | None = None

@@ -13,8 +13,9 @@ import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
+
+import msgspec
 
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -40,8 +41,7 @@ _PASSING = (Interrupted, ServerFailed, TooManyRequests)
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Uploader:
+class Uploader(msgspec.Struct, frozen=True):
     """Sends blobs to one repository."""
 
     session: Session

@@ -7,7 +7,6 @@ Docker writes both into one file, and so do we.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -69,6 +68,8 @@ def open_archive(file: BinaryIO, what: str) -> Iterator[Members]:
     if file.seekable() and not _is_compressed(file):
         yield TarMembers(file, what)
         return
+    import tempfile
+
     with tempfile.TemporaryFile(prefix="lamina-") as spool:
         pieces = decompress(staged(read_pieces(file)), None, limit=_MOST_BYTES, what=what)
         with reading(pieces) as plain, writing("a temporary copy of the archive"):

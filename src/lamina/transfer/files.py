@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +70,8 @@ class DirectoryFiles:
     @contextmanager
     def _written(self, directory: Path, chunks: Iterable[bytes]) -> Iterator[str]:
         """A new file there, on disk, for the block to rename."""
+        import tempfile
+
         with writing(directory):
             fd, temporary = tempfile.mkstemp(prefix=".lamina-", dir=directory)
             try:
@@ -135,6 +136,8 @@ class TarFiles:
             with self._lock, self._member() as start:
                 self._write_in_place(start, pieces, tally)
             return tally.digest, tally.size
+        import tempfile
+
         with tempfile.TemporaryFile(prefix="lamina-") as spool:
             with writing("a temporary copy of a layer"):
                 for piece in pieces:

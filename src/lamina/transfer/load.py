@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci.platform import Platform
@@ -15,8 +15,7 @@ from lamina.transfer.progress import Progress
 from lamina.transfer.receive import receive
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """An image that an archive brought, and the names it has now."""
 
     image: Image

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
@@ -41,8 +40,7 @@ class _Compress(Protocol):
     def __call__(self, chunks: Iterable[bytes], *, threads: int) -> Iterator[bytes]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(msgspec.Struct, frozen=True):
     """One compression: its media type, and who makes it."""
 
     media_type: str
@@ -149,8 +147,7 @@ def _with_layers(manifest: Manifest, layers: list[Descriptor]) -> Manifest:
     return Manifest.build(config, layers, annotations=manifest.annotations)
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
+class _Layer(msgspec.Struct, frozen=True):
     """One layer on its way to a sink."""
 
     store: Store

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from threading import Event
+
+import msgspec
 
 from lamina.layer.compression import decompress
 from lamina.layer.contract import LayerInfo
@@ -33,8 +34,7 @@ _LEAST_LIMIT = 16 << 30
 _MOST_EXPANSION = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Documents:
+class Documents(msgspec.Struct, frozen=True):
     """One image as its source tells of it, nothing of it stored yet."""
 
     manifest: Manifest

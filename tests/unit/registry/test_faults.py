@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lamina.errors import Corrupt, Denied, EngineError, Invalid, NotFound, Unavailable, Unsupported
 from lamina.oci import mediatype
