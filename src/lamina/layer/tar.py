@@ -231,11 +231,7 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
     mtime = _mtime(header[136:148])
     link = ""
     if kind is _SYMLINK or kind is _HARDLINK:
-        target = pax.get(b"linkpath") if pax else None
-        if target is None:
-            target = header[157:257].partition(b"\0")[0]
-        if not target or len(target) > MAX_PATH:
-            raise BadLayer(f"{path!r} links to a name of {len(target)} bytes")
+        target = _target(header, pax, path)
         link = text_path(target) if kind is _SYMLINK else clean_path(target)
     device = (0, 0)
     if kind in _DEVICES:
@@ -266,6 +262,15 @@ def _entry(header: bytes, pax: dict[bytes, bytes], offset: int) -> Entry:
     return Entry(
         path, kind, mode & 0o7777, uid, gid, size, mtime, link, device, xattrs, b"", offset
     )
+
+
+def _target(header: bytes, pax: dict[bytes, bytes], path: str) -> bytes:
+    target = pax.get(b"linkpath")
+    if target is None:
+        target = header[157:257].partition(b"\0")[0]
+    if not target or len(target) > MAX_PATH:
+        raise BadLayer(f"{path!r} links to a name of {len(target)} bytes")
+    return target
 
 
 def clean_path(name: bytes) -> str:
