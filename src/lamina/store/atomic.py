@@ -60,7 +60,7 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
         file.commit(path.name, durable=durable)
 
 
-def write_whole(fd: int, data: bytes) -> None:
+def write_whole(fd: int, data: bytes | memoryview) -> None:
     """write(2) until all of `data` is written."""
     left = memoryview(data)
     while left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +29,12 @@ from lamina.store.form import EROFS, TAR, StoredLayer, Written
 _PIECE = 1 << 20
 _EAGER = 8 << 20
 """Bytes after which the kernel is told to begin writing."""
+_CACHED = 64 << 20
+"""Bytes of one layer that stay in the page cache for its first container.  What comes after
+them leaves it as soon as it is on disk, and pushes out nothing that others have there; new
+pages cost as much as hashing what is written to them (docs/memory.md)."""
+_HERE = -1
+"""For pwritev2(2): the file's own position, which moves."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -56,15 +63,29 @@ class _TarFile:
         self._hash = hashlib.sha256()
         self._size = 0
         self._begun = 0
+        self._uncached = True
         self._error: OSError | None = None
 
     def write(self, piece: bytes) -> None:
         self._hash.update(piece)
-        write_whole(self._fd, piece)
+        left = memoryview(piece) if self._size < _CACHED else self._write_uncached(piece)
+        write_whole(self._fd, left)
         self._size += len(piece)
         if self._size - self._begun >= _EAGER:
             syscall.sync_file_range(self._fd, self._begun, self._size - self._begun)
             self._begun = self._size
+
+    def _write_uncached(self, piece: bytes) -> memoryview:
+        """Returns what is left: all, where the kernel (before 6.14) or the file system cannot."""
+        left = memoryview(piece)
+        while left and self._uncached:
+            try:
+                left = left[os.pwritev(self._fd, [left], _HERE, syscall.RWF_DONTCACHE) :]
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise
+                self._uncached = False
+        return left
 
     @contextmanager
     def syncing(self) -> Iterator[None]:
