@@ -32,7 +32,9 @@ COUNTS = (1, 10, 50)
 MB = 1e6
 _AGREE = 0.05
 """How far the two ways of counting may be apart."""
-_SLACK = 4e6
+_SLACK, _SLACK_EACH = 4e6, 1e5
+"""Bytes beside: of Lamina itself, and of the record, the log and the writable layer of each
+container."""
 _COMMAND = """
 from lamina.store.mounts import LayerMounts
 hold = LayerMounts.hold
@@ -164,6 +166,7 @@ def _files(top: Path) -> Iterator[Path]:
 class Held:
     """Bytes in the page cache while the containers of a case live."""
 
+    count: int
     group: int
     stored: int
     mounted: int
@@ -176,7 +179,8 @@ class Held:
     @property
     def agree(self) -> bool:
         """Whether both ways of counting say the same; only when nothing was cached before."""
-        return abs(self.group - self.files) <= _SLACK + _AGREE * self.group
+        slack = _SLACK + _SLACK_EACH * self.count + _AGREE * self.group
+        return abs(self.group - self.files) <= slack
 
 
 def held(store: Store, layouts: Sequence[Path], count: int, work: str, *, cold: bool) -> Held:
@@ -186,7 +190,7 @@ def held(store: Store, layouts: Sequence[Path], count: int, work: str, *, cold: 
         store.disk.forget()
     images = [f"bench/{number % len(layouts)}" for number in range(count)]
     with new_group() as group, _alive(store.engine, group, images, work):
-        return Held(group.cache(), *store.cached())
+        return Held(count, group.cache(), *store.cached())
 
 
 @contextmanager
