@@ -6,6 +6,7 @@ is one exchange: no redirects, no retries, no logins here.
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -155,11 +156,26 @@ class HttpTransport(msgspec.Struct):
     """`Transport` over urllib3: one pool of connections for each host, TLS and proxy as set."""
 
     settings: Settings
-    _pools: dict[tuple[str, str], urllib3.PoolManager] = msgspec.field(default_factory=dict)
+    _bundle: bool = False
+    """Whether all of the system's CAs were needed; see `_system_trust`."""
+    _pools: dict[tuple[str, str, bool], urllib3.PoolManager] = msgspec.field(default_factory=dict)
     _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str], body: Body | None = None
+    ) -> Response:
+        bundle = self._bundle
+        try:
+            return self._request(method, url, headers, body, bundle)
+        except BadCertificate as error:
+            # Nothing was sent yet.
+            if bundle or not _is_mistrust(error):
+                raise
+        self._bundle = True
+        return self._request(method, url, headers, body, bundle=True)
+
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body | None, bundle: bool
     ) -> Response:
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         stream: Generator[memoryview, None, None] | None = None
@@ -170,7 +186,7 @@ class HttpTransport(msgspec.Struct):
         elif method in ("POST", "PUT", "PATCH"):
             sent["Content-Length"] = "0"
         try:
-            raw = self._pool(url).request(
+            raw = self._pool(url, bundle).request(
                 method,
                 url,
                 headers=sent,
@@ -199,18 +215,18 @@ class HttpTransport(msgspec.Struct):
                 pool.clear()
             self._pools.clear()
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
+    def _pool(self, url: str, bundle: bool) -> urllib3.PoolManager:
         parts = urlsplit(url)
-        key = (parts.scheme, parts.netloc.rpartition("@")[2])
+        key = (parts.scheme, parts.netloc.rpartition("@")[2], bundle)
         with self._lock:
             if key not in self._pools:
                 self._pools[key] = self._new_pool(*key)
             return self._pools[key]
 
-    def _new_pool(self, scheme: str, authority: str) -> urllib3.PoolManager:
+    def _new_pool(self, scheme: str, authority: str, bundle: bool) -> urllib3.PoolManager:
         if scheme not in ("http", "https"):
             raise Refused(f"not an address that Lamina can open: {scheme}://{authority}")
-        context = self._context(authority) if scheme == "https" else None
+        context = self._context(authority, bundle) if scheme == "https" else None
         parts = urlsplit(f"{scheme}://{authority}")
         port = parts.port or (443 if scheme == "https" else 80)
         proxy = self.settings.proxies.for_url(scheme, parts.hostname or "", port)
@@ -231,8 +247,8 @@ class HttpTransport(msgspec.Struct):
             proxy_headers=proxy_headers,
         )
 
-    def _context(self, authority: str) -> ssl.SSLContext:
-        context = ssl.create_default_context()
+    def _context(self, authority: str, bundle: bool) -> ssl.SSLContext:
+        context = _system_trust(bundle=bundle)
         files = certificates(self.settings, authority)
         file = None
         try:
@@ -252,6 +268,29 @@ class HttpTransport(msgspec.Struct):
             # The user decided it; urllib3 would say so again with each request.
             urllib3.disable_warnings(failures.InsecureRequestWarning)
         return context
+
+
+def _system_trust(*, bundle: bool) -> ssl.SSLContext:
+    """A context that trusts the system's CAs.
+
+    OpenSSL trusts those of a file, the bundle, and of a directory.  Parsing all of the bundle
+    takes 15 ms for each host; in the directory a handshake looks up the one that it needs.
+    So the directory comes first where there is one, and what it does not know is asked again
+    with `bundle`.
+    """
+    folder = None if bundle else ssl.get_default_verify_paths().capath
+    if folder is not None and _is_hashed(folder):
+        return ssl.create_default_context(capath=folder)
+    return ssl.create_default_context()
+
+
+def _is_hashed(folder: str) -> bool:
+    """Whether CAs lie there under the hashes of their names, as OpenSSL looks for them."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.endswith(".0") for entry in entries)
+    except OSError:
+        return False
 
 
 class UnsupportedProxy(Unsupported):
@@ -349,16 +388,27 @@ def failure(error: BaseException, method: str, url: str) -> EngineError:
 
 def _reason(error: BaseException) -> str:
     """What the kernel or OpenSSL said, where it adds something; else nothing."""
-    inner: BaseException | None = error
-    seen: set[int] = set()
-    while inner is not None and id(inner) not in seen:
-        seen.add(id(inner))
+    for inner in _causes(error):
         if isinstance(inner, ssl.SSLCertVerificationError):
             return f": {inner.verify_message}"
         if isinstance(inner, ssl.SSLError) and inner.reason:
             return f": {inner.reason.replace('_', ' ').lower()}"
         if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, TimeoutError):
             return f": {inner.strerror.lower()}"
+    return ""
+
+
+def _is_mistrust(error: BaseException) -> bool:
+    """Whether a certificate was seen and not believed."""
+    return any(isinstance(inner, ssl.SSLCertVerificationError) for inner in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, what it came of, and what that came of."""
+    inner: BaseException | None = error
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
         arguments = [each for each in inner.args if isinstance(each, BaseException)]
         inner = inner.__cause__ or inner.__context__ or next(iter(arguments), None)
-    return ""

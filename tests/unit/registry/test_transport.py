@@ -301,6 +301,58 @@ def test_an_unknown_certificate_is_refused(client: Client, secured: FakeRegistry
     assert "--ca FILE" in caught.value.hint
 
 
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What OpenSSL takes for the system's CAs: `bundle.pem` and the directory `certs`."""
+    (tmp_path / "certs").mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "bundle.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "certs"))
+    return tmp_path
+
+
+def read_strictly(client: Client, registry: FakeRegistry) -> HttpTransport:
+    repository = client(host=registry.host, tls="strict")
+    assert read(repository, describe(b"one")) == b"one"
+    carrier = repository.exchange.transport
+    assert isinstance(carrier, HttpTransport)
+    return carrier
+
+
+def test_a_ca_of_the_systems_directory_is_trusted_without_the_bundle(
+    client: Client, secured: FakeRegistry, pair: tuple[Path, Path], system: Path
+) -> None:
+    hashed = subprocess.run(
+        ["openssl", "x509", "-hash", "-noout", "-in", pair[0]],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    (system / "certs" / f"{hashed}.0").write_bytes(pair[0].read_bytes())
+    assert not read_strictly(client, secured)._bundle
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_ca_of_the_systems_bundle_is_trusted(
+    client: Client, secured: FakeRegistry, pair: tuple[Path, Path], system: Path, hashed: bool
+) -> None:
+    (system / "bundle.pem").write_bytes(pair[0].read_bytes())
+    other, _ = certify(system, "other")
+    other.rename(system / "certs" / ("12345678.0" if hashed else "other.pem"))
+    # A directory that is not made for look-ups is not asked in vain.
+    assert read_strictly(client, secured)._bundle == hashed
+
+
+def test_what_no_ca_of_the_system_knows_is_refused(
+    client: Client, secured: FakeRegistry, system: Path
+) -> None:
+    for name in ("bundle.pem", "certs/12345678.0"):
+        other, _ = certify(system, "other")
+        other.rename(system / name)
+        with pytest.raises(errors.BadCertificate, match="self-signed certificate"):
+            read_one(client, secured, tls="strict")
+    assert secured.requests == []
+
+
 def test_another_ca_than_the_registrys_is_refused(
     client: Client, secured: FakeRegistry, tmp_path: Path
 ) -> None:
