@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from lamina.cli.app import App
 from lamina.cli.load import opened_members
-from lamina.cli.pull import host_platform
+from lamina.cli.named import host_platform
 from lamina.cli.registry_options import credential_option, registry_options, settings
 from lamina.cli.save import opened_output
 from lamina.errors import Invalid
@@ -30,8 +30,7 @@ class BadPlace(Invalid):
     """A SOURCE or DEST of `copy` that names no place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """One end of a copy, as the user writes it: `docker://NAME`, `oci:DIR[:NAME]`, …"""
 
     transport: str
@@ -127,12 +126,13 @@ def _neighbour(source: Place, dest: Place) -> str:
 
 @contextmanager
 def _opened_source(place: Place, options: Settings) -> Iterator[Source]:
-    from lamina.registry.connect import connect
-    from lamina.transfer.archive import find_image
-
     if place.transport == "docker":
+        from lamina.registry.connect import connect
+
         yield connect(place.reference(), options)
         return
+    from lamina.transfer.archive import find_image
+
     with opened_members(place.path) as members:
         yield find_image(members, place.name)
 
@@ -140,17 +140,18 @@ def _opened_source(place: Place, options: Settings) -> Iterator[Source]:
 @contextmanager
 def _opened_sink(place: Place, options: Settings) -> Iterator[tuple[Sink, str]]:
     """Where to copy to, and the tag; a layout or archive is complete when the block ends well."""
-    from lamina.registry.connect import connect
-    from lamina.transfer.archive import write_docker_files
-    from lamina.transfer.files import DirectoryFiles, TarFiles
-    from lamina.transfer.layout import LayoutSink
-
     if place.transport == "docker":
+        from lamina.registry.connect import connect
+
         reference = place.reference()
         if reference.digest is not None:
             raise BadPlace(f"cannot copy to a digest: {place.name}", hint="name a tag")
         yield connect(reference, options, push=True), reference.tag
         return
+    from lamina.transfer.archive import write_docker_files
+    from lamina.transfer.files import DirectoryFiles, TarFiles
+    from lamina.transfer.layout import LayoutSink
+
     is_full = place.transport == "docker-archive" or "/" in place.name or ":" in place.name
     names = [place.reference()] if place.name and is_full else []
     with ExitStack() as stack:

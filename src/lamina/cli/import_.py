@@ -9,7 +9,7 @@ import click
 
 from lamina.cli.app import App, timestamp
 from lamina.cli.layer_form import layer_form_option
-from lamina.cli.pull import host_platform
+from lamina.cli.named import host_platform
 from lamina.errors import Unsupported
 
 if TYPE_CHECKING:

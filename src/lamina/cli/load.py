@@ -12,7 +12,7 @@ import click
 
 from lamina.cli.app import App
 from lamina.cli.layer_form import layer_form_option
-from lamina.cli.pull import host_platform
+from lamina.cli.named import host_platform
 
 if TYPE_CHECKING:
     from lamina.transfer.members import Members

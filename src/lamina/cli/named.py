@@ -1,7 +1,8 @@
-"""The objects that a command's arguments name."""
+"""The objects and the platform that a command's arguments name."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from lamina.cli.main import report
 from lamina.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
+    from lamina.oci.platform import Platform
     from lamina.store.contract import ContainerRecord, Image, Store
 
 
@@ -48,3 +50,11 @@ def for_each(
             report(str(error), error.hint)
             status = status if isinstance(error, forgive) else 1
     return status
+
+
+def host_platform(text: str | None) -> Platform:
+    """What `--platform` says, the rest from this host; without it this host's."""
+    from lamina.oci.platform import Platform
+
+    host = Platform.of_machine(os.uname().machine)
+    return Platform.parse(text, host=host) if text else host

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamina.cli.app import App
 from lamina.cli.layer_form import layer_form_option
+from lamina.cli.named import host_platform
 from lamina.cli.registry_options import (
     credential_option,
     mirror_option,
@@ -99,11 +99,3 @@ def _pull(
     same = before is not None and before.descriptor.digest == image.row.descriptor.digest
     status = "Image is up to date for" if same else "Downloaded newer image for"
     progress.note(f"Status: {status} {reference.familiar}")
-
-
-def host_platform(text: str | None) -> Platform:
-    """What `--platform` says, the rest from this host; without it this host's."""
-    from lamina.oci.platform import Platform
-
-    host = Platform.of_machine(os.uname().machine)
-    return Platform.parse(text, host=host) if text else host

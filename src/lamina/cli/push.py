@@ -47,7 +47,6 @@ def command(
     """
     from lamina.cli.progress import reporting
     from lamina.oci.reference import Reference
-    from lamina.registry.connect import connect
 
     reference = Reference.parse(name, default_tag="")
     if reference.digest is not None:
@@ -67,6 +66,8 @@ def command(
         for each in pushed:
             app.engine.store.images.find(str(each))
         progress.note(f"The push refers to repository [{reference.name}]")
+        from lamina.registry.connect import connect
+
         sink = connect(reference, settings(app, **registry), push=True)
         for each in pushed:
             sent = _push(app, sink.at(each), each, platform, compression, progress)

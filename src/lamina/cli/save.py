@@ -76,7 +76,7 @@ def command(
 @contextmanager
 def opened_output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that appears at `path` when the block ends well."""
-    import tempfile
+    from lamina.transfer.files import create
 
     if path is None:
         yield sys.stdout.buffer
@@ -85,7 +85,7 @@ def opened_output(path: Path | None) -> Iterator[BinaryIO]:
         with path.open("wb") as stream:
             yield stream
         return
-    fd, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    fd, temporary = create(path.parent, f".{path.name}-")
     try:
         with os.fdopen(fd, "wb") as stream:
             yield stream

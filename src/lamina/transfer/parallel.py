@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from threading import Event, Thread
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,25 +21,37 @@ def run_all(work: Iterable[Callable[[Event], T]], *, width: int) -> list[T]:
     interrupts; it should then raise Stopped soon.  None begins after that.
     What the first one raised is raised here, after every one has ended.
     """
-    stop = Event()
+    # A ThreadPoolExecutor would do it, and bring logging along: a start waits 2 ms for that.
+    waiting = deque(enumerate(work))
+    results: dict[int, T] = {}
     failures: list[BaseException] = []
+    stop = Event()
 
-    def run(each: Callable[[Event], T]) -> T:
-        if stop.is_set():
-            raise Stopped
-        try:
-            return each(stop)
-        except BaseException as error:
-            failures.append(error)
-            stop.set()
-            raise
+    def run() -> None:
+        while waiting and not stop.is_set():
+            try:
+                number, each = waiting.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            try:
+                results[number] = each(stop)
+            except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
+                failures.append(error)
+                stop.set()
 
-    with ThreadPoolExecutor(width, thread_name_prefix="transfer") as pool:
-        futures = [pool.submit(run, each) for each in work]
-        try:
-            return [each.result() for each in futures]
-        except Exception:  # noqa: BLE001 - one that was stopped may come before the one that failed
-            raise failures[0] from None
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+    count = len(waiting)
+    threads = [Thread(target=run, name=f"transfer_{n}") for n in range(min(width, count))]
+    started: list[Thread] = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+        for thread in threads:
+            thread.join()
+    finally:
+        stop.set()
+        for thread in started:
+            thread.join()
+    if failures:
+        raise failures[0]
+    return [results[number] for number in range(count)]
