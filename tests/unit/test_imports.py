@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
+from lamina.cli.main import run
 from lamina.store.contract import Store
 from tests.unit.cli import sample
 
@@ -45,7 +44,7 @@ HEAVY = {
     "lamina.registry": "for what speaks to a registry",
     "lamina.transfer": "for what speaks to a registry",
 }
-"""What no start may import, and why."""
+"""What no start may import but by leave of its row, and why."""
 
 FRAMEWORK = "import click, msgspec, re, sys; print(*sys.modules)"
 """What click and msgspec import by themselves: theirs to spend."""
@@ -56,12 +55,31 @@ FOUNDATION = {
     *("ctypes", "fcntl", "struct"),
     "org",
 }
-COMMANDS: dict[str, tuple[Sequence[str], int, set[str]]] = {
+STREAMS = {
+    *("lamina.layer.tar", "lamina.registry", "lamina.transfer"),
+    *("backports.zstd", "compression", "hashlib", "isal", "queue", "heapq", "zlib"),
+    *("concurrent.futures", "logging", "string", "traceback", "atexit"),  # one brings the others
+}
+"""What reads, writes, hashes and inflates layers."""
+LISTING = {"isal", "array", "binascii"}
+"""What reads the listing of a layer in tree form."""
+OPTION = {"difflib"}
+"""What click asks for near names of options, when it meets one of one letter."""
+COMMANDS: dict[str, tuple[str, int, set[str]]] = {
     # what is run, how it ends, and what it may import beside the foundation.
     # The host name is refused when all is imported and nothing is made.
-    "run": (("run", "--rm", "--hostname=-", "demo", "true"), 125, {"select", "signal"}),
-    "images": (("images",), 0, set()),
-    "rmi": (("rmi", "demo"), 0, {"isal", "array", "binascii"}),  # the listing of a tree is read
+    "run": ("run --rm --hostname=- demo true", 125, {"select", "signal"}),
+    "images": ("images", 0, set()),
+    "rmi": ("rmi demo", 0, LISTING),
+    "save": ("save -o {place}/new.tar demo", 0, STREAMS | LISTING | OPTION),
+    "save oci": ("save --format oci-dir -o {place}/new demo", 0, STREAMS | LISTING | OPTION),
+    "load": ("load -i {place}/demo.tar", 0, STREAMS | OPTION),
+    "import": (
+        "import {place}/root.tar new",
+        0,
+        STREAMS | LISTING | {"lamina.layer.apply"},
+    ),
+    "copy": ("copy oci-archive:{place}/demo.tar oci:{place}/new", 0, STREAMS),
 }
 
 
@@ -73,30 +91,36 @@ def modules_of(code: str, *arguments: str) -> set[str]:
     return set(ran.stdout.splitlines()[-1].split())
 
 
-def modules_after(store: Store, name: str) -> set[str]:
-    """The modules that a command has when it has ended."""
+def modules_after(store: Store, command: str, expected: int) -> set[str]:
+    """The modules that a command has when it has ended, its store full and its inputs there."""
+    place = store.root.parent
     sample.make(store, "demo", [("COPY a", {"a": b"1"})])
-    arguments, expected, _ = COMMANDS[name]
+    sample.make(store, "127.0.0.1:1/demo", [("COPY a", {"a": b"2"})])
+    (place / "root.tar").write_bytes(sample.tar_of({"b": b"2"}))
+    assert run(["--root", os.fspath(store.root), "save", "-o", f"{place}/demo.tar", "demo"]) == 0
     code = (
         "import sys; from lamina.cli.main import run;"
         f" assert run(sys.argv[1:]) == {expected}; print(*sys.modules)"
     )
+    arguments = command.format(place=place).split()
     return modules_of(code, "--root", os.fspath(store.root), *arguments)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_start_imports_nothing_heavy(store: Store, name: str) -> None:
-    imported = modules_after(store, name)
-    heavy = {module: why for module, why in HEAVY.items() if module in imported}
-    assert not heavy
+def parts_of(modules: set[str]) -> set[str]:
+    """The top-level names, without the private ones."""
+    return {part for each in modules if not (part := each.partition(".")[0]).startswith("_")}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_start_imports_only_what_it_was_allowed(store: Store, name: str) -> None:
+def test_a_start_imports_nothing_heavy_and_only_what_it_was_allowed(
+    store: Store, name: str
+) -> None:
     """Whoever adds a module here has looked what it costs: `python -X importtime`."""
-    new = modules_after(store, name) - modules_of(FRAMEWORK)
-    public = {part for module in new if not (part := module.partition(".")[0]).startswith("_")}
-    unexpected = public - FOUNDATION - COMMANDS[name][2]
+    command, expected, allowed = COMMANDS[name]
+    imported = modules_after(store, command, expected)
+    heavy = {module: why for module, why in HEAVY.items() if module in imported - allowed}
+    assert not heavy
+    unexpected = parts_of(imported - modules_of(FRAMEWORK)) - FOUNDATION - parts_of(allowed)
     assert not unexpected
 
 
@@ -109,14 +133,25 @@ CLIENT = (
 """What a command that speaks to a registry is made of."""
 
 
-def test_a_pull_imports_little_beside_its_client(tmp_path: Path) -> None:
-    code = (
-        "import sys; from lamina.cli.main import run;"
-        " assert run(sys.argv[1:]) == 1; print(*sys.modules)"
-    )
-    arguments = ("--root", os.fspath(tmp_path / "store"), "pull", "-q", "127.0.0.1:1/none")
-    imported = modules_of(code, *arguments)
-    new = {name.partition(".")[0] for name in imported - modules_of(CLIENT)}
-    unexpected = {name for name in new if not name.startswith("_")} - FOUNDATION - {"isal"}
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pull -q 127.0.0.1:1/demo",
+        "push -q 127.0.0.1:1/demo",
+        "copy -q docker://127.0.0.1:1/demo oci:{place}/new",
+        "copy -q oci-archive:{place}/demo.tar docker://127.0.0.1:1/demo",
+    ],
+)
+def test_what_speaks_to_a_registry_imports_little_beside_its_client(
+    store: Store, command: str
+) -> None:
+    """Nobody listens there: all that a request needs is there, and nothing that layers need."""
+    imported = modules_after(store, command, 1)
+    assert "urllib3" in imported
+    unexpected = parts_of(imported - modules_of(CLIENT)) - FOUNDATION - {"isal"}
     assert not unexpected
     assert not imported & {"lamina.layer.apply", "lamina.layer.erofs", "lamina.layer.union"}
+
+
+def test_a_push_of_what_is_not_there_needs_no_client(store: Store) -> None:
+    assert "urllib3" not in modules_after(store, "push -q 127.0.0.1:1/none", 1)

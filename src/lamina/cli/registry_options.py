@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -201,8 +200,14 @@ def parse_credentials(text: str) -> Credential:
 def _daemon_file(path: Path) -> dict[str, tuple[str, ...]]:
     """The lists of strings in Docker's daemon.json; empty when there is none to read."""
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        raw = path.read_bytes()
+    except OSError:
+        return {}
+    import json
+
+    try:
+        document = json.loads(raw)
+    except ValueError:
         return {}
     if not isinstance(document, dict):
         return {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -52,6 +51,8 @@ def _words(text: str) -> tuple[str, ...]:
             return msgspec.json.decode(text, type=tuple[str, ...])
         except msgspec.MsgspecError as error:
             raise BadChange(f"not a JSON list of strings: {text!r} ({error})") from None
+    import shlex
+
     try:
         return tuple(shlex.split(text))
     except ValueError as error:
