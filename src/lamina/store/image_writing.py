@@ -29,10 +29,10 @@ from lamina.store.form import EROFS, TAR, StoredLayer, Written
 _PIECE = 1 << 20
 _EAGER = 8 << 20
 """Bytes after which the kernel is told to begin writing."""
-_CACHED = 64 << 20
+_CACHED = 256 << 20
 """Bytes of one layer that stay in the page cache for its first container.  What comes after
-them leaves it as soon as it is on disk, and pushes out nothing that others have there; new
-pages cost as much as hashing what is written to them (docs/memory.md)."""
+them leaves it as soon as it is on disk, and pushes out nothing that others have there
+(docs/memory.md)."""
 _HERE = -1
 """For pwritev2(2): the file's own position, which moves."""
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
