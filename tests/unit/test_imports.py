@@ -75,9 +75,9 @@ COMMANDS: dict[str, tuple[str, int, set[str]]] = {
     "save oci": ("save --format oci-dir -o {place}/new demo", 0, STREAMS | LISTING | OPTION),
     "load": ("load -i {place}/demo.tar", 0, STREAMS | OPTION),
     "import": (
-        "import {place}/root.tar new",
+        "import --layer-form tree {place}/root.tar new",
         0,
-        STREAMS | LISTING | {"lamina.layer.apply"},
+        STREAMS | LISTING | {"lamina.layer.apply", "dataclasses", "copy"},
     ),
     "copy": ("copy oci-archive:{place}/demo.tar oci:{place}/new", 0, STREAMS),
 }
