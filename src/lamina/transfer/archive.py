@@ -14,7 +14,6 @@ from typing import BinaryIO
 import msgspec
 
 from lamina.errors import Invalid, NotFound
-from lamina.layer.compression import decompress
 from lamina.layer.pipeline import reading, staged
 from lamina.oci import mediatype
 from lamina.oci.config import ImageConfig
@@ -69,6 +68,8 @@ def open_archive(file: BinaryIO, what: str) -> Iterator[Members]:
         yield TarMembers(file, what)
         return
     import tempfile
+
+    from lamina.layer.compression import decompress
 
     with tempfile.TemporaryFile(prefix="lamina-") as spool:
         pieces = decompress(staged(read_pieces(file)), None, limit=_MOST_BYTES, what=what)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from threading import Event
 from typing import Protocol
 
 import msgspec
 
-from lamina.layer.compression import (
-    GZIP_PARAMETERS,
-    ZSTD_PARAMETERS,
-    compress_gzip,
-    compress_zstd,
-)
 from lamina.layer.pipeline import Tally, reading, staged, tallied
 from lamina.oci import mediatype
 from lamina.oci.config import ImageConfig
@@ -34,6 +29,10 @@ PARAMETERS = "dev.lamina.compression"
 (layer/compression.py).  Empty when they were seen to make another blob here."""
 _AHEAD = 12
 """Compressed pieces, of about half a MiB, that are made while a sink is busy with others."""
+_MEDIA_TYPES: dict[Compression, str] = {
+    "gzip": mediatype.OCI_LAYER_GZIP,
+    "zstd": mediatype.OCI_LAYER_ZSTD,
+}
 
 
 class _Compress(Protocol):
@@ -48,10 +47,15 @@ class _Form(msgspec.Struct, frozen=True):
     parameters: str
 
 
-_FORMS: dict[str, _Form] = {
-    "gzip": _Form(mediatype.OCI_LAYER_GZIP, compress_gzip, GZIP_PARAMETERS),
-    "zstd": _Form(mediatype.OCI_LAYER_ZSTD, compress_zstd, ZSTD_PARAMETERS),
-}
+@cache
+def _forms() -> Mapping[str, _Form]:
+    """By name; most layers are at the sink already, or go as they are, and wait for neither."""
+    from lamina.layer import compression as made
+
+    return {
+        "gzip": _Form(_MEDIA_TYPES["gzip"], made.compress_gzip, made.GZIP_PARAMETERS),
+        "zstd": _Form(_MEDIA_TYPES["zstd"], made.compress_zstd, made.ZSTD_PARAMETERS),
+    }
 
 
 class _OtherBytes(Exception):
@@ -169,7 +173,7 @@ class _Layer(msgspec.Struct, frozen=True):
         found = self._find(known)
         if found is not None:
             return found
-        form = _FORMS[compression or "gzip"]
+        form = _forms()[compression or "gzip"]
         sent = _made_before(known, form)
         again = sent is not None and self._send_again(sent, form)
         if sent is None or not again:
@@ -300,8 +304,8 @@ def _layer_type(known: Descriptor) -> str:
     """The OCI media type for a blob that may be known under Docker's."""
     if mediatype.is_foreign(known.media_type):
         return known.media_type
-    form = _FORMS.get(mediatype.layer_compression(known.media_type) or "gzip")
-    return form.media_type if form else mediatype.OCI_LAYER
+    compression = mediatype.layer_compression(known.media_type) or "gzip"
+    return _MEDIA_TYPES.get(compression, mediatype.OCI_LAYER)
 
 
 def _neighbour(origin: str, target: str) -> str:

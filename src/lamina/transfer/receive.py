@@ -8,7 +8,6 @@ from threading import Event
 
 import msgspec
 
-from lamina.layer.compression import decompress
 from lamina.layer.contract import LayerInfo
 from lamina.layer.pipeline import Tally, reading, staged, tallied
 from lamina.oci import mediatype
@@ -223,6 +222,9 @@ def fetch_layer(
     Raises DigestMismatch, SizeMismatch, BadCompression, DiffIdMismatch, BadLayer:
     then nothing of the layer stays.
     """
+    # Whoever has all layers already waits for no decompressors.
+    from lamina.layer.compression import decompress
+
     item = descriptor.digest.short
     progress.start(item, "Downloading", descriptor.size)
     tally = Tally()
