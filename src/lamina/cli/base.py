@@ -9,6 +9,7 @@ import click
 
 from lamina.cli.app import App
 from lamina.cli.layer_form import layer_form_option
+from lamina.cli.named import host_platform
 
 DEFAULT_SUITES = {"debian": "bookworm", "ubuntu": "noble"}
 
@@ -49,11 +50,10 @@ def command(
     from lamina.base.bootstrap import distribution_rootfs
     from lamina.base.busybox import busybox_rootfs, find_busybox
     from lamina.base.rootfs import make_image
-    from lamina.oci.platform import Platform
     from lamina.oci.reference import Reference
 
     distribution, _, after_colon = name.partition(":")
-    platform = Platform.of_machine(os.uname().machine)
+    platform = host_platform(None)
     environment = dict(os.environ)
     if distribution == "busybox":
         _refuse_package_options(suite or after_colon, mirror, include)

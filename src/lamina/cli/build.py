@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.named import host_platform
 from lamina.errors import EngineError, Invalid, NotFound, Unsupported
 
 if TYPE_CHECKING:
@@ -91,12 +92,10 @@ def command(
     """
     from lamina.build.dockerfile import parse
     from lamina.build.source import SourceError
-    from lamina.oci.platform import Platform
     from lamina.oci.reference import Reference
 
     names = [Reference.parse(tag) for tag in tags]
-    host = Platform.of_machine(os.uname().machine)
-    wanted = Platform.parse(platform, host=host) if platform else host
+    host, wanted = host_platform(None), host_platform(platform)
     settings = _settings(host, wanted, build_args, labels, target, network)
     shown = _progress(app, "quiet" if quiet else progress)
     try:
@@ -246,19 +245,17 @@ def _resolver(app: App, wanted: Platform, always: bool) -> Resolver:
 def _pull(app: App, name: str, platform: str) -> Image:
     from lamina.cli.progress import reporting
     from lamina.cli.registry_options import settings
-    from lamina.oci.platform import Platform
     from lamina.oci.reference import Reference
     from lamina.registry.connect import connect
     from lamina.transfer.pull import pull
 
     reference = Reference.parse(name)
-    host = Platform.of_machine(os.uname().machine)
     with reporting(app, quiet=not sys.stdout.isatty()) as progress:
         return pull(
             connect(reference, settings(app)),
             app.engine.store,
             reference,
-            platform=Platform.parse(platform, host=host),
+            platform=host_platform(platform),
             progress=progress,
         )
 
