@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,14 +92,6 @@ def test_digests_of_files_are_computed_once_and_kept(layers: DirLayers, root: Pa
 
 
 # where it cannot be
-
-
-@pytest.fixture
-def in_memory() -> Iterator[Path]:
-    if not os.access("/dev/shm", os.W_OK):
-        pytest.skip("needs /dev/shm")
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
-        yield Path(name)
 
 
 def test_a_file_system_that_does_not_serve_images_gets_trees(in_memory: Path) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +14,6 @@ from tests.fakes.archives import archive, file
 MB = 1 << 20
 CONTENT = b"".join(hashlib.sha256(b"%d" % at).digest() for at in range(8 * MB // 32))
 TAR = archive(file("a", CONTENT), file("b", CONTENT[::-1]))
-
-
-@pytest.fixture
-def in_memory() -> Iterator[Path]:
-    """A file system that has only cached pages."""
-    if not os.access("/dev/shm", os.W_OK):
-        pytest.skip("needs /dev/shm")
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
-        yield Path(name)
 
 
 def written(place: Path, size: int) -> bytes:
