@@ -28,10 +28,10 @@ def run_all(work: Iterable[Callable[[Event], T]], *, width: int) -> list[T]:
     stop = Event()
 
     def run() -> None:
-        while waiting and not stop.is_set():
+        while not stop.is_set():
             try:
                 number, each = waiting.popleft()
-            except IndexError:  # another thread took the last one
+            except IndexError:
                 return
             try:
                 results[number] = each(stop)
@@ -40,17 +40,17 @@ def run_all(work: Iterable[Callable[[Event], T]], *, width: int) -> list[T]:
                 stop.set()
 
     count = len(waiting)
-    threads = [Thread(target=run, name=f"transfer_{n}") for n in range(min(width, count))]
-    started: list[Thread] = []
+    threads: list[Thread] = []
     try:
-        for thread in threads:
+        for number in range(min(width, count)):
+            thread = Thread(target=run, name=f"transfer_{number}")
             thread.start()
-            started.append(thread)
+            threads.append(thread)
         for thread in threads:
             thread.join()
     finally:
         stop.set()
-        for thread in started:
+        for thread in threads:
             thread.join()
     if failures:
         raise failures[0]

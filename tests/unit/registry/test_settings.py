@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from lamina.registry.settings import Proxies, Settings, Tls, api_host, is_loopback, split_host
+from lamina.registry.settings import (
+    Credential,
+    Proxies,
+    Settings,
+    Tls,
+    api_host,
+    is_loopback,
+    split_host,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +95,10 @@ def test_hosts_are_taken_apart() -> None:
 def test_docker_hub_has_another_host_than_its_name() -> None:
     assert api_host("docker.io") == "registry-1.docker.io"
     assert api_host("ghcr.io") == "ghcr.io"
+
+
+def test_a_credential_is_shown_without_its_secrets() -> None:
+    shown = repr(Credential("ada", "hunter2", "a token"))
+    assert "ada" in shown
+    assert "hunter2" not in shown
+    assert "token" not in shown
