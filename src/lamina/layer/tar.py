@@ -23,7 +23,7 @@ NANO = 1_000_000_000
 _SPECIAL = (b"", b".", b"..")
 _FILES = frozenset(b"0\x007")
 _KINDS = {int(kind): kind for kind in Kind}
-# Asking an enum for a member takes longer than a dictionary.
+# By names of their own: to ask the enum takes several times as long, six times an entry.
 _FILE, _DIRECTORY, _SYMLINK, _HARDLINK = Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK, Kind.HARDLINK
 _DEVICES = (Kind.CHAR, Kind.BLOCK)
 XATTR = b"SCHILY.xattr."

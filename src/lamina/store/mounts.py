@@ -82,6 +82,7 @@ class LayerMounts:
 
     @cached_property
     def _prefix(self) -> str:
+        """What `place` begins with, as text: a start opens the mount of each layer."""
         return f"{self._directory}/"
 
     @cached_property
