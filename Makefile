@@ -12,7 +12,7 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test check bench clean packages bench-packages
+.PHONY: help demo test check bench clean packages test-packages bench-packages
 
 help:
 	@sed -n '2,6s/^#  //p' Makefile
@@ -20,7 +20,7 @@ help:
 demo: $(STAMP) packages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/story.sh
 
-test: check packages
+test: check packages test-packages
 	$(BIN)/pytest -n auto
 
 check: $(STAMP)
@@ -33,6 +33,9 @@ bench: $(STAMP) packages bench-packages
 
 packages:
 	@.ci/install-packages .ci/packages
+
+test-packages:
+	@.ci/install-packages .ci/test-packages
 
 bench-packages:
 	@.ci/install-packages bench/packages

@@ -19,7 +19,7 @@ ROWS = (
     {"layer"},
     {"store", "registry"},
     {"transfer", "run", "explain"},
-    {"build", "slim", "base"},
+    {"build", "slim", "base", "report", "query", "explore"},
     {"engine"},
     {"cli", "api"},
 )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,18 +9,14 @@ import click
 from lamina.cli.app import App
 from lamina.cli.completion import object_names
 from lamina.cli.format import emit, to_json
+from lamina.cli.reports import paper
 
 if TYPE_CHECKING:
-    from lamina.explain.cause import Base, Origin
     from lamina.explain.lookup import Search
-    from lamina.explain.paper import Paper
-    from lamina.explain.search_report import Subject
-    from lamina.layer.contract import Listing
+    from lamina.explain.stack import Stack
     from lamina.layer.entry import Entry
-    from lamina.oci.digest import Digest
-    from lamina.store.contract import ContainerRecord, Image, Store
-
-_PIPE_WIDTH = 120
+    from lamina.report.search import Subject
+    from lamina.store.contract import Store
 
 
 @click.command(epilog="Example: lamina explain seed:latest /home/50M.file")
@@ -50,133 +43,47 @@ def command(app: App, name: str, path: str | None, fmt: str, layer: str | None, 
     """
     if path is not None and layer is not None:
         raise click.UsageError("give either PATH or --layer")
-    from lamina.cli.named import find_object
-    from lamina.store.contract import ContainerRecord
+    from lamina.explain.stack import open_stack
 
-    store = app.engine.store
-    found = find_object(store, name)
-    if isinstance(found, ContainerRecord):
-        stack = _Stack(store, _image_of(store, found), found, name)
-    else:
-        stack = _Stack(store, found, None, name)
+    stack = open_stack(app.engine.store, name)
     if path is not None:
         emit(_path_report(app, stack, path, as_json=fmt == "json"))
     else:
         emit(_image_report(app, stack, layer, limit, as_json=fmt == "json"))
 
 
-class _Stack:
-    """The layers of an image or a container, with their origins."""
+def _image_report(app: App, stack: Stack, layer: str | None, limit: int, *, as_json: bool) -> str:
+    from lamina.report import account as reports
 
-    def __init__(
-        self, store: Store, image: Image | None, record: ContainerRecord | None, text: str
-    ) -> None:
-        self.store = store
-        self.record = record
-        self.image = image
-        self.layers: Sequence[Digest] = record.layers if record else image.layers if image else ()
-        self.name = record.name if record else _familiar(image, text)
-
-    @property
-    def identity(self) -> str:
-        if self.record is not None:
-            return self.record.id
-        return str(self.image.config.digest) if self.image else ""
-
-    def listings(self) -> list[Listing]:
-        from lamina.explain.inspection import own_layer
-
-        found = [self.store.layers.hashed(diff_id) for diff_id in self.layers]
-        return [*found, own_layer(self.store, self.record)] if self.record else found
-
-    def origins(self) -> list[Origin]:
-        from lamina.explain.cause import Origin, origins
-
-        found = origins(self.image.config) if self.image else []
-        if len(found) != len(self.layers):
-            found = [Origin(str(number), "") for number in range(1, len(self.layers) + 1)]
-        if self.record is not None:
-            found.append(Origin("rw", " ".join(self.record.command)))
-        return found
-
-
-def _familiar(image: Image | None, text: str) -> str:
-    reference = image.row.reference if image else None
-    return reference.familiar if reference is not None else text
-
-
-def _image_of(store: Store, record: ContainerRecord) -> Image | None:
-    """The image that a container was made from; its names may be gone."""
-    from lamina.errors import EngineError
-
-    try:
-        return store.images.find(record.image_id.hex)
-    except EngineError:
-        return None
-
-
-def _image_report(app: App, stack: _Stack, layer: str | None, limit: int, *, as_json: bool) -> str:
-    from lamina.explain import report as reports
-    from lamina.explain.waste import account
-
-    report = reports.Report(
-        stack.name, stack.identity, stack.origins(), account(stack.listings()), _base(stack)
-    )
     if as_json:
-        document = reports.layer_as_json(report, layer) if layer else reports.as_json(report)
+        document = reports.layer_as_json(stack, layer) if layer else reports.as_json(stack)
         return to_json(document, indent=2)
     if layer is not None:
-        return reports.layer_as_text(report, layer, _paper(app), limit=limit)
-    return reports.as_text(report, _paper(app), limit=limit)
+        return reports.layer_as_text(stack, layer, paper(app), limit=limit)
+    return reports.as_text(stack, paper(app), limit=limit)
 
 
-def _base(stack: _Stack) -> Base | None:
-    from lamina.explain.cause import base_of
-    from lamina.oci.digest import Digest
-
-    # A container stands on its whole image: its own layer makes it one layer more.
-    own = [Digest.of(stack.identity.encode())] if stack.record else []
-    return base_of([*stack.layers, *own], _named_layers(stack.store))
-
-
-def _named_layers(store: Store) -> Iterator[tuple[str, Sequence[Digest]]]:
-    from lamina.errors import EngineError
-
-    for row in store.refs.rows():
-        if row.reference is None:
-            continue
-        try:
-            layers = store.images.open(row).layers
-        except EngineError:
-            # What this image stands on can be told without the damaged one.
-            continue
-        yield row.reference.familiar, layers
-
-
-def _path_report(app: App, stack: _Stack, path: str, *, as_json: bool) -> str:
-    from lamina.explain import search_report
+def _path_report(app: App, stack: Stack, path: str, *, as_json: bool) -> str:
     from lamina.explain.lookup import search
+    from lamina.report import search as searches
 
-    listings = stack.listings()
-    found = search(listings, path, name=stack.name)
-    subject = search_report.Subject(stack.name, stack.origins())
-    if stack.record is not None:
-        subject = _container_subject(stack, stack.record, listings, found)
+    found = search(stack.listings, path, name=stack.name)
+    subject = searches.Subject(stack.name, stack.origins)
+    if stack.is_container:
+        subject = _container_subject(app.engine.store, stack, found)
     if as_json:
-        return to_json(search_report.as_json(found, subject), indent=2)
-    return search_report.as_text(found, subject, _paper(app))
+        return to_json(searches.as_json(found, subject), indent=2)
+    return searches.as_text(found, subject, paper(app))
 
 
-def _container_subject(
-    stack: _Stack, record: ContainerRecord, listings: Sequence[Listing], found: Search
-) -> Subject:
-    from lamina.explain.search_report import Subject, happened
+def _container_subject(store: Store, stack: Stack, found: Search) -> Subject:
     from lamina.layer.union import Union
+    from lamina.report.search import Subject, happened
 
-    image = Union.of(listings[:-1])
+    image = Union.of(stack.listings[:-1])
     below, content = image.get(found.path), image.content(found.path)
     own = found.steps[0].entry
-    same = own is not None and content is not None and _same(stack, record, own, content.entry)
+    same = own is not None and content is not None and _same(stack, own, content.entry)
     written = happened(
         found,
         below.entry if below else None,
@@ -184,27 +91,27 @@ def _container_subject(
         when=_clock(own.mtime) if own else "",
     )
     sharers = 0
-    if found.found is not None and found.found.layer < len(record.layers):
-        shared = record.layers[found.found.layer]
+    if found.found is not None and found.found.layer < len(stack) - 1:
+        shared = stack.listings[found.found.layer].diff_id
         sharers = sum(
-            each.id != record.id and shared in each.layers for each in stack.store.containers
+            each.id != stack.identity and shared in each.layers for each in store.containers
         )
-    return Subject(stack.name, stack.origins(), written, sharers)
+    return Subject(stack.name, stack.origins, written, sharers)
 
 
-def _same(stack: _Stack, record: ContainerRecord, own: Entry, below: Entry) -> bool:
+def _same(stack: Stack, own: Entry, below: Entry) -> bool:
     """Whether the container's copy has the image's content."""
-    import hashlib
-    import os
+    from hashlib import sha256
 
-    from lamina.layer.entry import Kind, os_path
+    from lamina.layer.entry import Kind
 
     if own.kind is not Kind.FILE or own.size != below.size or not below.sha256:
         return False
-    upper = stack.store.containers.directory(record.id) / "upper"
-    fd = os.open(os.fsencode(upper) + b"/" + os_path(own.path), os.O_RDONLY | os.O_NOFOLLOW)
-    with open(fd, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest() == below.sha256
+    digest = sha256()
+    with stack.open(len(stack) - 1, own) as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.digest() == below.sha256
 
 
 def _clock(mtime: int) -> str:
@@ -213,13 +120,3 @@ def _clock(mtime: int) -> str:
     moment = datetime.fromtimestamp(mtime // 10**9).astimezone()
     today = datetime.now().astimezone().date()
     return f"{moment:%H:%M:%S}" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _paper(app: App) -> Paper:
-    from lamina.explain.paper import Paper
-
-    width = shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
-    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return Paper(
-        width if sys.stdout.isatty() else _PIPE_WIDTH, app.colored, encoding.startswith("utf")
-    )

@@ -10,8 +10,9 @@ import click
 from lamina.cli.app import App
 from lamina.cli.completion import object_names
 from lamina.cli.format import emit, to_json
-from lamina.cli.named import find_object, for_each
+from lamina.cli.named import for_each
 from lamina.errors import NotFound
+from lamina.store.find import find_object
 from lamina.text import escape_lines
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def _template(fmt: str) -> Template | None:
 
 
 def _with_optional(description: dict[str, Any]) -> dict[str, Any]:
-    from lamina.explain.inspection import OPTIONAL
+    from lamina.report.inspection import OPTIONAL
 
     return {**description, "Config": {**OPTIONAL, **description["Config"]}}
 
 
 def _inspect(store: Store, text: str, kind: str | None, *, sizes: bool) -> dict[str, Any]:
-    from lamina.explain.inspection import describe_container, describe_image
+    from lamina.report.inspection import describe_container, describe_image
     from lamina.store.contract import ContainerRecord
 
     if kind == "container":

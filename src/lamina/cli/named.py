@@ -7,32 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from lamina.cli.main import report
-from lamina.errors import EngineError, NotFound
+from lamina.errors import EngineError
 
 if TYPE_CHECKING:
     from lamina.oci.platform import Platform
-    from lamina.store.contract import ContainerRecord, Image, Store
-
-
-def find_object(store: Store, text: str) -> ContainerRecord | Image:
-    """The container or the image that `text` means.
-
-    A container's exact name or id wins, then any name of an image, then the
-    first digits of a container's id.  Raises ImageNotFound when nothing goes
-    by `text`, and AmbiguousName.
-    """
-    from lamina.store.errors import ContainerNotFound
-
-    try:
-        container = store.containers.find(text)
-    except ContainerNotFound:
-        return store.images.find(text)
-    if text.removeprefix("/") in (container.name, container.id):
-        return container
-    try:
-        return store.images.find(text)
-    except NotFound:
-        return container
 
 
 def for_each(

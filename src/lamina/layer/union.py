@@ -45,6 +45,8 @@ class Cause(Enum):
     """By something of another type, at its path or above it."""
     SUPERSEDED = "superseded"
     """By a later entry of its own layer; also content that came on a whiteout marker."""
+    MERGED = "merged"
+    """A directory under a directory: what is in it shows, its own mode and owner do not."""
 
 
 class Located(NamedTuple):
@@ -56,10 +58,10 @@ class Located(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """The content of a file that is in a layer and that nobody can see."""
+    """What is in a layer and nobody can see: a file's content, or an entry that has none."""
 
     entry: Entry
-    """The FILE entry that holds it."""
+    """The FILE entry that holds the content; in `Union.covered`, the entry itself."""
     layer: int
     hidden_by: int
     """The layer that took its last visible name away."""
@@ -99,6 +101,7 @@ class Union:
         self._listings: tuple[Listing, ...] = ()
         """Kept, since an id() means its entry only while that lives."""
         self._hidden: list[Hidden] = []
+        self._covered: list[Hidden] = []
 
     @classmethod
     def of(cls, listings: Sequence[Listing]) -> Union:
@@ -113,6 +116,12 @@ class Union:
     def hidden(self) -> Sequence[Hidden]:
         """Every file content that is shipped and cannot be seen, in the order of hiding."""
         return self._hidden
+
+    @property
+    def covered(self) -> Sequence[Hidden]:
+        """Every entry without content of its own that cannot be seen: directories, links,
+        devices, and a file's further names."""
+        return self._covered
 
     def get(self, path: str) -> Located | None:
         """What is at a clean path, no link followed; None when nothing is."""
@@ -253,18 +262,19 @@ class _Layer:
         if before is None:
             self.enter(path)
         elif entry.kind is _DIRECTORY and before[1].kind is _DIRECTORY:
+            self.cover_entry(before, Cause.MERGED, path)
             self.found[path] = (self.layer, entry)
             return
         elif before[1].kind is _DIRECTORY:
             self.drop(path, Cause.REPLACED, path)
             self.enter(path)
         else:
-            self.release_at(before, self.cover(before, entry), path)
+            self.release_at(before, self.change(before, entry), path)
         self.found[path] = (self.layer, entry)
         if entry.kind is _DIRECTORY:
             self.children[path] = {}
 
-    def cover(self, before: tuple[int, Entry], entry: Entry) -> Cause:
+    def change(self, before: tuple[int, Entry], entry: Entry) -> Cause:
         """What laying `entry` over the file `before` does to it."""
         old, new = self.file_of(before[1]), self.file_of(entry)
         if old is None or new is None:
@@ -309,6 +319,12 @@ class _Layer:
         layer, entry = found
         if entry.kind is _FILE or entry.kind is _HARDLINK:
             self.release(entry, layer, cause, place)
+        if entry.kind is not _FILE:
+            self.cover_entry(found, cause, place)
+
+    def cover_entry(self, found: tuple[int, Entry], cause: Cause, place: str) -> None:
+        layer, entry = found
+        self.union._covered.append(Hidden(entry, layer, self.layer, cause, place))
 
     def release(self, entry: Entry, layer: int, cause: Cause, place: str) -> None:
         """One name of a content has gone; with the last one the content is hidden."""

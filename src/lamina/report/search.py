@@ -8,8 +8,8 @@ from typing import Any
 
 from lamina.explain.cause import Origin
 from lamina.explain.lookup import Barrier, Search, Step
-from lamina.explain.paper import Cell, Meaning, Paper
 from lamina.layer.entry import Entry, Kind
+from lamina.report.paper import Cell, Meaning, Paper
 from lamina.text import prose_size
 
 _NOUNS = {

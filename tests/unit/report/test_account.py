@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from lamina.explain import report as reports
-from lamina.explain import search_report
 from lamina.explain.cause import Base, Origin
 from lamina.explain.lookup import search
-from lamina.explain.paper import Cell, Paper
-from lamina.explain.report import NoSuchLayer, Report
-from lamina.explain.search_report import Subject, happened
-from lamina.explain.waste import account
+from lamina.explain.stack import NoSuchLayer, Stack
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
+from lamina.report import account as reports
+from lamina.report import search as search_report
+from lamina.report.paper import Cell, Paper
+from lamina.report.search import Subject, happened
+from tests.fakes.stacks import numbered, stack_of
 from tests.golden.golden import check
 from tests.unit.layer.stacks import listing
 
@@ -42,14 +42,11 @@ COPIED = "copied up, the content is the image's"
 
 
 def origins(count: int = len(INSTRUCTIONS)) -> list[Origin]:
-    return [
-        Origin(str(number), text, f"{text} # buildkit", "2026-01-01T00:00:00Z")
-        for number, text in enumerate(INSTRUCTIONS[:count], 1)
-    ]
+    return numbered(INSTRUCTIONS[:count])
 
 
-def report(*, base: Base | None = None) -> Report:
-    return Report("seed:latest", "sha256:abc", origins(), account(LAYERS), base)
+def report(*, base: Base | None = None) -> Stack:
+    return stack_of(LAYERS, origins(), name="seed:latest", base=base)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +68,14 @@ def test_base_layers_stand_in_one_row() -> None:
 
 
 def test_nothing_hidden_is_said_in_one_line() -> None:
-    clean = Report("a:1", "sha256:a", origins(1), account([listing("f a 7")]))
+    clean = stack_of([listing("f a 7")], origins(1), name="a:1")
     text = reports.as_text(clean, Paper(), limit=10)
     assert text.splitlines()[0] == "a:1   7 B, all of it visible"
     assert "hidden by" not in text and "less" not in text
 
 
 def test_no_layers_at_all() -> None:
-    scratch = Report("s:1", "sha256:a", [], account([]))
+    scratch = stack_of([], name="s:1")
     assert reports.as_text(scratch, Paper(), limit=10).startswith("s:1   0 B, all of it visible\n")
 
 
@@ -88,7 +85,7 @@ def test_a_container_stands_on_its_image() -> None:
         listing("f etc/passwd 910", "w etc/issue"),
     ]
     named = [*origins(1), Origin("rw", "sh -c true")]
-    found = Report("web", "c0ffee", named, account(layers), Base("debian:bookworm", 1))
+    found = stack_of(layers, named, name="web", identity="c0ffee", base=Base("debian:bookworm", 1))
     check("cli/explain-container.txt", reports.as_text(found, Paper(), limit=10))
     document = reports.as_json(found)
     assert document["container"] == "web" and document["layers"][1]["diff_id"] is None

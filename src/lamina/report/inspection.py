@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.layer.contract import Listing
-from lamina.layer.diff import changes
-from lamina.layer.whiteout import here
-from lamina.oci.digest import Digest
+from lamina.explain.stack import own_layer
 from lamina.oci.reference import Reference
 from lamina.store.contract import ContainerRecord, Image, Store
 
@@ -142,13 +138,6 @@ def describe_container(store: Store, record: ContainerRecord, *, sizes: bool) ->
         description["SizeRw"] = written
         description["SizeRootFs"] = written + sum(info.content_size for info in infos)
     return description
-
-
-def own_layer(store: Store, record: ContainerRecord) -> Listing:
-    """A container's writable layer as it is now.  It has no tar, so its diff_id names nothing."""
-    upper = store.containers.directory(record.id) / "upper"
-    entries = tuple(changes(upper, whiteouts=here(os.geteuid())))
-    return Listing(Digest.of(record.id.encode()), entries, 0)
 
 
 def _state(record: ContainerRecord) -> dict[str, Any]:
