@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from lamina.oci.config import History, ImageConfig
 from lamina.oci.digest import Digest
@@ -15,8 +16,7 @@ _NOP = "#(nop)"
 _BUILDKIT = " # buildkit"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where a layer comes from."""
 
     label: str
@@ -28,8 +28,7 @@ class Origin:
     created: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(msgspec.Struct, frozen=True):
     """The image that another one starts from."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+
+import msgspec
 
 from lamina.errors import NotFound
 from lamina.layer.contract import Listing
@@ -30,8 +31,7 @@ class Barrier(Enum):
     """Something that is no directory stands at a directory's place, or the reverse."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What one layer has to say of a path."""
 
     layer: int
@@ -52,8 +52,7 @@ class Step:
     """Another name of a hidden file's content that can still be seen; empty when there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(msgspec.Struct, frozen=True):
     """A search and its outcome."""
 
     asked: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from lamina.layer.contract import Listing
 from lamina.layer.union import Cause, Hidden, Union
 from lamina.oci.digest import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class LayerAccount:
+class LayerAccount(msgspec.Struct, frozen=True):
     """The bytes of file content that one layer ships."""
 
     diff_id: Digest
@@ -32,8 +32,7 @@ class LayerAccount:
         return self.bytes - self.hidden_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """The bytes of an image: those of all layers = visible + hidden, to the byte.
 
     A file with several names in its layer counts once, and is visible while
@@ -78,8 +77,7 @@ def account(listings: Sequence[Listing]) -> Account:
     return Account(listings, layers, sorted(union.hidden, key=_largest_first), union)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """Files that one layer ships and that another hides in one stroke."""
 
     cause: Cause

@@ -157,13 +157,11 @@ def _sparse(values: Mapping[int, Any], count: int, default: Any) -> Any:
 
 
 def _hashes(kinds: bytes, sizes: Sequence[int], column: bytes) -> list[bytes]:
-    hashes: list[bytes] = []
-    at = 0
-    for kind, size in zip(kinds, sizes, strict=True):
-        if size:
-            found = column[at : at + 32]
-            hashes.append(b"" if found == _UNKNOWN else found)
-            at += 32
-        else:
-            hashes.append(_EMPTY if kind == Kind.FILE else b"")
-    return hashes
+    filled = [column[at : at + 32] for at in range(0, len(column), 32)]
+    if _UNKNOWN in filled:
+        filled = [b"" if each == _UNKNOWN else each for each in filled]
+    known = iter(filled)
+    return [
+        next(known) if size else _EMPTY if kind == Kind.FILE else b""
+        for kind, size in zip(kinds, sizes, strict=True)
+    ]

@@ -14,7 +14,7 @@ layer.md, "Applying Changesets"):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -201,34 +201,41 @@ class _Layer:
         self.children = union._children
 
     def apply(self, entries: Sequence[Entry]) -> None:
-        changes: dict[str, Entry] = {}
-        markers: list[Entry] = []
-        links = False
-        for entry in entries:
-            path = entry.path
-            if WHITEOUT_PREFIX in path and path.rpartition("/")[2].startswith(WHITEOUT_PREFIX):
-                markers.append(entry)
-            else:
-                changes[path] = entry
-                links = links or entry.kind is _HARDLINK
-        standing: Sequence[Entry] = markers
-        if links:
+        changes, markers = _divided(entries)
+        if any(entry.kind is _HARDLINK for entry in changes.values()):
             self.join(entries)
+        parents = [path.rpartition("/")[0] for path in changes]
+        standing: Sequence[Entry] = markers
         lost: Sequence[Entry] = ()
-        if len(changes) + len(markers) < len(entries) or _has_conflict(changes, markers):
+        if len(changes) + len(markers) < len(entries) or _has_conflict(changes, parents, markers):
             changes, lost, standing = _settle(entries)
+            parents = [path.rpartition("/")[0] for path in changes]
         for marker in standing:
             self.mark(marker)
         for marker in standing:
             if marker.parent not in self.children:
                 self.make_directory(marker.parent)
-        for path, entry in changes.items():
-            self.lay(path, entry)
+        self.lay_all(changes, parents)
         for entry in lost:
             self.release(entry, self.layer, Cause.SUPERSEDED, entry.path)
         for marker in markers:
             if marker.kind is _FILE and marker.size:
                 self.release(marker, self.layer, Cause.SUPERSEDED, marker.path)
+
+    def lay_all(self, changes: Mapping[str, Entry], parents: Sequence[str]) -> None:
+        """`lay` for every path; most of them are new, and those take no call."""
+        found, children, layer = self.found, self.children, self.layer
+        for (path, entry), parent in zip(changes.items(), parents, strict=True):
+            if path in found:
+                self.lay(path, entry)
+                continue
+            siblings = children.get(parent)
+            if siblings is None:
+                siblings = self.make_directory(parent)
+            siblings[path] = None
+            found[path] = (layer, entry)
+            if entry.kind is _DIRECTORY:
+                children[path] = {}
 
     def join(self, entries: Sequence[Entry]) -> None:
         """Know which entries share one content; a link means the entry before it."""
@@ -258,14 +265,12 @@ class _Layer:
 
     def lay(self, path: str, entry: Entry) -> None:
         """Put `entry` over what is there."""
-        before = self.found.get(path)
-        if before is None:
-            self.enter(path)
-        elif entry.kind is _DIRECTORY and before[1].kind is _DIRECTORY:
+        before = self.found[path]
+        if entry.kind is _DIRECTORY and before[1].kind is _DIRECTORY:
             self.cover_entry(before, Cause.MERGED, path)
             self.found[path] = (self.layer, entry)
             return
-        elif before[1].kind is _DIRECTORY:
+        if before[1].kind is _DIRECTORY:
             self.drop(path, Cause.REPLACED, path)
             self.enter(path)
         else:
@@ -339,18 +344,30 @@ class _Layer:
         self.union._hidden.append(Hidden(entry, layer, self.layer, cause, place))
 
 
-def _has_conflict(changes: dict[str, Entry], markers: Sequence[Entry]) -> bool:
+def _divided(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
+    """What a layer has by its path, the last entry of each, and its markers."""
+    changes = {entry.path: entry for entry in entries}
+    if not any(WHITEOUT_PREFIX in path for path in changes):
+        return changes, []
+    markers = [entry for entry in entries if WHITEOUT_PREFIX in entry.path and entry.is_marker]
+    for marker in markers:
+        changes.pop(marker.path, None)
+    return changes, markers
+
+
+def _has_conflict(
+    changes: Mapping[str, Entry], parents: Sequence[str], markers: Sequence[Entry]
+) -> bool:
     """Whether a layer has something below a path that is no directory in it."""
     seen: set[str] = {""}
-    for paths in (changes, [marker.path for marker in markers]):
-        for path in paths:
-            parent = path.rpartition("/")[0]
-            while parent not in seen:
-                entry = changes.get(parent)
-                if entry is not None and entry.kind is not _DIRECTORY:
-                    return True
-                seen.add(parent)
-                parent = parent.rpartition("/")[0]
+    for parent in {*parents, *(marker.parent for marker in markers)}:
+        above = parent
+        while above not in seen:
+            entry = changes.get(above)
+            if entry is not None and entry.kind is not _DIRECTORY:
+                return True
+            seen.add(above)
+            above = above.rpartition("/")[0]
     return False
 
 

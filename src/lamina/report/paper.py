@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from lamina.text import clip, escape, width
 
@@ -24,8 +25,7 @@ class Cell(NamedTuple):
     meaning: Meaning = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
+class Paper(msgspec.Struct, frozen=True):
     """What the reader's terminal can show."""
 
     width: int = 100
