@@ -20,7 +20,7 @@ _VERBS = {
     Cause.OPAQUE: "deletes",
     Cause.REPLACED: "replaces",
 }
-_DONE = {
+DONE = {
     Cause.OVERWRITTEN: "overwritten",
     Cause.DUPLICATED: "shipped twice",
     Cause.DELETED: "deleted",
@@ -28,6 +28,7 @@ _DONE = {
     Cause.REPLACED: "replaced",
     Cause.SUPERSEDED: "named twice",
 }
+"""What was done to a file, for people."""
 _ADVICE = {
     Cause.DELETED: "delete in the instruction that made it (chain them with &&)",
     Cause.OPAQUE: "delete in the instruction that made it (chain them with &&)",
@@ -140,19 +141,19 @@ def _row(
     layers = [stack.account.layers[place] for place in places]
     size, hidden = sum(each.bytes for each in layers), sum(each.hidden_bytes for each in layers)
     label = "–".join(dict.fromkeys((stack.label(places[0]), stack.label(places[-1]))))
-    fate = _fate(stack, [each for each in found if each.layer in places], size)
-    deed = _deed(stack, [each for each in found if each.hidden_by in places], places)
+    became = fate(stack, [each for each in found if each.layer in places], size)
+    done = deed(stack, [each for each in found if each.hidden_by in places], places)
     return [
         Cell(label, meaning),
         Cell(prose_size(size), meaning),
         Cell(prose_size(hidden) if hidden else "", "hidden"),
         Cell(instruction, meaning),
         Cell(paper.bar(hidden / size) if hidden else "", "hidden"),
-        Cell("; ".join(text for text in (fate, deed) if text)),
+        Cell("; ".join(text for text in (became, done) if text)),
     ]
 
 
-def _fate(stack: Stack, found: Sequence[Finding], size: int) -> str:
+def fate(stack: Stack, found: Sequence[Finding], size: int) -> str:
     """How much of a layer is hidden, and by whom."""
     hidden = sum(each.bytes for each in found)
     if not hidden:
@@ -163,7 +164,7 @@ def _fate(stack: Stack, found: Sequence[Finding], size: int) -> str:
     return f"{share} hidden by {_layers(stack, others) if others else 'itself'}"
 
 
-def _deed(stack: Stack, found: Sequence[Finding], places: Sequence[int]) -> str:
+def deed(stack: Stack, found: Sequence[Finding], places: Sequence[int]) -> str:
     """What a layer does to those below it."""
     others = [each for each in found if each.layer not in places]
     if not others:
@@ -186,7 +187,7 @@ def _layers(stack: Stack, places: set[int]) -> str:
 def _finding_table(stack: Stack, found: Sequence[Finding], paper: Paper, limit: int) -> str:
     rows = [
         [
-            Cell(_DONE[each.cause], "deleted"),
+            Cell(DONE[each.cause], "deleted"),
             Cell(prose_size(each.bytes)),
             Cell(f"{each.files} file{'s' if each.files > 1 else ''}"),
             Cell(f"/{each.at}"),
@@ -268,4 +269,4 @@ def layer_files(account: Account, place: int) -> list[tuple[Entry, Hidden | None
 def _fate_of_file(stack: Stack, hidden: Hidden | None) -> Cell:
     if hidden is None:
         return Cell("visible", "visible")
-    return Cell(f"{_DONE[hidden.cause]} by layer {stack.label(hidden.hidden_by)}", "hidden")
+    return Cell(f"{DONE[hidden.cause]} by layer {stack.label(hidden.hidden_by)}", "hidden")
