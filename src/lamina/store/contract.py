@@ -186,7 +186,8 @@ class LayerStore(Protocol):
         ...
 
     def listing(self, diff_id: Digest) -> Listing:
-        """Every entry.  Raises LayerNotFound, or LayerDamaged when its checksum fails."""
+        """Every entry.  A listing whose checksum fails is made anew from the layer's tar.
+        Raises LayerNotFound, or LayerDamaged when that is not what it was either."""
         ...
 
     def hashed(self, diff_id: Digest) -> Listing:

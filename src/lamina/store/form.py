@@ -179,6 +179,13 @@ class LayerForm(Protocol):
         """The listing, with the sha256 of every file."""
         ...
 
+    def relisted(self, layer: StoredLayer) -> StoredListing:
+        """The listing made anew from all else, with the sha256 of every file.
+
+        Raises LayerDamaged when that is not the layer any more, or does not suffice.
+        """
+        ...
+
     def problems(self, layer: StoredLayer) -> Iterator[str]:
         """What is wrong with the files of this form, a clause each; its tar is read besides."""
         ...

@@ -142,6 +142,11 @@ class ImageForm:
             replace_file(layer.place / LISTING, encode(found), durable=False)
         return found
 
+    def relisted(self, layer: StoredLayer) -> StoredListing:
+        from lamina.store.relisting import relisted
+
+        return relisted(layer.diff_id, self.tar(layer))
+
     # checking, measuring, removing
 
     def problems(self, layer: StoredLayer) -> Iterator[str]:

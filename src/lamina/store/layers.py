@@ -84,11 +84,26 @@ class DirLayers:
         )
 
     def listing(self, diff_id: Digest) -> Listing:
-        return self._layer(diff_id).stored.listing
+        return self._listed(diff_id).stored.listing
 
     def hashed(self, diff_id: Digest) -> Listing:
-        layer = self._layer(diff_id)
+        layer = self._listed(diff_id)
         return self._form_of(layer).hashed(layer).listing
+
+    def _listed(self, diff_id: Digest) -> StoredLayer:
+        """The layer with its listing: made anew, if it is damaged and the rest of it is not."""
+        layer = self._layer(diff_id)
+        try:
+            layer.stored  # noqa: B018 - read, and kept there
+        except LayerDamaged:
+            from lamina.layer.listing import encode
+
+            stored = self._form_of(layer).relisted(layer)
+            with writing(layer.place):
+                # Not synced: whoever loses it makes it once more.
+                replace_file(layer.place / LISTING, encode(stored), durable=False)
+            layer = self._layer(diff_id)
+        return layer
 
     @contextmanager
     def lowers(self, chain: Sequence[Digest]) -> Iterator[tuple[Path, ...]]:

@@ -186,6 +186,20 @@ class TreeForm:
     def hashed(self, layer: StoredLayer) -> StoredListing:
         return layer.stored  # every file was hashed when it was written
 
+    def relisted(self, layer: StoredLayer) -> StoredListing:
+        from lamina.store.relisting import relisted, tar_by_headers
+
+        if (layer.place / "extra").exists():
+            # Which of the contents lie there only the listing knew.
+            raise LayerDamaged(layer.diff_id, "its listing is damaged")
+        waiting: list[Entry] = []
+        tar = tar_by_headers(
+            layer.place / "headers",
+            waiting,
+            lambda entry: self._content(layer, {}, entry) if entry.size else iter(()),
+        )
+        return relisted(layer.diff_id, tar, met=waiting.append)
+
     # checking, measuring, removing
 
     def problems(self, layer: StoredLayer) -> Iterator[str]:
