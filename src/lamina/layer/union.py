@@ -102,6 +102,7 @@ class Union:
         """Kept, since an id() means its entry only while that lives."""
         self._hidden: list[Hidden] = []
         self._covered: list[Hidden] = []
+        self._parted: list[Hidden] = []
 
     @classmethod
     def of(cls, listings: Sequence[Listing]) -> Union:
@@ -123,6 +124,12 @@ class Union:
         devices, and a file's further names."""
         return self._covered
 
+    @property
+    def parted(self) -> Sequence[Hidden]:
+        """Every FILE entry that lost its own name while its content had others: what became
+        of the name, not of the content."""
+        return self._parted
+
     def get(self, path: str) -> Located | None:
         """What is at a clean path, no link followed; None when nothing is."""
         found = self._found.get(path)
@@ -139,6 +146,14 @@ class Union:
             linked = self._linked.get(id(entry))
             return None if linked is None else Located(layer, linked.file)
         return Located(layer, entry) if entry.kind is _FILE else None
+
+    def file_of(self, entry: Entry) -> Entry | None:
+        """The FILE entry whose content an entry of these layers names, itself or as a hard
+        link; None for what has no content."""
+        if entry.kind is _FILE:
+            return entry
+        linked = self._linked.get(id(entry))
+        return linked.file if linked else None
 
     def children(self, path: str) -> list[str]:
         """The names in a directory, sorted; empty for anything else."""
@@ -281,17 +296,11 @@ class _Layer:
 
     def change(self, before: tuple[int, Entry], entry: Entry) -> Cause:
         """What laying `entry` over the file `before` does to it."""
-        old, new = self.file_of(before[1]), self.file_of(entry)
+        old, new = self.union.file_of(before[1]), self.union.file_of(entry)
         if old is None or new is None:
             return Cause.REPLACED
         same = old.size == new.size and old.sha256 == new.sha256 and bool(new.sha256)
         return Cause.DUPLICATED if same else Cause.OVERWRITTEN
-
-    def file_of(self, entry: Entry) -> Entry | None:
-        if entry.kind is _FILE:
-            return entry
-        linked = self.union._linked.get(id(entry))
-        return linked.file if linked else None
 
     def enter(self, path: str) -> None:
         """Let the directory of `path` know it, made first where it is missing."""
@@ -337,6 +346,9 @@ class _Layer:
         if linked is not None:
             linked.names -= 1
             if linked.names:
+                if entry.kind is _FILE:
+                    gone = Hidden(entry, layer, self.layer, cause, place)
+                    self.union._parted.append(gone)
                 return
             entry = linked.file
         elif entry.kind is _HARDLINK:

@@ -238,6 +238,19 @@ def test_the_view_is_that_of_a_file_system(layers: list[Listing]) -> None:
     assert seen == expected
 
 
+def test_a_file_that_lost_its_own_name_keeps_its_content() -> None:
+    union = Union.of([listing("f a 5 x", "h b = a"), listing("w a"), listing("w b")])
+    assert [(gone.path, gone.hidden_by, gone.at) for gone in union.parted] == [("a", 1, "a")]
+    assert [(gone.path, gone.hidden_by) for gone in union.hidden] == [("a", 2)]
+
+
+def test_every_name_means_a_file() -> None:
+    below = listing("f a 5 x", "h b = a", "h c = b", "l d -> a")
+    union = Union.of([below])
+    file = below.entries[0]
+    assert [union.file_of(each) for each in below.entries] == [file, file, file, None]
+
+
 def test_twenty_layers_of_five_thousand_entries_merge_quickly() -> None:
     layers = []
     for layer in range(20):
