@@ -12,7 +12,7 @@ from lamina.text import clip, escape, width
 Meaning = Literal["", "visible", "hidden", "deleted", "base", "head"]
 
 _COLOURS = {"visible": "32", "hidden": "31", "deleted": "33", "base": "2", "head": "1"}
-_PLAIN = str.maketrans("█░…–→↓−", "#.~->v-")
+_PLAIN = str.maketrans("█░…–→↓−├└│─", "#.~->v-|`|-")
 _GAP = 3
 _NARROWEST = 12
 _BAR = 12
