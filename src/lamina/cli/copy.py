@@ -4,63 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from lamina.cli.app import App
-from lamina.cli.load import opened_members
 from lamina.cli.named import host_platform
+from lamina.cli.places import BadPlace, Place, opened_source
 from lamina.cli.registry_options import credential_option, registry_options, settings
 from lamina.cli.save import opened_output
-from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from lamina.oci.reference import Reference
-    from lamina.registry.contract import Sink, Source
+    from lamina.registry.contract import Sink
     from lamina.registry.settings import Settings
     from lamina.transfer.layout import Files
-
-TRANSPORTS = ("docker", "oci", "oci-archive", "docker-archive")
-
-
-class BadPlace(Invalid):
-    """A SOURCE or DEST of `copy` that names no place."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """One end of a copy, as the user writes it: `docker://NAME`, `oci:DIR[:NAME]`, …"""
-
-    transport: str
-    path: Path
-    name: str
-
-    @classmethod
-    def parse(cls, text: str) -> Place:
-        """Raises BadPlace."""
-        transport, mark, rest = text.partition(":")
-        if transport not in TRANSPORTS or not mark:
-            raise BadPlace(
-                f"not a place to copy from or to: {text!r}",
-                hint="write docker://NAME, oci:DIR[:NAME], oci-archive:FILE[:NAME]"
-                " or docker-archive:FILE[:NAME]",
-            )
-        if transport == "docker":
-            if not rest.startswith("//"):
-                raise BadPlace(f"not a place: {text!r}", hint=f"write docker://{rest}")
-            return cls(transport, Path(), rest[2:])
-        path, _, name = rest.partition(":")
-        if not path:
-            raise BadPlace(f"{text!r} has no path")
-        return cls(transport, Path(path), name)
-
-    def reference(self) -> Reference:
-        """The name as a reference.  Raises BadReference."""
-        from lamina.oci.reference import Reference
-
-        return Reference.parse(self.name)
 
 
 @click.command(
@@ -100,7 +57,7 @@ def command(
     options = settings(app, **registry)
     with (
         reporting(app, quiet=quiet) as progress,
-        _opened_source(from_, options) as reading,
+        opened_source(from_, options) as reading,
         _opened_sink(to, options) as (writing, tag),
     ):
         copied = copy(
@@ -122,19 +79,6 @@ def _neighbour(source: Place, dest: Place) -> str:
         return ""
     origin, target = source.reference(), dest.reference()
     return origin.repository if origin.registry == target.registry else ""
-
-
-@contextmanager
-def _opened_source(place: Place, options: Settings) -> Iterator[Source]:
-    if place.transport == "docker":
-        from lamina.registry.connect import connect
-
-        yield connect(place.reference(), options)
-        return
-    from lamina.transfer.archive import find_image
-
-    with opened_members(place.path) as members:
-        yield find_image(members, place.name)
 
 
 @contextmanager

@@ -180,7 +180,7 @@ def image_stack(store: Store, image: Image, name: str = "") -> Stack:
     return Stack(
         reference.familiar if reference is not None else name or image.config.digest.short,
         str(image.config.digest),
-        _origins(image, image.layers),
+        origins(image.config),
         _Stored(store, image.layers, None),
         config=image.config,
         base=base_of(image.layers, named_layers(store)),
@@ -196,7 +196,7 @@ def container_stack(store: Store, record: ContainerRecord) -> Stack:
     return Stack(
         record.name,
         record.id,
-        [*_origins(image, record.layers), own],
+        [*_image_origins(image, record.layers), own],
         _Stored(store, record.layers, _Upper(store, record)),
         config=image.config if image is not None else None,
         base=base_of(layers, named_layers(store)),
@@ -223,8 +223,20 @@ def named_layers(store: Store) -> Iterator[tuple[str, Sequence[Digest]]]:
         yield row.reference.familiar, layers
 
 
-def _origins(image: Image | None, layers: Sequence[Digest]) -> list[Origin]:
-    found = origins(image.config) if image is not None else []
-    if len(found) == len(layers):
-        return found
+def _image_origins(image: Image | None, layers: Sequence[Digest]) -> list[Origin]:
+    if image is not None and len(image.layers) == len(layers):
+        return origins(image.config)
     return [Origin(str(number), "") for number in range(1, len(layers) + 1)]
+
+
+def source_stack(name: str, config: ImageConfig, contents: Contents, store: Store | None) -> Stack:
+    """An image that lies elsewhere; its base is looked for among the images of `store`."""
+    layers = config.diff_ids
+    return Stack(
+        name,
+        str(config.digest),
+        origins(config),
+        contents,
+        config=config,
+        base=base_of(layers, named_layers(store)) if store is not None else None,
+    )

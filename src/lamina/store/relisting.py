@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import msgspec
-
-from lamina.layer.contract import Listing
-from lamina.layer.entry import Entry, Kind
-from lamina.layer.errors import BadLayer
+from lamina.layer.entry import Entry
+from lamina.layer.errors import BadLayer, DiffIdMismatch
 from lamina.layer.headers import HeadersReader
-from lamina.layer.layer_tree import LayerTree
 from lamina.layer.listing import StoredListing
-from lamina.layer.tar import BLOCK, TarReader
+from lamina.layer.reading import read_listing
+from lamina.layer.tar import BLOCK
 from lamina.oci.digest import Digest
 from lamina.store.errors import LayerDamaged
-
-_LISTING = "its listing is damaged"
 
 
 def relisted(
     diff_id: Digest, tar: Iterable[bytes], *, met: Callable[[Entry], object] = lambda entry: None
 ) -> StoredListing:
-    """The listing of a tar stream, with the sha256 of every file.
+    """The listing of a layer's tar, with the sha256 of every file (see `read_listing`).
 
-    `met` gets each entry before its content is taken from `tar`.  Raises LayerDamaged
-    unless the stream is the one that `diff_id` names.
+    Raises LayerDamaged unless it is the stream that `diff_id` names.
     """
-    whole = hashlib.sha256()
-    reader = TarReader(_hashed(tar, whole.update))
-    tree = LayerTree()
-    entries = []
     try:
-        for entry in map(tree.add, reader):
-            met(entry)
-            if entry.kind is Kind.FILE:
-                digest = hashlib.sha256()
-                for piece in reader.content():
-                    digest.update(piece)
-                entry = msgspec.structs.replace(entry, sha256=digest.digest())
-            entries.append(entry)
+        return StoredListing(read_listing(tar, diff_id, met=met), {})
     except BadLayer as error:
-        raise LayerDamaged(diff_id, f"{_LISTING}, and its tar as well: {error}") from None
-    if whole.digest() != diff_id.raw:
-        raise LayerDamaged(diff_id, f"{_LISTING}, and its tar is not what it was")
-    return StoredListing(Listing(diff_id, tuple(entries), reader.position), {})
+        reason = f"its tar as well: {error}"
+    except DiffIdMismatch:
+        reason = "its tar is not what it was"
+    raise LayerDamaged(diff_id, f"its listing is damaged, and {reason}")
 
 
 def tar_by_headers(
@@ -68,9 +50,3 @@ def tar_by_headers(
                     yield from headers.take(BLOCK)
         except (EOFError, ValueError):
             return  # if this is not their end, the digest will tell
-
-
-def _hashed(tar: Iterable[bytes], update: Callable[[bytes], object]) -> Iterator[bytes]:
-    for piece in tar:
-        update(piece)
-        yield piece

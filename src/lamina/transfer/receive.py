@@ -236,7 +236,7 @@ def fetch_layer(
         tar = decompress(
             staged(pieces),
             mediatype.layer_compression(descriptor.media_type),
-            limit=max(_LEAST_LIMIT, _MOST_EXPANSION * descriptor.size),
+            limit=expansion_limit(descriptor),
             what=f"layer {item}",
         )
         if descriptor.digest != diff_id:
@@ -245,6 +245,11 @@ def fetch_layer(
             info = store.layers.ingest(stream, expected=diff_id)
     progress.finish(item, "Pull complete")
     return info
+
+
+def expansion_limit(descriptor: Descriptor) -> int:
+    """Bytes that a layer's blob may become when it is inflated."""
+    return max(_LEAST_LIMIT, _MOST_EXPANSION * descriptor.size)
 
 
 def _metered(
