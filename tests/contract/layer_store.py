@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from lamina.errors import EngineError
 from lamina.layer.contract import LayerInfo
-from lamina.layer.entry import Entry, Kind
+from lamina.layer.entry import Entry, Kind, text_path
 from lamina.layer.errors import BadLayer, DiffIdMismatch
+from lamina.layer.listing import UNKNOWN, numbers
 from lamina.layer.whiteout import here
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -155,7 +156,7 @@ class LayerStoreContract:
     ) -> None:
         assert not layers.has(ABSENT)
         assert list(layers) == []
-        for ask in (layers.info, layers.listing, layers.hashed, lower):
+        for ask in (layers.info, layers.listing, layers.hashed, layers.columns, lower):
             with pytest.raises(LayerNotFound):
                 ask(ABSENT)
         with pytest.raises(LayerNotFound):
@@ -202,6 +203,24 @@ class LayerStoreContract:
         assert layers.info(info.diff_id) == info
         plain = layers.listing(info.diff_id)
         assert [e.path for e in plain.entries] == [e.path for e in listing.entries]
+
+    @pytest.mark.parametrize("name", ARCHIVES)
+    def test_the_columns_are_those_of_the_listing(self, layers: LayerStore, name: str) -> None:
+        info = layers.ingest([ARCHIVES[name]], expected=None)
+        for hashed, ask in ((False, layers.listing), (True, layers.hashed)):
+            columns = layers.columns(info.diff_id, hashed=hashed)
+            entries = ask(info.diff_id).entries
+            assert columns.diff_id == info.diff_id.raw
+            assert columns.count == len(entries)
+            if entries:
+                paths = columns.paths.split(b"\0")
+                assert [text_path(path) for path in paths] == [e.path for e in entries]
+            assert list(columns.kinds) == [entry.kind for entry in entries]
+            assert list(numbers("q", columns.sizes)) == [entry.size for entry in entries]
+            assert list(numbers("q", columns.mtimes)) == [entry.mtime for entry in entries]
+            known = b"".join(entry.sha256 or UNKNOWN for entry in entries if entry.size)
+            assert columns.hashes == known
+        assert columns.hashed
 
     @pytest.mark.parametrize("step", [1, 511, 512, 4096, 1 << 24])
     def test_how_the_stream_is_cut_makes_no_difference(self, layers: LayerStore, step: int) -> None:

@@ -28,7 +28,8 @@ from lamina.sha256 import sha256
 
 _MAGIC = b"LAMLIST\x01"
 _EMPTY = sha256(b"")
-_UNKNOWN = bytes(32)
+UNKNOWN = bytes(32)
+"""In `Columns.hashes`: nobody has computed it."""
 _KINDS = {int(kind): kind for kind in Kind}
 
 
@@ -45,30 +46,48 @@ class StoredListing(msgspec.Struct, frozen=True):
     the same tar replaced, or that came with a whiteout marker."""
 
 
-class _Columns(msgspec.Struct, array_like=True):
+class Columns(msgspec.Struct, frozen=True, array_like=True):
+    """A listing by its columns, as they are stored: for who asks about millions of entries.
+
+    A column of numbers is little-endian, one for each entry; `numbers` reads it.
+    """
+
     diff_id: bytes
+    """32 bytes."""
     tar_size: int
     count: int
+    """How many entries."""
     paths: bytes
+    """Joined by NUL, as `entry.os_path` gives them; `links` too."""
     links: bytes
     kinds: bytes
+    """A byte each: the values of `Kind`."""
     modes: bytes
+    """16 bits each."""
     uids: bytes
+    """32 bits each; `gids` too."""
     gids: bytes
     sizes: bytes
+    """64 bits each; `mtimes` and `offsets` too."""
     mtimes: bytes
     offsets: bytes
     hashes: bytes
+    """The sha256 of each entry that has a size, one after another; 32 zeros while unknown."""
     devices: dict[int, tuple[int, int]]
     xattrs: dict[int, list[tuple[bytes, bytes]]]
     extras: dict[int, int]
+
+    @property
+    def hashed(self) -> bool:
+        """Whether the sha256 of every file is known."""
+        return UNKNOWN not in self.hashes
 
 
 def encode(stored: StoredListing) -> bytes:
     """The bytes of a listing."""
     listing = stored.listing
     entries = listing.entries
-    columns = _Columns(
+    columns = Columns(
         listing.diff_id.raw,
         listing.tar_size,
         len(entries),
@@ -81,7 +100,7 @@ def encode(stored: StoredListing) -> bytes:
         _pack("q", [entry.size for entry in entries]),
         _pack("q", [entry.mtime for entry in entries]),
         _pack("q", [entry.offset for entry in entries]),
-        b"".join([entry.sha256 or _UNKNOWN for entry in entries if entry.size]),
+        b"".join([entry.sha256 or UNKNOWN for entry in entries if entry.size]),
         {i: entry.device for i, entry in enumerate(entries) if entry.device != (0, 0)},
         {
             i: [(os_path(name), value) for name, value in entry.xattrs]
@@ -96,24 +115,42 @@ def encode(stored: StoredListing) -> bytes:
 
 def decode(raw: bytes) -> StoredListing:
     """The listing that `raw` holds.  Raises BadListing unless every byte is as written."""
+    columns = decode_columns(raw)
+    listing = Listing(Digest.from_raw(columns.diff_id), _entries(columns), columns.tar_size)
+    return StoredListing(listing, columns.extras)
+
+
+def decode_columns(raw: bytes) -> Columns:
+    """`decode` without an object for each entry."""
     body = memoryview(raw)[40:]
     if raw[:8] != _MAGIC or sha256(body) != raw[8:40]:
         raise BadListing("the listing's checksum does not hold")
     try:
-        columns = msgspec.msgpack.decode(isal_zlib.decompress(body), type=_Columns)
+        return msgspec.msgpack.decode(isal_zlib.decompress(body), type=Columns)
     except (msgspec.MsgspecError, isal_zlib.error) as error:  # type: ignore[misc]  # a stub value
         raise BadListing(f"the listing cannot be read: {error}") from None
-    sizes = _unpack("q", columns.sizes)
-    entries = tuple(
+
+
+def numbers(code: str, column: bytes) -> array[int]:
+    """A column of numbers; `code` is that of `array`, of the column's width."""
+    values: array[int] = array(code, column)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
+
+
+def _entries(columns: Columns) -> tuple[Entry, ...]:
+    sizes = numbers("q", columns.sizes)
+    return tuple(
         map(
             Entry,
             _texts(columns.paths, columns.count),
             map(_KINDS.__getitem__, columns.kinds),
-            _unpack("H", columns.modes),
-            _unpack("I", columns.uids),
-            _unpack("I", columns.gids),
+            numbers("H", columns.modes),
+            numbers("I", columns.uids),
+            numbers("I", columns.gids),
             sizes,
-            _unpack("q", columns.mtimes),
+            numbers("q", columns.mtimes),
             _texts(columns.links, columns.count),
             _sparse(columns.devices, columns.count, (0, 0)),
             _sparse(
@@ -125,11 +162,9 @@ def decode(raw: bytes) -> StoredListing:
                 (),
             ),
             _hashes(columns.kinds, sizes, columns.hashes),
-            _unpack("q", columns.offsets),
+            numbers("q", columns.offsets),
         )
     )
-    listing = Listing(Digest.from_raw(columns.diff_id), entries, columns.tar_size)
-    return StoredListing(listing, columns.extras)
 
 
 def _pack(code: str, values: Sequence[int]) -> bytes:
@@ -137,13 +172,6 @@ def _pack(code: str, values: Sequence[int]) -> bytes:
     if sys.byteorder == "big":
         column.byteswap()
     return column.tobytes()
-
-
-def _unpack(code: str, data: bytes) -> array[int]:
-    column: array[int] = array(code, data)
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column
 
 
 def _texts(column: bytes, count: int) -> list[str]:
@@ -158,8 +186,8 @@ def _sparse(values: Mapping[int, Any], count: int, default: Any) -> Any:
 
 def _hashes(kinds: bytes, sizes: Sequence[int], column: bytes) -> list[bytes]:
     filled = [column[at : at + 32] for at in range(0, len(column), 32)]
-    if _UNKNOWN in filled:
-        filled = [b"" if each == _UNKNOWN else each for each in filled]
+    if UNKNOWN in filled:
+        filled = [b"" if each == UNKNOWN else each for each in filled]
     known = iter(filled)
     return [
         next(known) if size else _EMPTY if kind == Kind.FILE else b""

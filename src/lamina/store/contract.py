@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import msgspec
 
@@ -26,6 +26,9 @@ from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
 from lamina.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from lamina.layer.listing import Columns
 
 
 class BlobStore(Protocol):
@@ -192,6 +195,10 @@ class LayerStore(Protocol):
 
     def hashed(self, diff_id: Digest) -> Listing:
         """`listing` with the sha256 of every file, computed and kept if it was not yet."""
+        ...
+
+    def columns(self, diff_id: Digest, *, hashed: bool = False) -> Columns:
+        """The listing without an object for each entry; `hashed` as the method does it."""
         ...
 
     def lowers(self, chain: Sequence[Digest]) -> AbstractContextManager[tuple[Path, ...]]:

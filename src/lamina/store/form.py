@@ -22,7 +22,7 @@ from lamina.oci.document import decode
 from lamina.store.errors import LayerDamaged, LayerNotFound
 
 if TYPE_CHECKING:
-    from lamina.layer.listing import StoredListing
+    from lamina.layer.listing import Columns, StoredListing
 
 RECORD = "layer.json"
 LISTING = "listing"
@@ -113,6 +113,20 @@ class StoredLayer:
         if stored.listing.diff_id != self.diff_id:
             raise LayerDamaged(self.diff_id, f"its listing is that of {stored.listing.diff_id}")
         return stored
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The listing by its columns."""
+        from lamina.layer import listing
+
+        try:
+            columns = listing.decode_columns(self.read(LISTING))
+        except listing.BadListing as error:
+            raise LayerDamaged(self.diff_id, str(error)) from None
+        if columns.diff_id != self.diff_id.raw:
+            other = Digest.from_raw(columns.diff_id)
+            raise LayerDamaged(self.diff_id, f"its listing is that of {other}")
+        return columns
 
     def open(self, name: str) -> int:
         """A descriptor that reads a file of the layer's directory."""

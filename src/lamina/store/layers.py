@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -33,6 +33,9 @@ from lamina.store.mounts import RUN, LayerMounts
 from lamina.store.sealed import check, seal_struct
 from lamina.store.trash import delete_tree
 from lamina.store.tree_form import TreeForm
+
+if TYPE_CHECKING:
+    from lamina.layer.listing import Columns
 
 _TEMPORARY = ".tmp-"
 _TRASH = ".trash-"
@@ -89,6 +92,17 @@ class DirLayers:
     def hashed(self, diff_id: Digest) -> Listing:
         layer = self._listed(diff_id)
         return self._form_of(layer).hashed(layer).listing
+
+    def columns(self, diff_id: Digest, *, hashed: bool = False) -> Columns:
+        layer = self._layer(diff_id)
+        try:
+            found = layer.columns
+        except LayerDamaged:
+            found = self._listed(diff_id).columns
+        if hashed and not found.hashed:
+            self.hashed(diff_id)
+            found = self._layer(diff_id).columns
+        return found
 
     def _listed(self, diff_id: Digest) -> StoredLayer:
         """The layer with its listing: made anew, if it is damaged and the rest of it is not."""
