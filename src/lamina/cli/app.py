@@ -53,13 +53,3 @@ class App:
 def timestamp() -> str:
     """The time now, as RFC 3339 in UTC with nanoseconds' width, as Docker writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
-
-
-def default_root(environment: dict[str, str], uid: int) -> Path:
-    """`LAMINA_ROOT`, else /var/lib/lamina for root, else the user's data directory."""
-    if chosen := environment.get("LAMINA_ROOT"):
-        return Path(chosen)
-    if uid == 0:
-        return Path("/var/lib/lamina")
-    data = environment.get("XDG_DATA_HOME") or environment.get("HOME", "/") + "/.local/share"
-    return Path(data) / "lamina"

@@ -71,7 +71,8 @@ def _items(
 def _app(ctx: click.Context) -> App:
     import os
 
-    from lamina.cli.app import App, default_root
+    from lamina.cli.app import App
+    from lamina.store.place import default_root
 
     root = ctx.find_root().params.get("root")
-    return App(root or default_root(dict(os.environ), os.geteuid()))
+    return App(root or default_root(os.environ, os.geteuid()))

@@ -11,8 +11,9 @@ from typing import NoReturn
 import click
 
 from lamina import __version__
-from lamina.cli.app import App, default_root
+from lamina.cli.app import App
 from lamina.errors import EngineError
+from lamina.store.place import default_root
 
 COMMANDS = {
     # name: (module in lamina.cli, what it does)
@@ -107,7 +108,7 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, root: Path | None, color: str, debug: bool) -> None:
     """Build, run, understand and shrink container images. No daemon."""
-    ctx.obj = App(root or default_root(dict(os.environ), os.geteuid()), color, debug)
+    ctx.obj = App(root or default_root(os.environ, os.geteuid()), color, debug)
 
 
 def main() -> NoReturn:

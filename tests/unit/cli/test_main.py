@@ -11,7 +11,7 @@ import click
 import pytest
 
 from lamina.cli import main
-from lamina.cli.app import App, default_root
+from lamina.cli.app import App
 from lamina.errors import CheckFailed, EngineError, NotFound
 
 
@@ -74,13 +74,6 @@ def test_an_error_is_one_line_and_a_hint(
     assert main.run(["images"]) == status
     hint = f"  try: {error.hint}\n" if error.hint else ""
     assert capsys.readouterr().err == f"lamina: {error}\n{hint}"
-
-
-def test_where_the_store_is() -> None:
-    assert default_root({"LAMINA_ROOT": "/x"}, 0) == Path("/x")
-    assert default_root({}, 0) == Path("/var/lib/lamina")
-    assert default_root({"HOME": "/home/a"}, 1000) == Path("/home/a/.local/share/lamina")
-    assert default_root({"XDG_DATA_HOME": "/d", "HOME": "/h"}, 1000) == Path("/d/lamina")
 
 
 def test_colour_can_be_forced_and_refused() -> None:
