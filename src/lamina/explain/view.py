@@ -126,7 +126,7 @@ _NO_CONTENT = {
 }
 
 
-class _Inodes:
+class Inodes:
     """What hard links mean: a name stands for what was at its target before it."""
 
     def __init__(self, listings: Sequence[Listing]) -> None:
@@ -162,7 +162,7 @@ class _Merged:
 
     def __init__(self, stack: Stack) -> None:
         self._union = stack.union
-        self._inodes = _Inodes(stack.listings)
+        self._inodes = Inodes(stack.listings)
 
     def at(self, path: str) -> Sequence[Node]:
         found = self._union.get(path)
@@ -244,7 +244,7 @@ class _Sorted:
 
 def _layer_nodes(stack: Stack, place: int, alone: Union) -> Iterator[Node]:
     """All that a layer ships, its markers too; what its own later entries replace is left out."""
-    inodes = _Inodes(stack.listings)
+    inodes = Inodes(stack.listings)
     fates = {
         id(each.entry): each
         for each in (*stack.union.covered, *stack.union.hidden)
@@ -259,7 +259,7 @@ def _layer_nodes(stack: Stack, place: int, alone: Union) -> Iterator[Node]:
 
 
 def _hidden_nodes(stack: Stack, place: int | None) -> Iterator[Node]:
-    inodes = _Inodes(stack.listings)
+    inodes = Inodes(stack.listings)
     for each in (*stack.union.hidden, *stack.union.covered):
         if each.cause is not Cause.MERGED and place in (None, each.layer):
             entry = each.entry

@@ -1,0 +1,226 @@
+"""Each file of a tree with the layer that last wrote it, and the one that its content is from.
+Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from lamina.explain.difference import Copy, same_content
+from lamina.explain.stack import Stack
+from lamina.explain.view import Inodes, nodes_at, open_view
+from lamina.layer.contract import Listing
+from lamina.layer.entry import Entry, Kind
+
+
+class Blamed(msgspec.Struct, frozen=True):
+    """Something that is seen, and who wrote it.  Layers are counted from 0, the lowest."""
+
+    path: str
+    entry: Entry
+    """As the layer has it that last wrote it."""
+    inode: Entry
+    """What has the content and the mode: for a hard link the file that it is a name of."""
+    layer: int
+    """That last wrote the entry."""
+    content_layer: int
+    """That first shipped what is in it, unchanged since: a file's bytes, a link's target, the
+    directory itself.  `layer` itself, unless that only changed metadata, or nothing."""
+    before: Entry | None = None
+    """As `content_layer` has it; None when that is `layer`."""
+
+    @property
+    def touched(self) -> bool:
+        """Whether the last layer that wrote it left the content as it was."""
+        return self.content_layer != self.layer
+
+    @property
+    def changed(self) -> bool:
+        """Whether the mode, owner or attributes are other than those it came with."""
+        if self.before is None:
+            return False
+        old, new = self.before, self.inode
+        return (old.mode, old.uid, old.gid, old.xattrs) != (new.mode, new.uid, new.gid, new.xattrs)
+
+
+def blame(stack: Stack, path: str = "") -> list[Blamed]:
+    """What is at `path`, links followed, and all below it, parents before children; the root
+    itself is left out.  Raises NoSuchPath and LinkLoop."""
+    view = open_view(stack)
+    top = nodes_at(stack, view, path)[0]
+    past = _Past(stack)
+    nodes = [top] if top.path else []
+    nodes += view.walk(top.path)
+    return [past.blame(each.path, each.layer, each.entry, each.inode) for each in nodes]
+
+
+class _Past:
+    """What lower layers have at a path, as far as nothing between took it away."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._inodes = Inodes(stack.listings)
+        self._first: dict[str, tuple[int, Entry]] = {}
+        self._more: dict[str, list[tuple[int, Entry]]] = {}
+        """Of paths that more than one entry names, all of them, the lowest layer first."""
+        self._gone: dict[str, list[int]] = {}
+        self._opaque: dict[str, list[int]] = {}
+        for layer, listing in enumerate(stack.listings):
+            self._read(layer, listing)
+
+    def _read(self, layer: int, listing: Listing) -> None:
+        for entry in listing.entries:
+            if (gone := entry.whiteout_of) is not None:
+                self._gone.setdefault(gone, []).append(layer)
+            elif entry.is_opaque_marker:
+                self._opaque.setdefault(entry.parent, []).append(layer)
+            else:
+                first = self._first.setdefault(entry.path, (layer, entry))
+                if first[1] is not entry:
+                    self._more.setdefault(entry.path, [first]).append((layer, entry))
+
+    def blame(self, path: str, layer: int, entry: Entry, inode: Entry) -> Blamed:
+        now = Copy(self._stack, layer, inode)
+        came: Copy | None = None
+        for below, earlier in self._below(path, layer):
+            copy = Copy(self._stack, below, self._inodes.of(below, earlier))
+            if self._cut(path, below, layer) or not same_content(copy, now):
+                break
+            came = copy
+        if came is None:
+            return Blamed(path, entry, inode, layer, layer)
+        return Blamed(path, entry, inode, layer, came.layer, came.inode)
+
+    def _below(self, path: str, layer: int) -> Iterator[tuple[int, Entry]]:
+        """The entries of lower layers, the highest first; the last that a layer has counts."""
+        for below, entry in reversed(self._more.get(path, ())):
+            if below < layer:
+                yield below, entry
+                layer = below
+
+    def _cut(self, path: str, below: int, layer: int) -> bool:
+        """Whether something above `below`, up to `layer`, hid what it has at `path`."""
+        here, is_above = path, False
+        while here:
+            marks = [*self._gone.get(here, ()), *self._opaque.get(here, ())]
+            if is_above:
+                marks += [place for place, entry in self._at(here) if not _is_directory(entry)]
+            if any(below < mark <= layer for mark in marks):
+                return True
+            here, is_above = here.rpartition("/")[0], True
+        return any(below < mark <= layer for mark in self._opaque.get("", ()))
+
+    def _at(self, path: str) -> Sequence[tuple[int, Entry]]:
+        first = self._first.get(path)
+        return self._more.get(path) or ([first] if first else [])
+
+
+def _is_directory(entry: Entry) -> bool:
+    return entry.kind is Kind.DIRECTORY
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Files that one layer last wrote: a line of a summary."""
+
+    path: str
+    """A file, or the directory that they are in."""
+    layer: int
+    files: int
+    bytes: int
+    """Each content once."""
+    whole: bool
+    """Whether that is all that there is at `path`."""
+    one: Blamed | None
+    """When it is a single file, link or device, or the directory alone: what is known of it."""
+
+
+_FEW = 4
+"""So many of one layer in one directory are still told one by one."""
+_MIXED = 1 << 62
+"""No layer's bit: of a directory with something in it that must be told by itself."""
+
+
+def summary(blamed: Sequence[Blamed]) -> list[Part]:
+    """What `blame` found, gathered and sorted by path: a directory is one part when all in it
+    is from one layer; of others what a layer has there is told one by one, or in one part when
+    that is much.  What is in the first directory itself is always told one by one.
+
+    Where a layer only changed mode or owner, that is told by itself.
+    """
+    return _Summary(blamed).parts()
+
+
+def _top(blamed: Sequence[Blamed]) -> str:
+    """The directory that all of them are in, itself one of them or not."""
+    if not blamed:
+        return ""
+    first = blamed[0].path
+    # The last one is in the first exactly when all are, as the walk goes.
+    inside = _is_directory(blamed[0].entry) and blamed[-1].path.startswith(f"{first}/")
+    return first if inside else first.rpartition("/")[0]
+
+
+class _Summary:
+    def __init__(self, blamed: Sequence[Blamed]) -> None:
+        self._by_path = {each.path: each for each in blamed}
+        self._inside: dict[str, list[str]] = {}
+        for path in self._by_path:
+            self._inside.setdefault(path.rpartition("/")[0], []).append(path)
+        self._layers: dict[str, int] = {}
+        """Bits of the layers that what is at and below a path is from."""
+        self._files: dict[str, int] = {}
+        self._bytes: dict[str, int] = {}
+        self._add_up(blamed)
+        self._top = _top(blamed)
+        self._found: list[Part] = []
+
+    def _add_up(self, blamed: Sequence[Blamed]) -> None:
+        met: set[int] = set()
+        # Backwards: what is in a directory comes before it.
+        for each in reversed(blamed):
+            path, inside = each.path, self._inside.get(each.path, ())
+            is_file = not _is_directory(each.entry)
+            bits = 0 if inside else 1 << each.layer
+            for child in inside:
+                bits |= self._layers[child]
+            told = each.changed or (each.touched and is_file)
+            self._layers[path] = bits | (_MIXED if told else 0)
+            size = each.inode.size if id(each.inode) not in met else 0
+            met.add(id(each.inode))
+            self._files[path] = is_file + sum(self._files[child] for child in inside)
+            self._bytes[path] = size + sum(self._bytes[child] for child in inside)
+
+    def parts(self) -> list[Part]:
+        todo = [self._top]
+        while todo:
+            todo += self._directory(todo.pop())
+        return sorted(self._found, key=lambda part: (part.path.split("/"), part.layer))
+
+    def _directory(self, path: str) -> list[str]:
+        """Tell what is in a directory; returns those in it that are to be told apart."""
+        here = self._by_path.get(path)
+        if here is not None and here.changed:
+            self._found.append(Part(path, here.layer, 0, 0, False, here))
+        apart: list[str] = []
+        alike: dict[int, list[str]] = {}
+        for child in self._inside.get(path, ()):
+            bits = self._layers[child]
+            if bits.bit_count() == 1:
+                alike.setdefault(bits.bit_length() - 1, []).append(child)
+            elif child in self._inside:
+                apart.append(child)
+            else:
+                self._found.append(self._part(child, self._by_path[child].layer))
+        for layer, children in alike.items():
+            if path == self._top or len(children) <= _FEW:
+                self._found += [self._part(child, layer) for child in children]
+            else:
+                files = sum(self._files[child] for child in children)
+                size = sum(self._bytes[child] for child in children)
+                self._found.append(Part(path, layer, files, size, False, None))
+        return apart
+
+    def _part(self, path: str, layer: int) -> Part:
+        one = None if path in self._inside else self._by_path[path]
+        return Part(path, layer, self._files[path], self._bytes[path], True, one)
