@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from lamina.explain.difference import Copy, same_content
+from lamina.explain.difference import Aspect, Copy, metadata_differences, same_content
 from lamina.explain.stack import Stack
 from lamina.explain.view import Inodes, nodes_at, open_view
 from lamina.layer.contract import Listing
@@ -36,12 +36,9 @@ class Blamed(msgspec.Struct, frozen=True):
         return self.content_layer != self.layer
 
     @property
-    def changed(self) -> bool:
-        """Whether the mode, owner or attributes are other than those it came with."""
-        if self.before is None:
-            return False
-        old, new = self.before, self.inode
-        return (old.mode, old.uid, old.gid, old.xattrs) != (new.mode, new.uid, new.gid, new.xattrs)
+    def changes(self) -> tuple[Aspect, ...]:
+        """In what its metadata is other than what it came with: mode, owner, attributes."""
+        return () if self.before is None else metadata_differences(self.before, self.inode)
 
 
 def blame(stack: Stack, path: str = "") -> list[Blamed]:
@@ -121,11 +118,14 @@ def _is_directory(entry: Entry) -> bool:
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Files that one layer last wrote: a line of a summary."""
+    """Files with one history: a line of a summary."""
 
     path: str
     """A file, or the directory that they are in."""
     layer: int
+    content_layer: int
+    """As in `Blamed`; `changes` too."""
+    changes: tuple[Aspect, ...]
     files: int
     bytes: int
     """Each content once."""
@@ -136,17 +136,13 @@ class Part(msgspec.Struct, frozen=True):
 
 
 _FEW = 4
-"""So many of one layer in one directory are still told one by one."""
-_MIXED = 1 << 62
-"""No layer's bit: of a directory with something in it that must be told by itself."""
+"""So many with one history in one directory are still told one by one."""
 
 
 def summary(blamed: Sequence[Blamed]) -> list[Part]:
     """What `blame` found, gathered and sorted by path: a directory is one part when all in it
-    is from one layer; of others what a layer has there is told one by one, or in one part when
-    that is much.  What is in the first directory itself is always told one by one.
-
-    Where a layer only changed mode or owner, that is told by itself.
+    has one history.  Of others, what has one history is told one by one, or in one part when
+    that is much; what is in the first directory itself is always told one by one.
     """
     return _Summary(blamed).parts()
 
@@ -161,14 +157,17 @@ def _top(blamed: Sequence[Blamed]) -> str:
     return first if inside else first.rpartition("/")[0]
 
 
+_History = tuple[int, int, tuple[Aspect, ...]]
+
+
 class _Summary:
     def __init__(self, blamed: Sequence[Blamed]) -> None:
         self._by_path = {each.path: each for each in blamed}
         self._inside: dict[str, list[str]] = {}
         for path in self._by_path:
             self._inside.setdefault(path.rpartition("/")[0], []).append(path)
-        self._layers: dict[str, int] = {}
-        """Bits of the layers that what is at and below a path is from."""
+        self._histories: dict[str, set[_History]] = {}
+        """Of what is at and below a path; a directory as it came has none but what is in it."""
         self._files: dict[str, int] = {}
         self._bytes: dict[str, int] = {}
         self._add_up(blamed)
@@ -180,14 +179,13 @@ class _Summary:
         # Backwards: what is in a directory comes before it.
         for each in reversed(blamed):
             path, inside = each.path, self._inside.get(each.path, ())
-            is_file = not _is_directory(each.entry)
-            bits = 0 if inside else 1 << each.layer
-            for child in inside:
-                bits |= self._layers[child]
-            told = each.changed or (each.touched and is_file)
-            self._layers[path] = bits | (_MIXED if told else 0)
+            changes = each.changes
+            own = not inside or changes
+            histories = {(each.layer, each.content_layer, changes)} if own else set()
+            self._histories[path] = histories.union(*(self._histories[one] for one in inside))
             size = each.inode.size if id(each.inode) not in met else 0
             met.add(id(each.inode))
+            is_file = not _is_directory(each.entry)
             self._files[path] = is_file + sum(self._files[child] for child in inside)
             self._bytes[path] = size + sum(self._bytes[child] for child in inside)
 
@@ -200,27 +198,26 @@ class _Summary:
     def _directory(self, path: str) -> list[str]:
         """Tell what is in a directory; returns those in it that are to be told apart."""
         here = self._by_path.get(path)
-        if here is not None and here.changed:
-            self._found.append(Part(path, here.layer, 0, 0, False, here))
+        if here is not None and here.changes:
+            history = (here.layer, here.content_layer, here.changes)
+            self._found.append(Part(path, *history, 0, 0, False, here))
         apart: list[str] = []
-        alike: dict[int, list[str]] = {}
+        alike: dict[_History, list[str]] = {}
         for child in self._inside.get(path, ()):
-            bits = self._layers[child]
-            if bits.bit_count() == 1:
-                alike.setdefault(bits.bit_length() - 1, []).append(child)
-            elif child in self._inside:
-                apart.append(child)
+            histories = self._histories[child]
+            if len(histories) == 1:
+                alike.setdefault(next(iter(histories)), []).append(child)
             else:
-                self._found.append(self._part(child, self._by_path[child].layer))
-        for layer, children in alike.items():
+                apart.append(child)
+        for history, children in alike.items():
             if path == self._top or len(children) <= _FEW:
-                self._found += [self._part(child, layer) for child in children]
+                self._found += [self._part(child, history) for child in children]
             else:
                 files = sum(self._files[child] for child in children)
                 size = sum(self._bytes[child] for child in children)
-                self._found.append(Part(path, layer, files, size, False, None))
+                self._found.append(Part(path, *history, files, size, False, None))
         return apart
 
-    def _part(self, path: str, layer: int) -> Part:
+    def _part(self, path: str, history: _History) -> Part:
         one = None if path in self._inside else self._by_path[path]
-        return Part(path, layer, self._files[path], self._bytes[path], True, one)
+        return Part(path, *history, self._files[path], self._bytes[path], True, one)

@@ -41,9 +41,14 @@ def differences(old: Copy, new: Copy, *, mtime: bool = False) -> tuple[Aspect, .
     before, after = old.inode, new.inode
     if before.kind is not after.kind:
         return (Aspect.TYPE,)
+    found = () if same_content(old, new) else (_WHAT.get(before.kind, Aspect.CONTENT),)
+    found += metadata_differences(before, after)
+    return found + ((Aspect.MTIME,) if mtime and before.mtime != after.mtime else ())
+
+
+def metadata_differences(before: Entry, after: Entry) -> tuple[Aspect, ...]:
+    """In what two things of one type differ beside what they hold and when it changed."""
     found = []
-    if not same_content(old, new):
-        found.append(_WHAT.get(before.kind, Aspect.CONTENT))
     # A link's mode is never asked for, and tools write down what they like.
     if before.mode != after.mode and before.kind is not Kind.SYMLINK:
         found.append(Aspect.MODE)
@@ -51,8 +56,6 @@ def differences(old: Copy, new: Copy, *, mtime: bool = False) -> tuple[Aspect, .
         found.append(Aspect.OWNER)
     if before.xattrs != after.xattrs:
         found.append(Aspect.XATTRS)
-    if mtime and before.mtime != after.mtime:
-        found.append(Aspect.MTIME)
     return tuple(found)
 
 

@@ -33,20 +33,20 @@ _HEAD = ("layer", "instruction", "written", "size", "files", "path", "")
 
 def _part(blamed: Blamed) -> Part:
     is_file = blamed.entry.kind is not Kind.DIRECTORY
-    return Part(blamed.path, blamed.layer, is_file, blamed.inode.size, True, blamed)
+    history = (blamed.layer, blamed.content_layer, blamed.changes)
+    return Part(blamed.path, *history, is_file, blamed.inode.size, True, blamed)
 
 
 def _row(stack: Stack, part: Part, owners: Owners) -> list[Cell]:
     one = part.one
-    path, note = f"/{part.path}", ""
+    path = f"/{part.path}"
     if one is None or one.entry.kind is Kind.DIRECTORY:
         path = path.rstrip("/") + "/"
-    if one is None and not part.whole:
-        note = "in part"
-    if one is not None:
-        note = _touched(stack, one, owners)
-        if one.entry.kind is Kind.SYMLINK:
-            path += f" → {one.entry.link}"
+    elif one.entry.kind is Kind.SYMLINK:
+        path += f" → {one.entry.link}"
+    notes = ["in part"] if one is None and not part.whole else []
+    if note := _touched(stack, part, owners):
+        notes.append(note)
     return [
         Cell(stack.label(part.layer)),
         origin(stack, part.layer),
@@ -54,7 +54,7 @@ def _row(stack: Stack, part: Part, owners: Owners) -> list[Cell]:
         Cell(prose_size(part.bytes) if _has_size(part) else ""),
         Cell(f"{part.files:,}" if one is None and part.files else ""),
         Cell(path),
-        Cell(note, "deleted"),
+        Cell(", ".join(notes), "deleted"),
     ]
 
 
@@ -75,15 +75,18 @@ def day(created: str) -> str:
     return match[0] if match else ""
 
 
-def _touched(stack: Stack, one: Blamed, owners: Owners) -> str:
-    """What the last layer did to a file that it did not write."""
-    if one.before is None:
+def _touched(stack: Stack, part: Part, owners: Owners) -> str:
+    """What the last layer did to what it did not write."""
+    one, content = part.one, stack.label(part.content_layer)
+    if part.content_layer == part.layer:
         return ""
-    changes = changes_text(one.before, one.inode, owners)
-    if one.entry.kind is Kind.DIRECTORY:
-        return f"{changes}; made by {stack.label(one.content_layer)}" if changes else ""
-    same = f"content of {stack.label(one.content_layer)}"
-    return f"{same}, {changes}" if changes else f"{same}, shipped again"
+    if one is None or one.before is None:
+        changes = " and ".join(f"other {each.value}" for each in part.changes)
+    else:
+        changes = changes_text(one.before, one.inode, owners)
+    if one is not None and one.entry.kind is Kind.DIRECTORY:
+        return f"made by {content}, {changes}" if changes else ""
+    return f"content of {content}, {changes or 'shipped again'}"
 
 
 def as_json(stack: Stack, blamed: Sequence[Blamed]) -> Iterator[dict[str, Any]]:
