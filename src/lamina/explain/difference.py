@@ -41,9 +41,9 @@ def differences(old: Copy, new: Copy, *, mtime: bool = False) -> tuple[Aspect, .
     before, after = old.inode, new.inode
     if before.kind is not after.kind:
         return (Aspect.TYPE,)
-    found = () if same_content(old, new) else (_WHAT.get(before.kind, Aspect.CONTENT),)
-    found += metadata_differences(before, after)
-    return found + ((Aspect.MTIME,) if mtime and before.mtime != after.mtime else ())
+    what = () if same_content(old, new) else (_WHAT.get(before.kind, Aspect.CONTENT),)
+    when = (Aspect.MTIME,) if mtime and before.mtime != after.mtime else ()
+    return (*what, *metadata_differences(before, after), *when)
 
 
 def metadata_differences(before: Entry, after: Entry) -> tuple[Aspect, ...]:
