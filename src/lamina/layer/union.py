@@ -311,14 +311,19 @@ class _Layer:
         siblings[path] = None
 
     def make_directory(self, path: str) -> dict[str, None]:
-        before = self.found.get(path)
-        if before is None:
-            self.enter(path)
-        else:
-            self.release_at(before, Cause.REPLACED, path)
-        self.found[path] = (self.layer, implicit_directory(path))
-        self.children[path] = {}
-        return self.children[path]
+        """The directory and those above it that are missing, which may be deeper than calls go."""
+        missing: list[str] = []
+        while (children := self.children.get(path)) is None:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        for each in reversed(missing):
+            before = self.found.get(each)
+            if before is not None:
+                self.release_at(before, Cause.REPLACED, each)
+            children[each] = None
+            self.found[each] = (self.layer, implicit_directory(each))
+            children = self.children[each] = {}
+        return children
 
     def drop(self, path: str, cause: Cause, place: str) -> None:
         """Take `path` and all below it out of the view, for what happens to `place`."""

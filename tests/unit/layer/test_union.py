@@ -251,6 +251,13 @@ def test_every_name_means_a_file() -> None:
     assert [union.file_of(each) for each in below.entries] == [file, file, file, None]
 
 
+def test_directories_that_no_entry_makes_may_be_as_deep_as_a_path_is_long() -> None:
+    deep = "/".join("d" * 2047)
+    union = Union.of([listing(f"f {deep} 7"), listing(f"w {deep[:-2]}")])
+    assert hidden(union) == [(deep, 7, 0, 1, "deleted")]
+    assert len(paths(union)) == 2045
+
+
 def test_twenty_layers_of_five_thousand_entries_merge_quickly() -> None:
     layers = []
     for layer in range(20):
