@@ -68,6 +68,9 @@ class SourceContents:
     def _tar(self, layer: int) -> Iterator[Iterable[bytes]]:
         descriptor, diff_id = self._pairs[layer]
         with self._source.blob(descriptor) as body:
+            if descriptor.digest == diff_id:  # its own tar: no thread need wait for another
+                yield body
+                return
             tar = decompress(
                 staged(body),
                 mediatype.layer_compression(descriptor.media_type),

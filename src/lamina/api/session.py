@@ -1,0 +1,149 @@
+"""The store, opened for a program."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lamina.api.image import Image
+from lamina.api.rows import Rows
+from lamina.engine import Engine, open_engine
+from lamina.explain.stack import container_stack, image_stack, source_stack
+from lamina.oci.platform import Platform
+from lamina.store.place import default_root
+from lamina.transfer.archive import find_image
+from lamina.transfer.archive import open_archive as opened_members
+from lamina.transfer.contents import SourceContents
+from lamina.transfer.load import load
+from lamina.transfer.members import DirectoryMembers, Members
+from lamina.transfer.progress import Silent
+from lamina.transfer.receive import read_documents
+
+if TYPE_CHECKING:
+    from lamina.query.result import Result
+
+
+class ImageName(msgspec.Struct, frozen=True):
+    """One row of what `lamina images` lists."""
+
+    name: str
+    """`debian:bookworm`; empty for an image that lost its name."""
+    id: str
+    """Digest of the config: what `Session.image` takes as well."""
+    created: str
+    """RFC 3339, as the image has it."""
+    size: int
+    """Bytes of file content in all layers."""
+
+
+class Session:
+    """An open store.  A context manager; what came out of it stays readable afterwards."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Nothing is held open between calls."""
+
+    def __repr__(self) -> str:
+        return f"<Session on {self.root}>"
+
+    @property
+    def root(self) -> Path:
+        """The store's directory."""
+        return self._engine.store.root
+
+    def images(self) -> Rows[ImageName]:
+        """Every image of the store, in the order in which they came."""
+        return Rows(
+            [
+                ImageName(
+                    row.reference.familiar if row.reference else "",
+                    str(row.image_id),
+                    row.created,
+                    row.size,
+                )
+                for row in self._engine.store.refs.rows()
+            ]
+        )
+
+    def image(self, name: str) -> Image:
+        """By name, id, or the first digits of an id.  Raises ImageNotFound, AmbiguousName."""
+        store = self._engine.store
+        return Image(image_stack(store, store.images.find(name), name))
+
+    def container(self, name: str) -> Image:
+        """By name or id: its image's layers and its own on top.  Raises ContainerNotFound."""
+        store = self._engine.store
+        return Image(container_stack(store, store.containers.find(name)))
+
+    def load(self, path: str | os.PathLike[str]) -> Rows[ImageName]:
+        """Bring every image of an archive or an OCI layout into the store.
+
+        Raises BadArchive, NoSuchImage, and Corrupt kinds for bytes that are not what their
+        digest says.
+        """
+        with _members(Path(path)) as members:
+            loaded = load(members, self._engine.store, platform=_host(), progress=Silent())
+        ids = {str(each.image.config.digest) for each in loaded}
+        return Rows([row for row in self.images() if row.id in ids])
+
+    def sql(self, query: str) -> Result:
+        """Ask the store with SQL (docs/sql.md): `.arrow()`, `.df()`, `.rows()`.
+
+        Raises BadQuery, and Unsupported without the extra `sql`.
+        """
+        from lamina.query.query import query as ask
+
+        return ask(self._engine.store, query)
+
+
+def open_session(root: str | os.PathLike[str] | None = None) -> Session:
+    """Open the store at `root`, made if it is not there; without one where the command line
+    has it: LAMINA_ROOT, /var/lib/lamina for root, the user's data directory.
+
+    Raises a newer format, no permission.
+    """
+    place = Path(root) if root is not None else default_root(os.environ, os.geteuid())
+    return Session(open_engine(place))
+
+
+@contextmanager
+def open_image_archive(path: str | os.PathLike[str], name: str = "") -> Iterator[Image]:
+    """An image in an archive (of `docker save`, OCI) or an OCI layout, read where it lies.
+
+    `name` says which one of several.  Raises BadArchive, NoSuchImage.
+    """
+    with _members(Path(path)) as members:
+        source = find_image(members, name)
+        what = name or Path(path).name
+        documents = read_documents(source, source.resolve(), platform=_host(), what=what)
+        with closing(SourceContents(source, documents)) as contents:
+            yield Image(source_stack(what, documents.config, contents, None))
+
+
+@contextmanager
+def _members(path: Path) -> Iterator[Members]:
+    if path.is_dir():
+        yield DirectoryMembers(path)
+        return
+    with path.open("rb") as file, opened_members(file, str(path)) as members:
+        yield members
+
+
+def _host() -> Platform:
+    return Platform.of_machine(os.uname().machine)
