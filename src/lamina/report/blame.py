@@ -83,7 +83,7 @@ def _touched(stack: Stack, part: Part, owners: Owners) -> str:
     if one is None or one.before is None:
         changes = " and ".join(f"other {each.value}" for each in part.changes)
     else:
-        changes = changes_text(one.before, one.inode, owners)
+        changes = changes_text(one.before, one.inode, owners, owners)
     if one is not None and one.entry.kind is Kind.DIRECTORY:
         return f"made by {content}, {changes}" if changes else ""
     return f"content of {content}, {changes or 'shipped again'}"

@@ -1,0 +1,318 @@
+"""The report of how two images differ: what matters first, for people and as JSON.  Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from lamina.explain.compare import Change, Comparison, Gathered, PackageChange, Verdict, gather
+from lamina.explain.difference import Aspect
+from lamina.explain.owners import Owners
+from lamina.explain.package_records import Package
+from lamina.explain.settings import SettingChange
+from lamina.explain.stack import Stack
+from lamina.explain.view import Node
+from lamina.layer.entry import Kind
+from lamina.report.directory import NOUNS, count, node_json
+from lamina.report.metadata import changes_text
+from lamina.report.paper import Cell, Meaning, Paper
+from lamina.text import prose_size, to_json
+
+_SIGNS: dict[Verdict, tuple[str, Meaning]] = {
+    "added": ("+", "visible"),
+    "removed": ("−", "hidden"),
+    "changed": ("~", "deleted"),
+}
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """The two that are compared, and how they differ."""
+
+    old: Stack
+    new: Stack
+    found: Comparison
+
+
+def as_text(pair: Pair, paper: Paper, *, limit: int) -> str:
+    """The report for people; `limit` is how many files and packages are told."""
+    old, new, found = pair.old, pair.new, pair.found
+    if old.identity == new.identity:
+        return f"{paper.write(Cell(old.name), Cell(' and '), Cell(new.name))} are one image\n"
+    same = found.is_empty
+    if same and not found.old_layers and not found.new_layers:
+        names = paper.write(Cell(old.name), Cell(" and "), Cell(new.name))
+        return f"{names} have the same files, packages and settings, in the same layers\n"
+    parts = [
+        paper.write(Cell(f"{old.name} → {new.name}", "head")) + "\n",
+        paper.grid(_sums(pair), right={1, 3, 4}, stretch=5),
+        _section("layers that only one has", _layers(pair), paper, right={2, 3}, stretch=4),
+        _section("files", _files(pair, limit), paper, right={1, 2}, stretch=5),
+        _section("packages", _packages(found.packages, limit), paper, right={3}, stretch=2),
+        _section("settings", _settings(found.settings), paper, right=set(), stretch=3),
+    ]
+    parts += [f"   {paper.write(Cell(note))}\n" for note in _notes(pair)]
+    return "\n".join(part for part in parts if part)
+
+
+def _section(
+    title: str, rows: Sequence[Sequence[Cell]], paper: Paper, *, right: set[int], stretch: int
+) -> str:
+    if not rows:
+        return ""
+    return (
+        f"   {paper.write(Cell(title, 'head'))}\n{paper.grid(rows, right=right, stretch=stretch)}"
+    )
+
+
+def signed(size: int) -> str:
+    """`+1.2 MB`, `−3 B`, `0 B`."""
+    if not size:
+        return "0 B"
+    return f"{'+' if size > 0 else '−'}{prose_size(abs(size))}"
+
+
+def _sums(pair: Pair) -> list[list[Cell]]:
+    old, new, found = pair.old.account, pair.new.account, pair.found
+    rows = [
+        _sum("ships", old.bytes, new.bytes),
+        _sum("visible", old.visible_bytes, new.visible_bytes, "visible"),
+        _sum("hidden", old.hidden_bytes, new.hidden_bytes, "hidden"),
+    ]
+    told = _told(each.verdict for each in found.changes if not _is_directory(each))
+    rows.append(_counts("files", _file_count(pair.old), _file_count(pair.new), told))
+    packages = len(found.old_inventory.packages), len(found.new_inventory.packages)
+    if any(packages):
+        told = _told(each.verdict for each in found.packages)
+        rows.append(_counts("packages", packages[0], packages[1], told))
+    return rows
+
+
+def _sum(name: str, old: int, new: int, meaning: Meaning = "") -> list[Cell]:
+    sizes = [Cell(prose_size(old), meaning), Cell("→"), Cell(prose_size(new), meaning)]
+    return [Cell(name), *sizes, Cell(signed(new - old) if new != old else "the same"), Cell("")]
+
+
+def _counts(name: str, old: int, new: int, told: str) -> list[Cell]:
+    difference = f"{new - old:+,}".replace("-", "−") if new != old else ""
+    counts = [Cell(f"{old:,}"), Cell("→"), Cell(f"{new:,}")]
+    return [Cell(name), *counts, Cell(difference), Cell(told or "the same")]
+
+
+def _told(verdicts: Iterable[Verdict]) -> str:
+    counts = Counter(verdicts)
+    return ", ".join(f"{counts[each]:,} {each}" for each in _SIGNS if counts[each])
+
+
+def _file_count(stack: Stack) -> int:
+    return sum(entry.kind is not Kind.DIRECTORY for _, entry in stack.union.walk())
+
+
+def _is_directory(change: Change) -> bool:
+    return all(node is None or node.is_directory for node in (change.old, change.new))
+
+
+def _layers(pair: Pair) -> list[list[Cell]]:
+    """What each layer that only one has ships: the difference of what they ship, to the byte."""
+    rows = []
+    for stack, layers, verdict in (
+        (pair.new, pair.found.new_layers, "added"),
+        (pair.old, pair.found.old_layers, "removed"),
+    ):
+        sign, meaning = _SIGNS["added" if verdict == "added" else "removed"]
+        for layer in reversed(layers):
+            account = stack.account.layers[layer]
+            hidden = account.hidden_bytes
+            rows.append(
+                [
+                    Cell(sign, meaning),
+                    Cell(stack.label(layer)),
+                    Cell(prose_size(account.bytes)),
+                    Cell(f"{prose_size(hidden)} hidden" if hidden else "", "hidden"),
+                    Cell(stack.origins[layer].instruction),
+                ]
+            )
+    return rows
+
+
+def _files(pair: Pair, limit: int) -> list[list[Cell]]:
+    gathered = gather(pair.found.changes)
+    owners = Owners.of(pair.old), Owners.of(pair.new)
+    # Where the new one was made of the old one, its layers know who removed what.
+    union = pair.new.union
+    removed = {each.at: each.hidden_by for each in (*union.hidden, *union.covered)}
+    rows = [_file(pair, each, owners, removed) for each in gathered[:limit]]
+    if rest := gathered[limit:]:
+        more = f"{len(rest):,} more   (--limit {len(gathered)} shows all)"
+        blank = Cell("")
+        rows.append([blank, Cell("…"), blank, Cell(more), blank, blank])
+    return rows
+
+
+def _file(
+    pair: Pair, each: Gathered, owners: tuple[Owners, Owners], removed: Mapping[str, int]
+) -> list[Cell]:
+    change = each.change
+    sign, meaning = _SIGNS[change.verdict]
+    is_directory = _is_directory(change)
+    layers = list(each.layers)
+    if change.new is None and change.path in removed:
+        layers = [removed[change.path]]
+    path = f"/{change.path}{'/' if is_directory else ''}"
+    return [
+        Cell(sign, meaning),
+        Cell(signed(each.growth)),
+        Cell(count(each.files) if is_directory and each.files else ""),
+        Cell(f"{path}   {_what(change, *owners)}".rstrip(" ")),
+        Cell(", ".join(pair.new.label(layer) for layer in layers[:3]) + ", …" * (len(layers) > 3)),
+        Cell(pair.new.origins[layers[0]].instruction if layers else ""),
+    ]
+
+
+def _what(change: Change, before: Owners, after: Owners) -> str:
+    """`content, mode 0644 → 0600`; `directory → file`."""
+    if change.old is None or change.new is None:
+        return ""
+    old, new = change.old.inode, change.new.inode
+    if Aspect.TYPE in change.aspects:
+        return f"{NOUNS[old.kind]} → {NOUNS[new.kind]}"
+    words = []
+    if Aspect.CONTENT in change.aspects:
+        words.append("content")
+    if Aspect.LINK in change.aspects:
+        words.append(f"link {old.link} → {new.link}")
+    if Aspect.DEVICE in change.aspects:
+        words.append("device")
+    if metadata := changes_text(old, new, before, after):
+        words.append(metadata)
+    if Aspect.MTIME in change.aspects:
+        words.append("time")
+    return ", ".join(words)
+
+
+def _packages(changes: Sequence[PackageChange], limit: int) -> list[list[Cell]]:
+    largest = sorted(changes, key=lambda each: (-abs(each.growth), each.name))
+    rows = [_package(each) for each in largest[:limit]]
+    if rest := largest[limit:]:
+        more = f"{len(rest):,} more   (--limit {len(largest)} shows all)"
+        rows.append([Cell(""), Cell("…"), Cell(more), Cell(""), Cell("")])
+    return rows
+
+
+def _package(change: PackageChange) -> list[Cell]:
+    sign, meaning = _SIGNS[change.verdict]
+    old, new = change.old, change.new
+    if old and new and old.version == new.version:
+        versions = f"{new.version}   {old.architecture} → {new.architecture}"
+    else:
+        versions = " → ".join(each.version for each in (old, new) if each)
+    return [
+        Cell(sign, meaning),
+        Cell(change.name),
+        Cell(versions),
+        Cell(signed(change.growth) if change.growth else ""),
+        Cell(change.kind),
+    ]
+
+
+def _settings(changes: Sequence[SettingChange]) -> list[list[Cell]]:
+    rows = []
+    for each in changes:
+        verdict: Verdict = "changed"
+        if each.old is None or each.new is None:
+            verdict = "added" if each.old is None else "removed"
+        sign, meaning = _SIGNS[verdict]
+        values = [_value(value) for value in (each.old, each.new) if value is not None]
+        rows.append(
+            [Cell(sign, meaning), Cell(each.setting), Cell(each.key), Cell(" → ".join(values))]
+        )
+    return rows
+
+
+def _value(value: Any) -> str:
+    if value is True:
+        return ""
+    return value if isinstance(value, str) and value else to_json(value)
+
+
+def _notes(pair: Pair) -> list[str]:
+    notes = [
+        f"{stack.name}: {note}"
+        for stack, found in (
+            (pair.old, pair.found.old_inventory),
+            (pair.new, pair.found.new_inventory),
+        )
+        for note in found.notes
+    ]
+    return list(dict.fromkeys(notes))
+
+
+def as_json(pair: Pair) -> dict[str, Any]:
+    """The whole comparison; `growth` is bytes that the new one has more."""
+    old, new, found = pair.old, pair.new, pair.found
+    owners = Owners.of(old), Owners.of(new)
+    return {
+        "old": _side_json(old, found.old_inventory.packages),
+        "new": _side_json(new, found.new_inventory.packages),
+        "differ": not found.is_empty,
+        "layers": [
+            *(_layer_json("old", old, layer) for layer in found.old_layers),
+            *(_layer_json("new", new, layer) for layer in found.new_layers),
+        ],
+        "files": [
+            {
+                "path": f"/{each.path}",
+                "change": each.verdict,
+                "aspects": [aspect.value for aspect in each.aspects],
+                "growth": each.growth,
+                "old": _node_json(old, each.old, owners[0]),
+                "new": _node_json(new, each.new, owners[1]),
+            }
+            for each in found.changes
+        ],
+        "packages": [
+            {
+                "kind": each.kind,
+                "name": each.name,
+                "change": each.verdict,
+                "growth": each.growth,
+                "old": msgspec.to_builtins(each.old),
+                "new": msgspec.to_builtins(each.new),
+            }
+            for each in found.packages
+        ],
+        "settings": [msgspec.to_builtins(each) for each in found.settings],
+        "notes": _notes(pair),
+    }
+
+
+def _side_json(stack: Stack, packages: Sequence[Package]) -> dict[str, Any]:
+    account = stack.account
+    return {
+        "name": stack.name,
+        "id": stack.identity,
+        "bytes": account.bytes,
+        "visible_bytes": account.visible_bytes,
+        "hidden_bytes": account.hidden_bytes,
+        "files": _file_count(stack),
+        "packages": len(packages),
+    }
+
+
+def _layer_json(side: str, stack: Stack, layer: int) -> dict[str, Any]:
+    origin, account = stack.origins[layer], stack.account.layers[layer]
+    return {
+        "in": side,
+        "layer": origin.label,
+        "diff_id": None if origin.label == "rw" else str(account.diff_id),
+        "bytes": account.bytes,
+        "hidden_bytes": account.hidden_bytes,
+        "instruction": origin.instruction,
+        "created_by": origin.created_by,
+    }
+
+
+def _node_json(stack: Stack, node: Node | None, owners: Owners) -> dict[str, Any] | None:
+    return node_json(stack, node, owners) if node is not None else None
