@@ -1,0 +1,288 @@
+"""The terminal explorer: layers, their tree, and what there is to say of both."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from lamina.errors import EngineError
+from lamina.explain.stack import Stack
+from lamina.explore import contents, details, ink
+from lamina.explore.details import Line, Word
+from lamina.explore.glyphs import Glyphs
+from lamina.explore.keys import FOOTER
+from lamina.explore.layers_pane import LayersPane
+from lamina.explore.line_list import LineList
+from lamina.explore.model import Explorer
+from lamina.explore.screens import Help, Preview
+from lamina.explore.tree import Node, State
+from lamina.explore.tree_pane import TreePane
+from lamina.layer.entry import Kind
+from lamina.text import prose_size
+
+_TYPED = 0.04
+"""Seconds after a letter of the filter until it is applied: the next one may be under way."""
+
+
+class ExplorerApp(App[None]):
+    """Look around in an image or a container.
+
+    Raises LayerDamaged when it is made, before anything is drawn.
+    """
+
+    CSS_PATH = "style.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        Binding("tab,shift+tab", "other_pane", show=False, priority=True),
+        Binding("q", "quit", show=False),
+        Binding("slash,ctrl+f", "filter", show=False),
+        Binding("escape", "unfilter", show=False),
+        Binding("s,ctrl+o", "sort", show=False),
+        Binding("c", "cause", show=False),
+        Binding("left_square_bracket", "scroll_details(-1)", show=False),
+        Binding("right_square_bracket", "scroll_details(1)", show=False),
+        Binding("question_mark,f1", "help", show=False),
+    ]
+
+    def __init__(self, stack: Stack, glyphs: Glyphs) -> None:
+        super().__init__(ansi_color=True)
+        self.explorer = Explorer(stack)
+        self.glyphs = glyphs
+        self._layers_pane = LayersPane(self.explorer, glyphs)
+        self._tree_pane = TreePane(self.explorer, glyphs)
+        self._details_text = Static(id="details")
+        self._filter_input = Input(id="filter", placeholder="a part of the path, or *.log")
+        self._footer = Static(id="footer")
+        self._typing: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(ink.text([_headline(self.explorer.stack)], self.glyphs), id="title")
+        with Horizontal(id="panes"):
+            with Vertical(id="left"):
+                yield self._layers_pane
+                with VerticalScroll(id="details-box", can_focus=False):
+                    yield self._details_text
+            with Vertical(id="right"):
+                yield self._tree_pane
+                yield self._filter_input
+        yield self._footer
+
+    def on_mount(self) -> None:
+        self.screen.set_class(self.glyphs.is_plain, "ascii")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit)  # the terminal must get its screen back
+        self._layers_pane.border_title = ink.text([[Word("layers")]], self.glyphs)
+        self._layers_pane.focus()
+        self._show("")
+
+    def on_line_list_moved(self, message: LineList.Moved) -> None:
+        if (
+            message.sender is self._layers_pane
+            and self._layers_pane.selected != self.explorer.layer
+        ):
+            path = self._path
+            self.explorer.look_at(self._layers_pane.selected)
+            self._show(path)
+        self._describe()
+
+    def on_descendant_focus(self) -> None:
+        self._describe()
+
+    @property
+    def _path(self) -> str:
+        """Where the tree's cursor is."""
+        node = self._tree_pane.node
+        return node.path if node else ""
+
+    def _show(self, path: str, *, far: bool = False) -> None:
+        """Draw the explorer's tree anew, with the cursor on a path."""
+        self._tree_pane.follow(path, far=far)
+        self._tree_pane.border_title = ink.text([_tree_title(self.explorer)], self.glyphs)
+        self._tree_pane.border_subtitle = ink.text([_tree_subtitle(self.explorer)], self.glyphs)
+        self._say("")
+
+    def _describe(self) -> None:
+        """Say what there is to say of what is under the cursor."""
+        node = self._tree_pane.node
+        if self.focused is not self._layers_pane and node is not None:
+            lines = details.of_node(self.explorer, node)
+        elif self.explorer.layer is None:
+            lines = details.of_image(self.explorer)
+        else:
+            lines = details.of_layer(self.explorer, self.explorer.layer)
+        self._details_text.update(ink.text(lines, self.glyphs))
+
+    def _say(self, text: str) -> None:
+        """Tell something in the last line, or show there what keys there are."""
+        line = [Word(text)] if text else _reminder(self.glyphs)
+        self._footer.update(ink.text([line], self.glyphs))
+
+    def action_other_pane(self) -> None:
+        """From the layers to the tree, from anywhere else to the layers."""
+        if self.screen.is_modal:
+            return
+        if self.focused is self._filter_input or self.focused is self._layers_pane:
+            self._tree_pane.focus()
+        else:
+            self._layers_pane.focus()
+
+    def action_aggregate(self, aggregated: bool) -> None:
+        """Mark the changes of all layers, or of one."""
+        path = self._path
+        self.explorer.mark(aggregated=aggregated)
+        self._show(path)
+
+    def action_toggle_state(self, state: str) -> None:
+        """Leave out what is in a state, or show it."""
+        path = self._path
+        self.explorer.toggle_state(State(state))
+        self._show(path)
+
+    def action_toggle_all(self) -> None:
+        """Open or close all directories."""
+        path = self._path
+        self.explorer.toggle_all()
+        self._show(path)
+
+    def action_sort(self) -> None:
+        """Another order."""
+        self.explorer.sort_next()
+        self._show("")
+
+    def action_cause(self) -> None:
+        """Look at the layer that hid, deleted or wrote what is under the cursor."""
+        node = self._tree_pane.node
+        if node is None or not self.explorer.cause(node):
+            self._say("no other layer has to do with it")
+            return
+        self._layers_pane.move_to(self._layers_pane.place(self.explorer.layer))
+        self._show(node.path, far=True)
+        self._tree_pane.focus()
+        self._describe()
+
+    def action_view(self) -> None:
+        """Open a directory, or look into a file."""
+        node = self._tree_pane.node
+        if node is not None and node.is_directory:
+            self._tree_pane.action_fold()
+        elif node is not None:
+            self._preview(node)
+
+    def _preview(self, node: Node) -> None:
+        file = self.explorer.stack.union.file_of(node.entry)
+        if file is None:
+            to = f" to {node.entry.link}" if node.entry.kind is Kind.SYMLINK else ""
+            self._say(f"/{node.path} has no content: it is a {details.noun(node)}{to}")
+            return
+        try:
+            with self.explorer.stack.open(node.layer, file) as stream:
+                data = stream.read(contents.FIRST)
+        except (EngineError, OSError) as error:
+            self._say(f"/{node.path} cannot be read: {error}")
+            return
+        title = _preview_title(self.explorer, node, len(data), file.size)
+        self.push_screen(Preview(title, contents.lines(data, self.glyphs), self.glyphs))
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.push_screen(Help(self.glyphs))
+
+    def action_scroll_details(self, lines: int) -> None:
+        """Scroll the text below the layers."""
+        self.query_one("#details-box").scroll_relative(y=lines, animate=False)
+
+    def action_filter(self) -> None:
+        """Type what paths must have."""
+        self._filter_input.add_class("shown")
+        self._filter_input.focus()
+
+    def action_unfilter(self) -> None:
+        """Show all paths again."""
+        self._filter_input.value = ""
+        self._filter_input.remove_class("shown")
+        if self.focused is self._filter_input:
+            self._tree_pane.focus()
+        self._apply_filter()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if self._typing is not None:
+            self._typing.stop()
+        self._typing = self.set_timer(_TYPED, self._apply_filter)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._apply_filter()
+        self._tree_pane.focus()
+        self._filter_input.set_class(bool(self._filter_input.value), "shown")
+
+    def _apply_filter(self) -> None:
+        if self._typing is not None:
+            self._typing.stop()
+            self._typing = None
+        if self._filter_input.value != self.explorer.pattern:
+            path = self._path
+            self.explorer.filter(self._filter_input.value)
+            self._show(path)
+            self._describe()
+
+
+def _headline(stack: Stack) -> Line:
+    account = stack.account
+    name = [Word(stack.name, "head"), Word("   ")]
+    if not account.hidden_bytes:
+        return [*name, Word(prose_size(account.bytes)), Word(", all of it visible", "added")]
+    share = 100 * account.hidden_bytes / account.bytes
+    return [
+        *name,
+        Word(f"{prose_size(account.bytes)} = "),
+        Word(f"{prose_size(account.visible_bytes)} visible", "added"),
+        Word(" + "),
+        Word(f"{prose_size(account.hidden_bytes)} hidden", "hidden"),
+        Word(f" ({share:.1f} %)"),
+    ]
+
+
+def _tree_title(explorer: Explorer) -> Line:
+    span, stack = explorer.span, explorer.stack
+    if explorer.layer is None:
+        what = "the container" if stack.is_container else "the image"
+    elif span.single:
+        what = f"layer {stack.label(span.last)}, its changes"
+    else:
+        what = f"up to layer {stack.label(span.last)}, all changes"
+    words = [Word(what, "head"), Word(f"  {prose_size(explorer.tree.size)}")]
+    if explorer.tree.hidden:
+        words.append(Word(f"  {prose_size(explorer.tree.hidden)} hidden", "hidden"))
+    return words
+
+
+def _tree_subtitle(explorer: Explorer) -> Line:
+    parts = []
+    if explorer.sort.value != "name":
+        parts.append(f"by {explorer.sort.value}")
+    if explorer.without:
+        parts.append("without " + ", ".join(sorted(each.value for each in explorer.without)))
+    if explorer.pattern:
+        parts.append(f"only {explorer.pattern}")
+    return [Word("; ".join(parts), "dim")]
+
+
+def _preview_title(explorer: Explorer, node: Node, shown: int, size: int) -> Line:
+    label = explorer.stack.label(node.layer)
+    part = f", the first {prose_size(shown)}" if shown < size else ""
+    return [Word(f"/{node.path}", "head"), Word(f"  {prose_size(size)}{part}, from layer {label}")]
+
+
+def _reminder(glyphs: Glyphs) -> Line:
+    words: list[Word] = []
+    for key, what in FOOTER:
+        words += [Word(key, "head"), Word(f" {what}   ", "dim")]
+    return words

@@ -1,0 +1,227 @@
+"""The tree as the stack is when it ends with some layer, and what changed to get there.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from enum import Enum
+
+import msgspec
+
+from lamina.explain.stack import Stack
+from lamina.explore.timeline import Folder, Timeline, Version, alike, seen
+from lamina.layer.entry import Entry, Kind
+
+
+class State(Enum):
+    """What happened to a path."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    DELETED = "deleted"
+    UNMODIFIED = "unmodified"
+
+
+class Sort(Enum):
+    """What comes first in a directory."""
+
+    NAME = "name"
+    SIZE = "size"
+    HIDDEN = "hidden"
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Which layers are looked at: the tree is that of all layers up to `last`."""
+
+    last: int
+    first: int
+    """The lowest layer whose changes are marked; what was there below it is unmodified."""
+    single: bool
+    """Whether one layer is looked at for itself: what others ship or hide is left out."""
+
+
+class Node(msgspec.Struct, frozen=True, gc=False):
+    """What there is to see at a path, or was."""
+
+    path: str
+    entry: Entry
+    """What is there; of something deleted, what was there last."""
+    layer: int
+    """Who ships that."""
+    state: State
+    size: int
+    """Bytes: a file's, or all that can be seen in a directory; of something deleted, those
+    that went with it."""
+    hidden: int
+    """Bytes here and below that nobody sees in the end: of a single layer those that it ships
+    or hides, else those that all layers up to the last one ship."""
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it may have something in it."""
+        return self.entry.kind is Kind.DIRECTORY
+
+
+class Tree:
+    """The nodes of one span, directory by directory as they are asked for."""
+
+    def __init__(self, stack: Stack, timeline: Timeline, span: Span) -> None:
+        self.span = span
+        self._union = stack.union
+        self._timeline = timeline
+        # A bit for each layer from the first to the last.
+        self._bits = max(0, (1 << span.last + 1) - (1 << span.first))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole tree."""
+        return self._timeline.folders[""].size(self.span.last)
+
+    @property
+    def hidden(self) -> int:
+        """Bytes that nobody sees in the end, as a node has them."""
+        return self._waste(self._timeline.folders[""])
+
+    def children(
+        self,
+        path: str,
+        *,
+        sort: Sort = Sort.NAME,
+        without: Collection[State] = (),
+        among: Collection[str] | None = None,
+    ) -> list[Node]:
+        """What is in a directory, but for what is in a state `without`, or not `among` paths.
+
+        A directory stays when something in it does not go.
+        """
+        folder = self._timeline.folders.get(path)
+        if folder is None:
+            return []
+        found = []
+        for child, versions in folder.paths.items():
+            if among is not None and child not in among:
+                continue
+            node = self._node(child, versions)
+            if node is not None and not (node.state in without and self._goes(node, without)):
+                found.append(node)
+        return sorted(found, key=_ORDER[sort])
+
+    def node(self, path: str) -> Node | None:
+        """What is at a path, or was; None when the span knows nothing of it."""
+        return self._node(path, self._timeline.versions(path))
+
+    def shows(self, path: str, versions: Sequence[Version]) -> bool:
+        """Whether there is a node at a path that has these versions, the lowest first."""
+        last = self.span.last
+        if not self.span.single:
+            return versions[0].layer <= last
+        for version in versions:
+            if version.layer <= last and (version.until > last or self._takes(version)):
+                return True
+        return self._hidden_alone(path)
+
+    def _takes(self, version: Version) -> bool:
+        """Whether the span shows what took something away."""
+        return not self.span.single or version.until == self.span.last
+
+    def _hidden_alone(self, path: str) -> bool:
+        """Whether a content that was seen by other names last is hidden by the single layer."""
+        return self.span.single and self._hidden_here(path) > 0
+
+    def _node(self, path: str, versions: Sequence[Version]) -> Node | None:
+        last = self.span.last
+        gone = None
+        for version in versions:
+            if version.layer <= last:
+                if version.until > last:
+                    return self._present(path, versions, version)
+                if self._takes(version) or self._hidden_alone(path):
+                    gone = version
+        return self._deleted(path, gone) if gone else None
+
+    def _present(self, path: str, versions: Sequence[Version], now: Version) -> Node:
+        entry = now.entry
+        if now.layer < self.span.first:
+            state = State.UNMODIFIED
+        else:
+            before = seen(versions, self.span.first - 1)
+            state = State.CHANGED if before else State.ADDED
+            if before and _is_directory(before) and _is_directory(now) and alike(before, now):
+                state = State.UNMODIFIED
+        size = entry.size
+        hidden = self._hidden(path)
+        if entry.kind is Kind.DIRECTORY:
+            folder = self._timeline.folders.get(path)
+            if folder is not None:
+                size = folder.size(self.span.last)
+                if state is State.UNMODIFIED and folder.touched & self._bits:
+                    state = State.CHANGED
+        elif entry.kind is Kind.HARDLINK:
+            size = self._content_size(entry)
+        return Node(path, entry, now.layer, state, size, hidden)
+
+    def _deleted(self, path: str, last: Version) -> Node:
+        entry, size = last.entry, self._content_size(last.entry)
+        if entry.kind is Kind.DIRECTORY:
+            folder = self._timeline.folders.get(path)
+            # The size that it had when the layer came that took it away.
+            size = folder.size(last.until - 1) if folder else 0
+        return Node(path, entry, last.layer, State.DELETED, size, self._hidden(path))
+
+    def _hidden(self, path: str) -> int:
+        folder = self._timeline.folders.get(path)
+        return self._hidden_here(path) + (self._waste(folder) if folder else 0)
+
+    def _hidden_here(self, path: str) -> int:
+        last = self.span.last
+        if self.span.single:
+            return sum(
+                each.entry.size
+                for each in self._timeline.hidden(path)
+                if last in (each.layer, each.hidden_by)
+            )
+        return sum(each.entry.size for each in self._timeline.hidden(path) if each.layer <= last)
+
+    def _waste(self, folder: Folder) -> int:
+        if self.span.single:
+            return folder.involved.get(self.span.last, 0)
+        return folder.waste(self.span.last)
+
+    def _content_size(self, entry: Entry) -> int:
+        file = self._union.file_of(entry)
+        return file.size if file else 0
+
+    def _goes(self, node: Node, without: Collection[State]) -> bool:
+        """Whether nothing in a node that is not wanted itself keeps it in sight."""
+        if not node.is_directory or node.state is State.DELETED:
+            return True
+        if node.state is not State.CHANGED and not node.hidden:
+            return True  # all in it is in the same state
+        folder = self._timeline.folders.get(node.path)
+        for path, versions in folder.paths.items() if folder else ():
+            child = self._node(path, versions)
+            if child and not (child.state in without and self._goes(child, without)):
+                return False
+        return True
+
+
+def _is_directory(version: Version) -> bool:
+    return version.entry.kind is Kind.DIRECTORY
+
+
+def _by_name(node: Node) -> tuple[int, str]:
+    return 0, node.path
+
+
+def _by_size(node: Node) -> tuple[int, str]:
+    return -node.size, node.path
+
+
+def _by_hidden(node: Node) -> tuple[int, str]:
+    return -node.hidden, node.path
+
+
+_ORDER: dict[Sort, Callable[[Node], tuple[int, str]]] = {
+    Sort.NAME: _by_name,
+    Sort.SIZE: _by_size,
+    Sort.HIDDEN: _by_hidden,
+}
