@@ -68,8 +68,9 @@
   /* ---- One treemap ---- */
 
   class Treemap {
-    constructor(image, place) {
+    constructor(image, place, choose) {
       this.image = image;
+      this.choose = choose;
       this.root = this.folder = unpack(image.tree, null);
       this.show = "all";
       this.layer = null;
@@ -134,7 +135,7 @@
       if (!this.cells.length) this.map.append(make("p", { className: "none" }, "Nothing of that kind is here."));
       this.map.setAttribute("aria-label", this.summary(this.folder, this.cells.length));
       this.drawPath();
-      this.dim();
+      this.mark(this.layer);
       const first = this.cells.find((cell) => cell.node === focused) || this.cells[0];
       if (first) {
         first.tabIndex = 0;
@@ -249,7 +250,7 @@
 
     enter(node) {
       if (node.children) this.go(node, null);
-      else choose(this.image, node.layer === this.layer ? null : node.layer);
+      else this.choose(node.layer);
     }
 
     go(folder, focused) {
@@ -301,11 +302,12 @@
       return best;
     }
 
-    /* Let the files of the chosen layer stand out. */
-    dim() {
+    /* Let the files of one layer stand out; null is all. */
+    mark(layer) {
+      this.layer = layer;
       for (const cell of this.map.querySelectorAll(".cell")) {
         const node = cell.node;
-        cell.classList.toggle("dim", this.layer !== null && !node.children && node.layer !== this.layer);
+        cell.classList.toggle("dim", layer !== null && !node.children && node.layer !== layer);
       }
     }
   }
@@ -328,11 +330,11 @@
       this.more = make("button", { type: "button", className: "more" });
       this.more.addEventListener("click", () => {
         this.all = true;
-        this.show();
+        this.show(this.layer);
       });
       this.table.before(this.status);
       this.table.after(this.more);
-      this.show();
+      this.show(null);
     }
 
     sortable(head, column) {
@@ -347,7 +349,7 @@
         const rows = [...body.rows].map((row) => [this.key(row.cells[column]), row]);
         rows.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1));
         body.append(...rows.map(([, row]) => row));
-        this.show();
+        this.show(this.layer);
       });
     }
 
@@ -358,18 +360,20 @@
       return layer ? Number(layer.dataset.layer) : cell.textContent;
     }
 
-    show() {
+    /* Show the findings that a layer has to do with; null is all. */
+    show(layer) {
+      this.layer = layer;
       if (!this.table) return;
       const rows = [...this.table.tBodies[0].rows];
       const chosen = rows.filter((row) =>
-        this.layer === null || row.dataset.layers.split(" ").includes(String(this.layer)));
+        layer === null || row.dataset.layers.split(" ").includes(String(this.layer)));
       const shown = new Set(this.all ? chosen : chosen.slice(0, FIRST));
       for (const row of rows) row.hidden = !shown.has(row);
       this.more.hidden = shown.size === chosen.length;
       this.more.textContent = `Show all ${exact(chosen.length)}`;
-      this.status.hidden = this.layer === null;
-      if (this.layer === null) return;
-      const [label] = this.image.layers[this.layer];
+      this.status.hidden = layer === null;
+      if (layer === null) return;
+      const [label] = this.image.layers[layer];
       this.status.textContent =
         `${exact(chosen.length)} of ${exact(rows.length)}: shipped or hidden by layer ${label}`;
     }
@@ -377,88 +381,95 @@
 
   /* ---- Layers: choosing one marks it everywhere ---- */
 
-  const part = (section, number) =>
-    document.querySelector(`#${section} .part[data-image="${number}"]`);
-  const figures = [...document.querySelectorAll(".strata")];
-  const treemaps = data.images.map((image, number) =>
-    new Treemap(image, part("files", number).querySelector(".files")));
-  const findings = data.images.map((image, number) => new Findings(image, part("findings", number)));
   const note = document.querySelector(".chosen");
 
-  function choose(image, layer) {
-    data.images.forEach((each, number) => {
-      const chosen = each === image ? layer : null;
-      treemaps[number].layer = chosen;
-      treemaps[number].dim();
-      mark(number, chosen);
-      findings[number].layer = chosen;
-      findings[number].show();
-    });
-    describe(image, layer);
-  }
-
-  function mark(number, layer) {
-    const figure = figures[number];
-    figure.classList.toggle("choosing", layer !== null);
-    for (const each of figure.querySelectorAll("[data-layer]")) {
-      const here = layer !== null && Number(each.dataset.layer) === layer;
-      each.classList.toggle("here", here);
-      if (each.matches("a")) each.setAttribute("aria-selected", String(here));
+  class Layers {
+    constructor(image, number) {
+      const part = (section) => document.querySelector(`#${section} .part[data-image="${number}"]`);
+      const files = part("files").querySelector(".files");
+      this.image = image;
+      this.chosen = null;
+      this.figure = document.querySelector(`.strata[data-image="${number}"]`);
+      this.rows = [...part("instructions").querySelectorAll("tr[data-layer]")];
+      this.findings = new Findings(image, part("findings"));
+      this.treemap = files && new Treemap(image, files, (layer) => this.toggle(layer));
+      if (!this.figure) return;
+      this.links = [...this.figure.querySelectorAll(".labels a")];
+      this.figure.querySelector(".labels").setAttribute("role", "listbox");
+      this.links.forEach((link, at) => this.reachable(link, at));
+      for (const band of this.figure.querySelectorAll(".band")) {
+        band.addEventListener("click", () => this.toggle(Number(band.dataset.layer)));
+      }
     }
-    for (const row of part("instructions", number).querySelectorAll("tr[data-layer]")) {
-      row.classList.toggle("here", layer !== null && Number(row.dataset.layer) === layer);
-    }
-  }
 
-  function describe(image, layer) {
-    note.hidden = layer === null;
-    note.replaceChildren();
-    if (layer === null) return;
-    const number = data.images.indexOf(image);
-    const row = document.getElementById(`layer-${number}-${layer}`);
-    const [label, instruction, colour] = image.layers[layer];
-    const close = make("button", { type: "button" }, "All layers");
-    close.addEventListener("click", () => choose(image, null));
-    const more = make("a", { href: `#${row.id}` }, "its instruction");
-    note.append(
-      make("p", {}, make("span", { className: `swatch ${colour}` }, label), make("code", {}, instruction)),
-      make("p", {}, amount(Number(row.dataset.visible)), " visible, ",
-        amount(Number(row.dataset.hidden)), " hidden. The files below show this layer; see ", more, ". ", close),
-    );
-  }
-
-
-  figures.forEach((figure, number) => {
-    const image = data.images[number];
-    const links = [...figure.querySelectorAll(".labels a")];
-    figure.querySelector(".labels").setAttribute("role", "listbox");
-    const toggle = (layer) =>
-      choose(image, treemaps[number].layer === layer ? null : layer);
-    links.forEach((link, at) => {
+    reachable(link, at) {
       link.parentElement.setAttribute("role", "presentation");
       link.setAttribute("role", "option");
       link.setAttribute("aria-selected", "false");
       link.tabIndex = at ? -1 : 0;
       link.addEventListener("click", (event) => {
         event.preventDefault();
-        toggle(Number(link.dataset.layer));
+        this.toggle(Number(link.dataset.layer));
       });
-      link.addEventListener("keydown", (event) => {
-        const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key];
-        if (event.key === " ") toggle(Number(link.dataset.layer));
-        else if (event.key === "Escape") choose(image, null);
-        else if (to === undefined) return;
-        event.preventDefault();
-        if (!links[to]) return;
-        link.tabIndex = -1;
-        links[to].tabIndex = 0;
-        links[to].focus();
-      });
-    });
-    for (const band of figure.querySelectorAll(".band")) {
-      band.addEventListener("click", () => toggle(Number(band.dataset.layer)));
+      link.addEventListener("keydown", (event) => this.key(event, at));
     }
-  });
+
+    key(event, at) {
+      const link = this.links[at];
+      const last = this.links.length - 1;
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: last }[event.key];
+      if (event.key === " ") this.toggle(Number(link.dataset.layer));
+      else if (event.key === "Escape") this.choose(null);
+      else if (to === undefined) return;
+      event.preventDefault();
+      if (!this.links[to]) return;
+      link.tabIndex = -1;
+      this.links[to].tabIndex = 0;
+      this.links[to].focus();
+    }
+
+    toggle(layer) {
+      this.choose(layer === this.chosen ? null : layer);
+    }
+
+    choose(layer) {
+      for (const each of images) each.mark(each === this ? layer : null);
+      this.describe();
+    }
+
+    mark(layer) {
+      this.chosen = layer;
+      const is = (each) => layer !== null && Number(each.dataset.layer) === layer;
+      for (const row of this.rows) row.classList.toggle("here", is(row));
+      this.findings.show(layer);
+      if (this.treemap) this.treemap.mark(layer);
+      if (!this.figure) return;
+      this.figure.classList.toggle("choosing", layer !== null);
+      for (const band of this.figure.querySelectorAll(".band")) band.classList.toggle("here", is(band));
+      for (const link of this.links) {
+        link.classList.toggle("here", is(link));
+        link.setAttribute("aria-selected", String(is(link)));
+      }
+    }
+
+    describe() {
+      note.hidden = this.chosen === null;
+      note.replaceChildren();
+      if (this.chosen === null) return;
+      const [label, instruction, colour] = this.image.layers[this.chosen];
+      const row = this.rows.find((each) => Number(each.dataset.layer) === this.chosen);
+      const close = make("button", { type: "button" }, "All layers");
+      close.addEventListener("click", () => this.choose(null));
+      note.append(
+        make("p", {}, make("span", { className: `swatch ${colour}` }, label), make("code", {}, instruction)),
+        make("p", {}, amount(Number(row.dataset.visible)), " visible, ", amount(Number(row.dataset.hidden)),
+          " hidden. Files and findings below show this layer. ",
+          make("a", { href: `#${row.id}` }, "Its line"), " ", close),
+      );
+    }
+  }
+
+  const images = data.images.map((image, number) => new Layers(image, number));
 
   /* ---- Light and dark ---- */
 

@@ -17,11 +17,11 @@ import msgspec
 
 from lamina.explain.fate import CAUSES
 from lamina.explain.stack import Stack
-from lamina.report.account import DONE
 from lamina.report.page_markup import NOTHING, Markup, element, joined
 from lamina.report.page_strata import drawing, ribbons, strata
 from lamina.report.page_subject import Subject, subjects
 from lamina.report.page_tables import (
+    advice_table,
     comparison,
     facts,
     findings_table,
@@ -66,12 +66,13 @@ def _policy(script: str) -> str:
 
 
 def _header(shown: Sequence[Subject]) -> Markup:
+    largest = max(subject.stack.account.bytes for subject in shown)
     return joined(
         *(
             element(
                 "div",
                 element("h1", element("bdi", subject.stack.name)),
-                headline(subject),
+                headline(subject, largest),
                 facts(subject.stack),
                 class_="subject",
             )
@@ -87,6 +88,7 @@ def _sections(shown: Sequence[Subject]) -> Markup:
     parts += [
         _section("files", "Files", _each(shown, _treemap)),
         _section("findings", "Hidden files", _each(shown, findings_table)),
+        _section("advice", "Visible, but probably not wanted", _each(shown, advice_table)),
         _section("instructions", "Instructions", _each(shown, instructions)),
     ]
     return joined(*parts)
@@ -105,7 +107,9 @@ def _layers(shown: Sequence[Subject]) -> Markup:
     old, new = shown
     between = element("div", ribbons(old, new, drawn), class_="between")
     pair = (strata(old, drawn, mirrored=True), between, strata(new, drawn))
-    return joined(element("div", *pair, class_="pair"), note)
+    return joined(
+        element("div", *pair, class_="pair", style=f"--height:{drawn.height:.0f}px"), note
+    )
 
 
 def _each(shown: Sequence[Subject], part: Callable[[Subject], Markup]) -> Markup:
@@ -125,6 +129,8 @@ def _each(shown: Sequence[Subject], part: Callable[[Subject], Markup]) -> Markup
 
 
 def _treemap(subject: Subject) -> Markup:
+    if not subject.stack.account.bytes:
+        return element("p", "It has no files with any content.", class_="none")
     asks = "The treemap of the files is drawn by a script, which does not run here."
     return element("div", element("noscript", element("p", asks)), class_="files")
 
@@ -132,7 +138,7 @@ def _treemap(subject: Subject) -> Markup:
 def _data(shown: Sequence[Subject]) -> Markup:
     """What the script draws from; no text in it can end the element that it stands in."""
     document: dict[str, Any] = {
-        "causes": [DONE.get(cause, cause.value) for cause in CAUSES],
+        "causes": [cause.value for cause in CAUSES],
         "images": [
             {
                 "name": escape(subject.stack.name),

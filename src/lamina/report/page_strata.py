@@ -44,9 +44,10 @@ class Drawing(msgspec.Struct, frozen=True):
 def drawing(stacks: Sequence[Stack]) -> Drawing:
     """Room for every label, and for the largest of the stacks."""
     most = max(len(stack) for stack in stacks)
+    largest = max(stack.account.bytes for stack in stacks)
     row = _ROW if most <= _MANY else _LOW_ROW
-    height = max(_LEAST_HEIGHT, most * row)
-    return Drawing(height, row, height / max(1, *(stack.account.bytes for stack in stacks)))
+    height = max(_LEAST_HEIGHT if largest else 0, most * row)
+    return Drawing(height, row, height / max(1, largest))
 
 
 def bands(stack: Stack, drawn: Drawing) -> list[Band]:
@@ -82,6 +83,9 @@ def spread(wanted: Sequence[float], apart: float, height: float) -> list[float]:
 def strata(subject: Subject, drawn: Drawing, *, mirrored: bool = False) -> Markup:
     """One stack: the column, the lines that lead from it, and the labels."""
     found = bands(subject.stack, drawn)
+    if not found:
+        return element("p", "It has no layers.", class_="none")
+    spare = min(found[0].top, found[0].label - drawn.row / 2)
     labels = element(
         "ol",
         *(_label(subject, band) for band in found),
@@ -97,7 +101,8 @@ def strata(subject: Subject, drawn: Drawing, *, mirrored: bool = False) -> Marku
         _svg(lines, "leaders", drawn.height),
         labels,
         class_="strata mirrored" if mirrored else "strata",
-        style=f"--height:{drawn.height:.0f}px;--row:{drawn.row}px",
+        style=f"--height:{drawn.height:.0f}px;--row:{drawn.row}px;--spare:{spare:.0f}px",
+        data_image=subject.number,
         data_low=drawn.row == _LOW_ROW,
     )
     caption = f"{count(len(subject.stack), 'layer')}, {size} in all. Heights are bytes, to scale."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+from lamina.explain.advice import advise
 from lamina.explain.cause import instruction
 from lamina.explain.stack import OWN, Stack
 from lamina.explain.waste import Finding
-from lamina.report.account import DONE
 from lamina.report.page_markup import NOTHING, Attribute, Markup, amount, count, element, joined
 from lamina.report.page_subject import Subject
 
@@ -16,8 +16,8 @@ FINDINGS = 300
 _SHORT_ID = 12
 
 
-def headline(subject: Subject) -> Markup:
-    """What it is, and the sum: total = visible + hidden."""
+def headline(subject: Subject, largest: int) -> Markup:
+    """The sum, total = visible + hidden, and a bar: as long as the page for `largest` bytes."""
     account = subject.stack.account
     parts = [element("strong", amount(account.bytes), class_="total")]
     if account.hidden_bytes:
@@ -31,10 +31,11 @@ def headline(subject: Subject) -> Markup:
         parts += [Markup(", "), element("span", "all of it visible", class_="seen")]
     share = 100 * account.hidden_bytes / account.bytes if account.bytes else 0
     bar = element("i", style=f"width:{100 - share:.3f}%")
+    long = 100 * account.bytes / largest if largest else 0
     rest = element("i", class_="hatched", style=f"width:{share:.3f}%") if share else NOTHING
     return joined(
         element("p", *parts, class_="sum"),
-        element("div", bar, rest, class_="share", aria_hidden="true"),
+        element("div", bar, rest, class_="share", style=f"width:{long:.3f}%", aria_hidden="true"),
     )
 
 
@@ -70,8 +71,8 @@ def comparison(old: Subject, new: Subject) -> Markup:
         ("total", lambda each: each.stack.account.bytes),
         ("visible", lambda each: each.stack.account.visible_bytes),
         ("hidden", lambda each: each.stack.account.hidden_bytes),
-        ("in layers that both have", _shared_bytes),
-        ("in layers of its own", lambda each: each.stack.account.bytes - _shared_bytes(each)),
+        ("shared layers", _shared_bytes),
+        ("own layers", lambda each: each.stack.account.bytes - _shared_bytes(each)),
     ]
     rows = [
         _row(
@@ -97,15 +98,15 @@ def findings_table(subject: Subject, *, limit: int = FINDINGS) -> Markup:
     rows = [_finding(subject, each) for each in found[:limit]]
     heads = ["cause", "path", "bytes", "files", "shipped by", "hidden by"]
     name, foot = f"Hidden files of {subject.stack.name}", _more(found[limit:])
-    return _table(name, heads, rows, kind="findings", right={2, 3}, foot=foot)
+    return _table(name, heads, rows, kind="findings cards", right={2, 3}, foot=foot)
 
 
 def _finding(subject: Subject, found: Finding) -> Markup:
     return _row(
-        _cell(DONE[found.cause], "cause", f"cause {found.cause.value}"),
+        _cell(found.cause.value, "cause", "cause"),
         _cell(element("bdi", f"/{found.at}"), "path", "path"),
         _cell(amount(found.bytes), "bytes", "number"),
-        _cell(element("data", f"{found.files:,}", value=found.files), "files", "number"),
+        _files(found.files),
         _cell(_swatch(subject, found.layer), "shipped by", "layer"),
         _cell(_swatch(subject, found.hidden_by), "hidden by", "layer"),
         data_layers=f"{found.layer} {found.hidden_by}",
@@ -121,7 +122,7 @@ def _more(rest: Sequence[Finding]) -> Markup:
         _cell("and more", "cause"),
         _cell(f"{len(rest):,} smaller", "path"),
         _cell(amount(sum(each.bytes for each in rest)), "bytes", "number"),
-        _cell(element("data", f"{files:,}", value=files), "files", "number"),
+        _files(files),
         _cell("", ""),
         _cell("", ""),
     )
@@ -136,7 +137,43 @@ def instructions(subject: Subject) -> Markup:
         for number, (text, layer) in enumerate(_lines(stack), 1)
     ]
     heads = ["line", "layer", "instruction", "bytes", "", "what became of it"]
-    return _table(f"Instructions of {stack.name}", heads, rows, kind="instructions", right={3})
+    return _table(
+        f"Instructions of {stack.name}", heads, rows, kind="instructions cards", right={3}
+    )
+
+
+def advice_table(subject: Subject) -> Markup:
+    """What can be seen and is probably not wanted, the most bytes first."""
+    found = advise(subject.stack)
+    if not found:
+        return element("p", "Nothing stands out.", class_="none")
+    rows = [
+        _row(
+            _cell(each.kind, "kind", "cause"),
+            _cell(
+                joined(
+                    element("div", each.what),
+                    element("div", element("bdi", f"/{each.examples[0].path}"), class_="example"),
+                    element("div", each.instead, class_="instead"),
+                ),
+                "what",
+                "text",
+            ),
+            _cell(amount(each.bytes), "bytes", "number"),
+            _files(each.files),
+            _cell(joined(*(_swatch(subject, layer) for layer in each.layers)), "in", "layer"),
+        )
+        for each in found
+    ]
+    heads = [
+        "kind",
+        "what, the largest of it, and what to do instead",
+        "bytes",
+        "files",
+        "in layers",
+    ]
+    name = f"Visible and probably not wanted in {subject.stack.name}"
+    return _table(name, heads, rows, kind="advice cards", right={2, 3})
 
 
 def _lines(stack: Stack) -> list[tuple[str, int | None]]:
@@ -165,16 +202,17 @@ def _instruction(subject: Subject, number: int, text: str, layer: int | None, mo
         for part in (account.visible_bytes, account.hidden_bytes)
     )
     colour = subject.colours[layer]
-    bar = joined(
+    parts = (
         element("i", class_=colour, style=seen) if account.visible_bytes else NOTHING,
         element("i", class_=f"{colour} hatched", style=lost) if account.hidden_bytes else NOTHING,
     )
+    bar = element("div", *parts, class_="bar", aria_hidden="true") if account.bytes else NOTHING
     return _row(
         _cell(str(number), "line", "line"),
         _cell(_swatch(subject, layer), "layer", "layer"),
         _cell(code, "instruction", "text"),
         _cell(amount(account.bytes), "bytes", "number"),
-        _cell(element("div", bar, class_="bar", aria_hidden="true"), "", "drawn"),
+        _cell(bar, "", "drawn"),
         _cell(_became(subject, layer), "what became of it", "note"),
         id=subject.anchor(layer),
         tabindex="-1",
@@ -197,6 +235,12 @@ def _became(subject: Subject, layer: int) -> Markup:
         subject.deeds[layer],
     ]
     return joined(*(element("div", note) for note in notes if note))
+
+
+def _files(number: int) -> Markup:
+    """So many files; the noun is for where the heads of the columns do not stand above."""
+    noun = element("span", count(number, " file").lstrip("0123456789,"), class_="unit")
+    return _cell(joined(element("data", f"{number:,}", value=number), noun), "files", "number")
 
 
 def _swatch(subject: Subject, layer: int) -> Markup:

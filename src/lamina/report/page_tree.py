@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from lamina.explain.fate import CAUSES
 from lamina.explain.stack import Stack
+from lamina.layer.entry import Entry
 from lamina.text import clip, escape
 
 LARGEST = 2000
@@ -26,56 +27,75 @@ DEPTH = 40
 reader of JSON can nest so far."""
 _LONGEST_NAME = 300
 
+_Fate = tuple[int, ...]
+"""The layer alone; or the layer, who hides it, and the cause."""
+
 
 class _File(NamedTuple):
-    size: int
     path: str
-    layer: int
-    hidden_by: int | None
-    cause: int | None
+    size: int
+    fate: _Fate
 
 
 class _Folder:
     """A directory of any layer."""
 
-    __slots__ = ("files", "folders", "kept", "size")
+    __slots__ = ("files", "folders", "kept", "rest", "size")
 
     def __init__(self) -> None:
         self.folders: dict[str, _Folder] = {}
         self.files: list[_File] = []
+        """Those that go by their own name."""
+        self.rest: dict[_Fate, list[int]] = {}
+        """How many others, and their bytes."""
         self.size = 0
-        self.kept = False
+        self.kept = True
 
 
 def tree(stack: Stack, *, largest: int = LARGEST) -> list[Any]:
     """The tree of an image's or a container's files, packed: the root's name is `/`."""
-    files = list(_files(stack))
     root = _Folder()
-    folders: dict[str, _Folder] = {"": root}
-    for file in files:
-        _folder(folders, file.path.rpartition("/")[0]).files.append(file)
-    named = set(nsmallest(largest, files, key=lambda file: (-file.size, file.path, file.layer)))
-    _add_up(root, named, stack.account.bytes / SHARE)
-    root.kept = True
-    return _packed("/", root, named, depth=0, prefix=0)
+    folders = {"": root}
+    named = _largest(stack, largest)
+    for entry, fate in _contents(stack):
+        above = entry.path.rpartition("/")[0]
+        folder = folders.get(above) or _folder(folders, above)
+        folder.size += entry.size
+        if id(entry) in named:
+            folder.files.append(_File(entry.path, entry.size, fate))
+        else:
+            _add(folder.rest, fate, 1, entry.size)
+    _fold(root, stack.account.bytes / SHARE)
+    return _packed("/", root, prefix=0)
 
 
-def _files(stack: Stack) -> Iterator[_File]:
+def _contents(stack: Stack) -> Iterator[tuple[Entry, _Fate]]:
     """Every content with any bytes."""
     codes = {cause: code for code, cause in enumerate(CAUSES)}
-    fates = {id(each.entry): (each.hidden_by, codes[each.cause]) for each in stack.account.hidden}
+    hidden = {
+        id(each.entry): (each.layer, each.hidden_by, codes[each.cause])
+        for each in stack.account.hidden
+    }
     for layer, listing in enumerate(stack.listings):
+        shown = (layer,)
         for entry in listing.entries:
             if entry.size:
-                hidden_by, cause = fates.get(id(entry), (None, None))
-                yield _File(entry.size, entry.path, layer, hidden_by, cause)
+                yield entry, hidden.get(id(entry), shown)
+
+
+def _largest(stack: Stack, count: int) -> set[int]:
+    """The id() of so many entries, those of most bytes."""
+    entries = [entry for listing in stack.listings for entry in listing.entries if entry.size]
+    sizes = sorted((entry.size for entry in entries), reverse=True)
+    least = sizes[:count][-1] if sizes and count else 0
+    # A name is looked at only where sizes do not decide.
+    candidates = [entry for entry in entries if entry.size >= least]
+    chosen = nsmallest(count, candidates, key=lambda entry: (-entry.size, entry.path))
+    return {id(entry) for entry in chosen}
 
 
 def _folder(folders: dict[str, _Folder], path: str) -> _Folder:
     """The folder at `path`, made with those above it where it is missing."""
-    found = folders.get(path)
-    if found is not None:
-        return found
     missing = []
     while (above := folders.get(path)) is None:
         missing.append(path)
@@ -86,55 +106,41 @@ def _folder(folders: dict[str, _Folder], path: str) -> _Folder:
     return above
 
 
-def _add_up(root: _Folder, named: set[_File], smallest: float) -> None:
-    """Find the size of each folder, and which are kept.  A path may be too deep to recurse."""
-    order = [root]
-    for folder in order:
-        order.extend(folder.folders.values())
-    for folder in reversed(order):
-        below = folder.folders.values()
-        folder.size = sum(file.size for file in folder.files) + sum(each.size for each in below)
-        folder.kept = (
-            folder.size >= smallest
-            or any(each.kept for each in below)
-            or any(file in named for file in folder.files)
-        )
+def _add(sums: dict[_Fate, list[int]], fate: _Fate, files: int, size: int) -> None:
+    found = sums.get(fate)
+    if found is None:
+        sums[fate] = [files, size]
+    else:
+        found[0] += files
+        found[1] += size
 
 
-def _packed(name: str, folder: _Folder, named: set[_File], *, depth: int, prefix: int) -> list[Any]:
+def _fold(root: _Folder, smallest: float) -> None:
+    """Add up each folder, and those that are too small or too deep into the one above."""
+    order = [(root, root, 0)]
+    for folder, _, depth in order:
+        order.extend((each, folder, depth + 1) for each in folder.folders.values())
+    for folder, above, depth in reversed(order[1:]):
+        folder.folders = {name: each for name, each in folder.folders.items() if each.kept}
+        above.size += folder.size
+        worth = folder.files or folder.folders or folder.size >= smallest
+        folder.kept = bool(worth) and depth <= DEPTH
+        if not folder.kept:
+            above.files += folder.files
+            for fate, (files, size) in folder.rest.items():
+                _add(above.rest, fate, files, size)
+    root.folders = {name: each for name, each in root.folders.items() if each.kept}
+
+
+def _packed(name: str, folder: _Folder, *, prefix: int) -> list[Any]:
     """One folder; `prefix` is how much of its files' paths leads to it."""
-    nodes: list[Any] = []
-    rest: dict[tuple[int, int | None, int | None], list[int]] = {}
-    kept = {} if depth == DEPTH else folder.folders
-    for below, each in kept.items():
-        if each.kept:
-            start = prefix + len(below) + 1
-            nodes.append(_packed(below, each, named, depth=depth + 1, prefix=start))
-    folded = [each for each in folder.folders.values() if depth == DEPTH or not each.kept]
-    for file in [*folder.files, *(file for each in folded for file in _all_files(each))]:
-        if file in named:
-            nodes.append([_name(file.path[prefix:]), file.size, *_fate(file)])
-        else:
-            sums = rest.setdefault((file.layer, file.hidden_by, file.cause), [0, 0])
-            sums[0] += 1
-            sums[1] += file.size
-    for (layer, hidden_by, cause), (count, size) in rest.items():
-        nodes.append([count, size, *_fate(_File(size, "", layer, hidden_by, cause))])
+    nodes: list[Any] = [
+        _packed(below, each, prefix=prefix + len(below) + 1)
+        for below, each in folder.folders.items()
+    ]
+    nodes += [[_name(path[prefix:]), size, *fate] for path, size, fate in folder.files]
+    nodes += [[files, size, *fate] for fate, (files, size) in folder.rest.items()]
     return [_name(name), nodes]
-
-
-def _all_files(folder: _Folder) -> Iterator[_File]:
-    todo = [folder]
-    while todo:
-        each = todo.pop()
-        yield from each.files
-        todo.extend(each.folders.values())
-
-
-def _fate(file: _File) -> list[int]:
-    if file.hidden_by is None or file.cause is None:
-        return [file.layer]
-    return [file.layer, file.hidden_by, file.cause]
 
 
 def _name(text: str) -> str:
