@@ -184,25 +184,26 @@
         cell.classList.add("folder");
         cell.append(inside);
       } else {
-        cell.classList.add(...this.colours(node));
+        const [layer, ...hatched] = this.look(node);
+        cell.layer = Number(layer);
+        cell.classList.add(this.image.layers[layer][2], ...hatched);
       }
     }
 
-    /* Of a file its layer's; of a folder that is too small to look into, that of most bytes. */
-    colours(node) {
+    /* The layer of a file, and whether it is hatched; of a folder too small to look into, those
+     * of most of its bytes. */
+    look(node) {
       const sums = new Map();
       const visit = (each) => {
-        if (each.children) each.children.forEach(visit);
-        else {
-          const key = `${each.layer} ${each.hider === undefined ? "" : "hatched"}`;
-          sums.set(key, (sums.get(key) || 0) + this.size(each));
+        if (each.children) {
+          each.children.forEach(visit);
+          return;
         }
+        const look = each.hider === undefined ? `${each.layer}` : `${each.layer} hatched`;
+        sums.set(look, (sums.get(look) || 0) + this.size(each));
       };
       visit(node);
-      const [most] = [...sums].reduce((a, b) => (b[1] > a[1] ? b : a));
-      const [layer, hatched] = most.split(" ");
-      const colour = this.image.layers[layer][2];
-      return hatched ? [colour, hatched] : [colour];
+      return [...sums].reduce((a, b) => (b[1] > a[1] ? b : a))[0].split(" ");
     }
 
     /* The path, each part of which leads up again. */
@@ -305,9 +306,8 @@
     /* Let the files of one layer stand out; null is all. */
     mark(layer) {
       this.layer = layer;
-      for (const cell of this.map.querySelectorAll(".cell")) {
-        const node = cell.node;
-        cell.classList.toggle("dim", layer !== null && !node.children && node.layer !== layer);
+      for (const cell of this.map.querySelectorAll(".cell:not(.folder)")) {
+        cell.classList.toggle("dim", layer !== null && cell.layer !== layer);
       }
     }
   }

@@ -78,11 +78,11 @@ def comparison(old: Subject, new: Subject) -> Markup:
         _row(
             element("th", name, scope="row"),
             *(_cell(amount(measure(each)), each.stack.name, "number") for each in (old, new)),
-            _cell(amount(measure(new) - measure(old), sign=True), "difference", "number"),
+            _cell(amount(measure(new) - measure(old), sign=True), "change", "number"),
         )
         for name, measure in measures
     ]
-    heads = ["", old.stack.name, new.stack.name, "difference"]
+    heads = ["", old.stack.name, new.stack.name, "change"]
     return _table("Totals of both", heads, rows, kind="totals", right={1, 2, 3})
 
 
