@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
+from functools import cached_property
 
 import msgspec
 
+from lamina.explain.access import User, may_read, plain_users
+from lamina.explain.cause import instruction
 from lamina.explain.named_secrets import KIND, build_arguments, on_a_command_line, setting
 from lamina.explain.private_keys import private_keys
 from lamina.explain.secret import Match, Secret
@@ -16,7 +19,7 @@ from lamina.explain.stack import Stack
 from lamina.explain.tokens import require_detector, tokens
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Cause, Union
-from lamina.oci.config import Execution
+from lamina.oci.config import Execution, History
 
 MOST_BYTES = 10_000_000
 """Of one file: what lies behind is not read."""
@@ -55,8 +58,8 @@ class Place(msgspec.Struct, frozen=True):
     layer: int | None = None
     """The layer whose file or instruction it is; None for the configuration."""
     name: str = ""
-    """The file's path without the leading slash; the name of the variable, label, command,
-    build argument."""
+    """The file's path without the leading slash; the name of the variable, label, command or
+    build argument; of the history, the instruction."""
     line: int = 0
     """Of a file, from 1; 0 where the whole file is meant."""
     hidden_by: int | None = None
@@ -149,6 +152,10 @@ class _Files:
         self.binaries = 0
         self.cut: list[str] = []
 
+    @cached_property
+    def _users(self) -> set[User]:
+        return plain_users(self._stack)
+
     def search(self, layer: int) -> None:
         for at, entry in enumerate(self._stack.listings[layer].entries):
             if entry.kind is not Kind.FILE or not entry.size:
@@ -185,8 +192,8 @@ class _Files:
         fate = self._stack.fates[layer]
         if fate.shown(at):
             path = _seen_as(self._stack.union, entry)
-            open_to_all = may_read(self._stack.union, path)
-            state = State.VISIBLE if open_to_all else State.ROOT_ONLY
+            readable = may_read(self._stack.union, path, self._users)
+            state = State.VISIBLE if readable else State.ROOT_ONLY
             return Place(Source.FILE, state, layer, path)
         return Place(
             Source.FILE,
@@ -211,31 +218,6 @@ def _seen_as(union: Union, entry: Entry) -> str:
     return entry.path
 
 
-def may_read(union: Union, path: str) -> bool:
-    """Whether any user but root can read the file at a clean path: by the permission bits of
-    it and of every directory above, as any of their owners, their groups, or nobody of these."""
-    found = union.content(path)
-    if found is None:
-        return False
-    parts = path.split("/")
-    above = [union.get("/".join(parts[:depth])) for depth in range(len(parts))]
-    directories = [each.entry for each in above if each is not None]
-    entries = [found.entry, *directories]
-    users = {(-1, -1)} | {(each.uid, each.gid) for each in entries if each.uid}
-    users |= {(-1, each.gid) for each in entries if each.gid}
-    return any(
-        _may(found.entry, user, 0o4) and all(_may(each, user, 0o1) for each in directories)
-        for user in users
-    )
-
-
-def _may(entry: Entry, user: tuple[int, int], bit: int) -> bool:
-    uid, gid = user
-    if uid == entry.uid:
-        return bool(entry.mode >> 6 & bit)
-    return bool((entry.mode >> 3 if gid == entry.gid else entry.mode) & bit)
-
-
 def _in_config(stack: Stack) -> Iterator[tuple[Match, Place]]:
     """What the configuration and the history say: it is text that anyone can look at."""
     if stack.config is None:
@@ -247,17 +229,23 @@ def _in_config(stack: Stack) -> Iterator[tuple[Match, Place]]:
         yield from _in_setting(Source.LABEL, name, value)
     for name, command in _commands(execution):
         yield from _in_command(command, Place(Source.COMMAND, State.VISIBLE, None, name))
+    yield from _in_history(stack.config.history)
+
+
+def _in_history(history: Sequence[History]) -> Iterator[tuple[Match, Place]]:
     layer = -1
-    for line in stack.config.history:
+    told: set[tuple[str, str]] = set()
+    for line in history:
         layer += not line.empty_layer
-        place = Place(Source.HISTORY, State.VISIBLE, None if line.empty_layer else layer)
-        for text in (line.created_by, line.comment, line.author):
+        at = None if line.empty_layer else layer
+        place = Place(Source.HISTORY, State.VISIBLE, at, instruction(line))
+        for text in dict.fromkeys((instruction(line), line.comment, line.author)):
             yield from _in_command(text, place)
-        for name, value in build_arguments(line.created_by):
-            secret = setting(name, value)
-            if secret is not None:
-                argument = msgspec.structs.replace(place, source=Source.BUILD_ARGUMENT, name=name)
-                yield Match(KIND, secret), argument
+        # An argument is written down again with every instruction that follows.
+        for argument in build_arguments(line.created_by):
+            if argument not in told:
+                told.add(argument)
+                yield from _in_setting(Source.BUILD_ARGUMENT, *argument, layer=at)
 
 
 def _commands(execution: Execution) -> Iterator[tuple[str, str]]:
@@ -268,8 +256,10 @@ def _commands(execution: Execution) -> Iterator[tuple[str, str]]:
         yield "ONBUILD", text
 
 
-def _in_setting(source: Source, name: str, value: str) -> Iterator[tuple[Match, Place]]:
-    place = Place(source, State.VISIBLE, None, name)
+def _in_setting(
+    source: Source, name: str, value: str, *, layer: int | None = None
+) -> Iterator[tuple[Match, Place]]:
+    place = Place(source, State.VISIBLE, layer, name)
     secret = setting(name, value)
     formed = list(_formed(value))
     if secret is not None and not any(each.kind.endswith("private-key") for each in formed):

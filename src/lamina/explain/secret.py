@@ -11,7 +11,7 @@ from lamina.sha256 import sha256
 _SHOWN = 4
 _PLACEHOLDERS = re.compile(
     r"""(?ix)
-    \$[\w{(] | <.*> | \{\{ | %[({sd] | %\w+% | @\{ | @\w+@ | !(?:vault|ref|sub|env|secret)\b
+    \$[\w{(] | <.*> | \{\{?\ *\w | %[({sd] | %\w+% | @\{ | @\w+@ | !(?:vault|ref|sub|env|secret)\b
       | \#\{ | env[:.(] | process\.env | file: | secret: | vault:
       | .*(?:example|changeme|change[_.-]?(?:me|it|this)|placeholder|replace[_.-]?(?:me|with|this)
              |redacted|\byour[_.-]?|xxxx|\*\*\*|\.\.\.|dummy|sample|insert[_.-]|todo|fixme

@@ -15,7 +15,7 @@ from lamina.explain.tokens import tokens
 
 _PACKAGES = re.compile(
     r"""(?x) (?:^|/)(?:site-packages|dist-packages|node_modules|gems|vendor|go/pkg/mod
-        |\.cargo/registry|\.m2/repository)/
+        |\.cargo/registry|\.m2/repository|lib/(?:python|ruby|perl|node|php)[\d.]*)/
       | ^(?:usr/)?lib(?:32|64|x32|exec)?/ | ^usr/(?:share|include)/(?!nginx/)
       | ^usr/local/(?:lib(?:exec)?|share|include|go)/ | ^usr/src/linux | ^var/lib/(?:dpkg|apt|rpm)/
       | ^lib/apk/"""

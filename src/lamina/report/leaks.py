@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import Any
 
 from lamina.explain.leaks import MOST_BYTES, Leak, Leaks, Place, Source, State
 from lamina.explain.stack import Stack
 from lamina.layer.union import Cause
 from lamina.report.paper import Cell, Meaning, Paper
-from lamina.text import prose_size
+from lamina.text import escape, prose_size
 
 _TITLES = {
     "private-key": "private key",
@@ -59,11 +60,10 @@ _DONE = {
     Cause.SUPERSEDED: "named twice",
 }
 _SOURCES = {
-    Source.ENV: "ENV",
-    Source.LABEL: "LABEL",
+    Source.ENV: "ENV ",
+    Source.LABEL: "LABEL ",
     Source.COMMAND: "",
-    Source.HISTORY: "history",
-    Source.BUILD_ARGUMENT: "build argument",
+    Source.BUILD_ARGUMENT: "ARG ",
 }
 _PLACES = 6
 """Places of one secret that the text shows."""
@@ -103,11 +103,11 @@ def _leak_json(stack: Stack, leaks: Leaks, leak: Leak, *, show: bool) -> dict[st
 
 
 def _place_json(stack: Stack, leaks: Leaks, place: Place, *, show: bool) -> dict[str, Any]:
-    def told(layer: int | None) -> str | None:
-        if layer is None:
-            return None
-        instruction = stack.origins[layer].instruction
-        return instruction if show else _without(leaks, instruction)
+    def told(text: str) -> str:
+        return text if show else _without(leaks, text)
+
+    def made(layer: int | None) -> str | None:
+        return None if layer is None else told(stack.origins[layer].instruction)
 
     is_file = place.source is Source.FILE
     return {
@@ -115,12 +115,12 @@ def _place_json(stack: Stack, leaks: Leaks, place: Place, *, show: bool) -> dict
         "state": place.state.value,
         "path": "/" + place.name if is_file else None,
         "line": place.line or None,
-        "name": None if is_file else place.name or None,
+        "name": None if is_file else told(place.name) or None,
         "layer": stack.label(place.layer) if place.layer is not None else None,
-        "instruction": told(place.layer),
+        "instruction": made(place.layer),
         "cause": place.cause.value if place.cause else None,
         "hidden_by": stack.label(place.hidden_by) if place.hidden_by is not None else None,
-        "hidden_by_instruction": told(place.hidden_by),
+        "hidden_by_instruction": made(place.hidden_by),
     }
 
 
@@ -185,7 +185,9 @@ def _row(stack: Stack, leaks: Leaks, place: Place, *, show: bool) -> list[Cell]:
     if place.layer is not None:
         layer = f"layer {stack.label(place.layer)}"
         instruction = stack.origins[place.layer].instruction
-    elif place.source is not Source.HISTORY:
+    elif place.source is Source.HISTORY:
+        instruction = place.name
+    else:
         layer = "config"
     return [
         Cell(_where(place)),
@@ -198,7 +200,9 @@ def _row(stack: Stack, leaks: Leaks, place: Place, *, show: bool) -> list[Cell]:
 def _where(place: Place) -> str:
     if place.source is Source.FILE:
         return f"/{place.name}:{place.line}" if place.line else f"/{place.name}"
-    return f"{_SOURCES[place.source]} {place.name}".strip()
+    if place.source is Source.HISTORY:
+        return "history"
+    return f"{_SOURCES[place.source]}{place.name}"
 
 
 def _fate(stack: Stack, place: Place) -> Cell:
@@ -219,8 +223,10 @@ def _advice(stack: Stack, leaks: Leaks, paper: Paper) -> str:
         place.name for leak in leaks.found for place in leak.places if place.state is State.HIDDEN
     ]
     if hidden:
+        # Whoever copies the line into a shell must not run what the path says.
         name = hidden[0].rpartition("/")[2]
-        lines.append(f"see one: lamina recover {stack.name} /{hidden[0]} -o {name}")
+        path, name = quote(escape(f"/{hidden[0]}")), quote(escape(f"./{name}"))
+        lines.append(f"see one: lamina recover {stack.name} {path} -o {name}")
     return "".join(paper.write(Cell(f" {line}")) + "\n" for line in lines)
 
 
