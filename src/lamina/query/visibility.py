@@ -3,16 +3,18 @@
 The union lays entry over entry, which takes microseconds each.  But most entries of an
 image meet no other: no layer names their path again, none has a marker for it or above it,
 and nothing stands where it needs a directory.  Whole sets of paths are compared to find
-the others.  Of these, what merely lies upon another at the same path is told by comparing
-the two; the rest (what is below a marker or a change of type, paths that one layer names
-twice, hard links that any of this happens to) is given to the union itself, and nothing else.
+the others.  Of these, what merely lies upon another at the same path, or is deleted alone,
+is told path by path; the rest (what is below a marker or a change of type, paths that one
+layer names twice, hard links that any of this happens to) is given to the union itself,
+and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate, chain, repeat
+from typing import NamedTuple
 
 from lamina.explain.fate import CAUSES, MARKER, SHOWN, fates
 from lamina.layer.contract import Listing
@@ -65,6 +67,36 @@ class LayerPaths:
             while above not in found:
                 found.add(above)
                 above = above.rpartition(b"/")[0]
+        return found
+
+    @cached_property
+    def entered(self) -> set[bytes]:
+        """The paths that are directories by an entry of their own."""
+        kinds, directory = self.kinds, Kind.DIRECTORY
+        if self.repeated:
+            return {path for path, at in self.at.items() if kinds[at] == directory}
+        return {path for path, kind in zip(self.paths, kinds, strict=True) if kind == directory}
+
+    @cached_property
+    def deleted(self) -> set[bytes]:
+        """The paths that the layer has a whiteout for."""
+        return {gone for gone, is_opaque in self._marks if not is_opaque}
+
+    @cached_property
+    def opaque(self) -> set[bytes]:
+        """The directories that it makes anew."""
+        return {directory for directory, is_opaque in self._marks if is_opaque}
+
+    @cached_property
+    def _marks(self) -> list[tuple[bytes, bool]]:
+        found = []
+        for at in self.markers:
+            parent, slash, name = self.paths[at].rpartition(b"/")
+            is_opaque = name == _OPAQUE
+            gone = parent if is_opaque else parent + slash + name[len(_PREFIX) :]
+            # (.wh..wh.* else are AUFS' own records, and `.wh.` alone names nothing.)
+            if is_opaque or not (name == _PREFIX or name.startswith(_PREFIX * 2)):
+                found.append((gone, is_opaque))
         return found
 
     @cached_property
@@ -138,38 +170,47 @@ def visibility(layers: Sequence[LayerPaths], *, contents: bool) -> list[Hidden]:
         for at in layer.markers:
             if layer.sizes[at] and layer.kinds[at] == Kind.FILE:
                 found[number][at] = number, _CODES[Cause.SUPERSEDED]
-    named = _named_again(layers)
-    involved = _involved(layers, named.keys())
-    for path, numbers_ in named.items():
-        if path not in involved:
-            _compare(layers, path, numbers_, found, contents=contents)
+    pairs = _pairs(layers)
+    involved = _involved(layers, pairs)
+    for pair in pairs:
+        _tell(layers, pair, involved, found, contents=contents)
     if involved:
-        _unite(layers, involved, found, compared=named.keys() if contents else set())
+        named = {path for pair in pairs for path in pair.paths} if contents else set()
+        _unite(layers, involved, found, compared=named)
     return found
 
 
-def _named_again(layers: Sequence[LayerPaths]) -> dict[bytes, list[int]]:
-    """The paths that several layers name, and which layers those are."""
-    named: dict[bytes, list[int]] = {}
-    if not layers:
-        return named
-    before = layers[0].at
-    for number in range(1, len(layers)):
-        at = layers[number].at
-        for path in before.keys() & at.keys():
-            known = named.get(path)
-            if known is None:
-                known = [each for each in range(number) if path in layers[each].at]
-                named[path] = known
-            known.append(number)
+class _Pair(NamedTuple):
+    """Two layers, and paths that the upper one names or deletes and that no layer between
+    them does."""
+
+    lower: int
+    upper: int
+    paths: set[bytes]
+
+
+def _pairs(layers: Sequence[LayerPaths]) -> list[_Pair]:
+    """All that is named again or deleted, by who had it and who does that."""
+    pairs: list[_Pair] = []
+    between: dict[bytes, int] = {}  # what the layers but the first name
+    for number, layer in list(enumerate(layers))[1:]:
+        named = layer.at.keys() | layer.deleted if layer.deleted else layer.at.keys()
+        met = (between.keys() & named) | (layers[0].at.keys() & named)
+        for below in range(number - 1, -1, -1):
+            if not met:
+                break
+            lower = layers[below]
+            common = met & lower.at.keys()
+            if common:
+                pairs.append(_Pair(below, number, common))
+                met -= common
+            met -= lower.deleted
         if number + 1 < len(layers):
-            if number == 1:
-                before = dict(before)  # until here it was the first layer's own
-            before.update(at)
-    return named
+            between.update(layer.at)
+    return pairs
 
 
-def _involved(layers: Sequence[LayerPaths], named: Iterable[bytes]) -> set[bytes]:
+def _involved(layers: Sequence[LayerPaths], pairs: Sequence[_Pair]) -> set[bytes]:
     """The paths whose fate takes the union to tell."""
     involved: set[bytes] = set()
     points = _points(layers)
@@ -181,24 +222,21 @@ def _involved(layers: Sequence[LayerPaths], named: Iterable[bytes]) -> set[bytes
             involved.update(chain.from_iterable(_below(layer, roots)))
     linked = [layer for layer in layers if layer.links]
     if linked:
-        _join(linked, involved, set(named))
+        _join(linked, involved, {path for pair in pairs for path in pair.paths})
     return involved
 
 
 def _points(layers: Sequence[LayerPaths]) -> set[bytes]:
-    """The paths at which something happens to all that is below: markers, and what is no
-    directory at a place where some layer has one."""
+    """The paths at which something happens to all that is below: directories that are deleted
+    or made anew, and what is no directory at a place where some layer has one."""
     points: set[bytes] = set()
     directories: set[bytes] = set()
     for layer in layers:
-        for at in layer.markers:
-            parent, slash, name = layer.paths[at].rpartition(b"/")
-            points.add(parent if name == _OPAQUE else parent + slash + name[len(_PREFIX) :])
+        points |= (layer.deleted | layer.opaque) & directories
         directories |= layer.directories
     for layer in layers:
-        for path in directories & layer.at.keys():
-            if layer.kinds[layer.at[path]] != Kind.DIRECTORY or path in layer.repeated:
-                points.add(path)
+        points |= (directories - layer.entered) & layer.at.keys()
+        points |= layer.repeated.keys() & directories
     return points
 
 
@@ -226,34 +264,36 @@ def _join(layers: Sequence[LayerPaths], involved: set[bytes], named: set[bytes])
             waiting += (other for other in layer.links.get(path, ()) if other not in involved)
 
 
-def _compare(
+def _tell(
     layers: Sequence[LayerPaths],
-    path: bytes,
-    numbers_: Sequence[int],
+    pair: _Pair,
+    involved: set[bytes],
     found: list[Hidden],
     *,
     contents: bool,
 ) -> None:
-    """Say of what lies upon each other at one path, and touches nothing else, what it hides."""
-    lower = layers[numbers_[0]]
-    at, number = lower.at[path], numbers_[0]
-    for number_above in numbers_[1:]:
-        upper = layers[number_above]
-        at_above = upper.at[path]
-        kind, kind_above = lower.kinds[at], upper.kinds[at_above]
-        if kind == kind_above == Kind.DIRECTORY:
-            cause = Cause.MERGED
-        elif kind == kind_above == Kind.FILE:
-            same = (
-                contents
-                and lower.sizes[at] == upper.sizes[at_above]
-                and lower.sha256(at) == upper.sha256(at_above)
-            )
-            cause = Cause.DUPLICATED if same else Cause.OVERWRITTEN
-        else:
+    """Say what the upper layer of a pair hides of the lower one, where nothing else is touched."""
+    lower, upper, hidden = layers[pair.lower], layers[pair.upper], found[pair.lower]
+    paths = pair.paths - involved if involved else pair.paths
+    deleted = paths & upper.deleted
+    merged = (paths & lower.entered & upper.entered) - deleted
+    for some, cause in ((deleted, Cause.DELETED), (merged, Cause.MERGED)):
+        fate = pair.upper, _CODES[cause]
+        hidden.update(zip(map(lower.at.__getitem__, some), repeat(fate)))
+    fates_ = {cause: (pair.upper, _CODES[cause]) for cause in Cause}
+    for path in paths - deleted - merged:
+        at, above = lower.at[path], upper.at[path]
+        if not lower.kinds[at] == upper.kinds[above] == Kind.FILE:
             cause = Cause.REPLACED
-        found[number][at] = number_above, _CODES[cause]
-        lower, at, number = upper, at_above, number_above
+        elif (
+            contents
+            and lower.sizes[at] == upper.sizes[above]
+            and lower.sha256(at) == upper.sha256(above)
+        ):
+            cause = Cause.DUPLICATED
+        else:
+            cause = Cause.OVERWRITTEN
+        hidden[at] = fates_[cause]
 
 
 def _unite(
@@ -267,7 +307,7 @@ def _unite(
 
     Of those in `compared`, and of what has several names, it is given the sha256.
     """
-    places = []
+    places: list[list[int]] = []
     for layer in layers:
         here = set(layer.markers)
         for path in involved & layer.at.keys():
@@ -282,9 +322,9 @@ def _unite(
         for layer, here in zip(layers, places, strict=True)
     ]
     told = fates(listings, Union.of(listings))
-    for number, (here, fate) in enumerate(zip(places, told, strict=True)):
+    for number, fate in enumerate(told):
         hidden = found[number]
-        for at, by, code in zip(here, fate.hidden_by, fate.causes, strict=True):
+        for at, by, code in zip(places[number], fate.hidden_by, fate.causes, strict=True):
             if code in (SHOWN, MARKER):
                 hidden.pop(at, None)
             else:

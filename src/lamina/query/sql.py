@@ -1,0 +1,108 @@
+"""SQL over a store: images, layers, files and what else `schema` lists, as DuckDB's tables.
+
+Only what a query reads is read: the tables are empty at first, DuckDB says which of their
+columns it wants, and these are filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lamina.errors import Unsupported
+from lamina.query.schema import TABLES, Table
+from lamina.query.source import Source
+from lamina.store.contract import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class NoSql(Unsupported):
+    """DuckDB or Arrow is not installed."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            f"queries need {missing}, which is not installed", hint="pip install 'lamina[sql]'"
+        )
+
+
+class Result:
+    """The answer to a query."""
+
+    def __init__(self, table: pa.Table, warnings: Sequence[str]) -> None:
+        self._table = table
+        self.warnings = tuple(warnings)
+        """A sentence for each damaged image, or container, that is missing from it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Their names; two may have the same."""
+        return tuple(self._table.column_names)
+
+    def arrow(self) -> pa.Table:
+        """As Arrow.  Sums of bytes are 64-bit integers wherever they fit."""
+        return self._table
+
+    def df(self) -> pd.DataFrame:
+        """As a DataFrame.  Raises NoSql when pandas is not installed."""
+        try:
+            return self._table.to_pandas()
+        except ModuleNotFoundError as error:
+            raise NoSql(error.name or "pandas") from None
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """As Python's values, a tuple for each row."""
+        return list(zip(*self._values, strict=True)) if self._values else []
+
+    @cached_property
+    def _values(self) -> list[list[Any]]:
+        return [column.to_pylist() for column in self._table.columns]
+
+    def __len__(self) -> int:
+        rows: int = self._table.num_rows
+        return rows
+
+
+def query(store: Store, sql: str) -> Result:
+    """Answer one SELECT (or WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW).
+
+    It reads the store alone, whatever it says.  A damaged image is left out of the tables
+    that cannot be had of it, and named in `Result.warnings`.  Raises BadQuery, and NoSql
+    when the extra `sql` is not installed.
+    """
+    try:
+        from lamina.query.database import Database
+        from lamina.query.fill import schemas, table
+    except ModuleNotFoundError as error:
+        raise NoSql(error.name or "duckdb") from None
+    named = {each.name: each for each in TABLES}
+    database = Database(named, schemas())
+    statement = database.statement(sql)
+    source = Source(store)
+    for name, wanted in database.used(statement).items():
+        database.fill(name, table(source, name, wanted))
+    return Result(_plain(database.run(statement)), source.warnings)
+
+
+def find_table(name: str) -> Table | None:
+    """The table of that name."""
+    return next((table for table in TABLES if table.name == name), None)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """DuckDB's sums of integers have 128 bits, which are decimals to Arrow: made 64-bit
+    integers where every value fits."""
+    import pyarrow as pa
+
+    huge = pa.decimal128(38, 0)
+    for place, field in enumerate(table.schema):
+        if field.type == huge:
+            try:
+                column = table.column(place).cast(pa.int64())
+            except pa.ArrowInvalid:
+                continue
+            table = table.set_column(place, field.name, column)
+    return table
