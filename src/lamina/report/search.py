@@ -12,7 +12,7 @@ from lamina.layer.entry import Entry, Kind
 from lamina.report.paper import Cell, Meaning, Paper
 from lamina.text import prose_size
 
-_NOUNS = {
+NOUNS = {
     Kind.FILE: "file",
     Kind.HARDLINK: "file",
     Kind.SYMLINK: "link",
@@ -21,6 +21,7 @@ _NOUNS = {
     Kind.DIRECTORY: "directory",
     Kind.FIFO: "named pipe",
 }
+"""What an entry is, for people; a hard link is a file by another name."""
 _BARRIERS = {Barrier.WHITEOUT: "whiteout", Barrier.OPAQUE: "opaque", Barrier.OTHER_TYPE: "replaced"}
 
 
@@ -53,8 +54,8 @@ def happened(search: Search, below: Entry | None, *, same_content: bool, when: s
         return f"new, only here; {when}"
     if own.entry.kind is Kind.DIRECTORY and below.kind is Kind.DIRECTORY:
         return f"something in it changed here; {when}"
-    if _NOUNS[own.entry.kind] != _NOUNS[below.kind]:
-        return f"replaced here: the image has a {_NOUNS[below.kind]}; {when}"
+    if NOUNS[own.entry.kind] != NOUNS[below.kind]:
+        return f"replaced here: the image has a {NOUNS[below.kind]}; {when}"
     if same_content:
         return f"copied up, the content is the image's; {_metadata(below, own.entry) or when}"
     return f"copied up when first written; last change {when}"
@@ -65,7 +66,7 @@ def _metadata(below: Entry, here: Entry) -> str:
     if below.mode != here.mode:
         changes.append(f"mode {below.mode:04o} → {here.mode:04o}")
     if (below.uid, below.gid) != (here.uid, here.gid):
-        changes.append(f"owner {_owner(below)} → {_owner(here)}")
+        changes.append(f"owner {owner(below)} → {owner(here)}")
     return ", ".join(changes)
 
 
@@ -73,7 +74,7 @@ def verdict(search: Search) -> str:
     """The outcome in a word."""
     if search.found is None:
         return "deleted"
-    return _NOUNS[search.found.entry.kind]
+    return NOUNS[search.found.entry.kind]
 
 
 def as_text(search: Search, subject: Subject, paper: Paper) -> str:
@@ -132,20 +133,21 @@ def _what(step: Step, search: Search) -> str:
             return "–"
         above = f" of /{step.at}" if step.at != search.path else ""
         return f"{_BARRIERS[step.barrier]}{above}"
-    owned = f"{entry.mode:04o} {_owner(entry)}"
+    owned = f"{entry.mode:04o} {owner(entry)}"
     if entry.kind is Kind.DIRECTORY:
         return f"directory {owned}, {_count(step.files)} {prose_size(step.size)}"
     if entry.kind is Kind.SYMLINK:
         return f"link → {entry.link}"
     size = f" {prose_size(step.size)}" if entry.kind in (Kind.FILE, Kind.HARDLINK) else ""
-    return f"{_NOUNS[entry.kind]}{size} {owned}"
+    return f"{NOUNS[entry.kind]}{size} {owned}"
 
 
 def _count(files: int) -> str:
     return f"{files} file" if files == 1 else f"{files} files"
 
 
-def _owner(entry: Entry) -> str:
+def owner(entry: Entry) -> str:
+    """`root:root`, `33:33`: numbers, for the names are the image's to give."""
     return ":".join("root" if each == 0 else str(each) for each in (entry.uid, entry.gid))
 
 
@@ -198,7 +200,7 @@ def _step_json(step: Step, subject: Subject) -> dict[str, Any]:
         "layer": origin.label,
         "created_by": origin.created_by,
         "instruction": origin.instruction,
-        "kind": _NOUNS[entry.kind] if entry else None,
+        "kind": NOUNS[entry.kind] if entry else None,
         "bytes": step.size,
         "mode": f"{entry.mode:04o}" if entry else None,
         "uid": entry.uid if entry else None,

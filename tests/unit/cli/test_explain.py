@@ -206,7 +206,7 @@ def test_names_are_completed(
     sample.container(store, sample.seed(store))
     for name in ("_LAMINA_COMPLETE", "COMP_WORDS", "COMP_CWORD", "LAMINA_ROOT"):
         monkeypatch.setenv(name, "")
-    assert completed(store, "lamina expl", capsys) == ["explain"]
+    assert completed(store, "lamina expla", capsys) == ["explain"]
     assert completed(store, "lamina explain ", capsys) == ["debian:bookworm", "seed:latest", "web"]
     assert completed(store, "lamina rmi de", capsys) == ["debian:bookworm"]
     (store.root / "index.json").write_text("{")

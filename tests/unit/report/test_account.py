@@ -12,6 +12,7 @@ from lamina.explain.stack import NoSuchLayer, Stack
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
 from lamina.report import account as reports
+from lamina.report import layer as layer_report
 from lamina.report import search as search_report
 from lamina.report.paper import Cell, Paper
 from lamina.report.search import Subject, happened
@@ -114,18 +115,42 @@ def test_the_json_has_what_programs_need_and_adds_up() -> None:
 
 
 def test_one_layer_lists_its_files() -> None:
-    check("cli/explain-layer.txt", reports.layer_as_text(report(), "2", Paper(), limit=1))
-    document = reports.layer_as_json(report(), "2")
+    check("cli/explain-layer.txt", layer_report.as_text(report(), [1], Paper(), limit=1))
+    document = layer_report.as_json(report(), 1)
     assert [(file["bytes"], file["cause"], file["hidden_by"]) for file in document["files"]] == [
         (12 * MEGA, "deleted", "6"),
         (10 * MEGA, "superseded", "2"),
+    ]
+    assert document["findings"] == []
+
+
+def test_a_layer_tells_what_it_hides() -> None:
+    check("cli/explain-layers.txt", layer_report.as_text(report(), [2, 4, 5], Paper(), limit=10))
+    document = layer_report.as_json(report(), 4)
+    assert [(each["path"], each["layer"]) for each in document["findings"]] == [
+        ("/home/50M.file", "4"),
+        ("/bin/dup", "1"),
+        ("/etc/a", "1"),
     ]
 
 
 def test_a_layer_that_is_not_there() -> None:
     with pytest.raises(NoSuchLayer, match="no layer 7 in seed:latest") as caught:
-        reports.layer_as_text(report(), "7", Paper(), limit=1)
+        report().place("7")
     assert caught.value.hint == "it has layers 1 to 6"
+
+
+def test_all_kinds_of_waste_go_by_their_names() -> None:
+    layers = [
+        listing(
+            *("f o 9 old", "f d 8 same", "f x 7 x", "d q", "f q/y 6 y", "f t 5 t"),
+            *("f s 4 first", "f s 3 second"),
+        ),
+        listing("f o 9 new", "f d 8 same", "w x", "d q", "o q", "d t"),
+    ]
+    text = reports.as_text(stack_of(layers), Paper(), limit=10)
+    told = [line.split()[0] for line in text.splitlines() if "1 file" in line]
+    assert told == ["overwritten", "duplicated", "deleted", "opaque", "replaced", "superseded"]
 
 
 @pytest.mark.parametrize(
