@@ -6,9 +6,10 @@ import asyncio
 import signal
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
@@ -16,6 +17,7 @@ from lamina.errors import EngineError
 from lamina.explain.stack import Stack
 from lamina.explore import contents, details, ink
 from lamina.explore.details import Line, Word
+from lamina.explore.details_pane import DetailsPane
 from lamina.explore.glyphs import Glyphs
 from lamina.explore.keys import FOOTER
 from lamina.explore.layers_pane import LayersPane
@@ -58,31 +60,29 @@ class ExplorerApp(App[None]):
         self.glyphs = glyphs
         self._layers_pane = LayersPane(self.explorer, glyphs)
         self._tree_pane = TreePane(self.explorer, glyphs)
-        self._details_text = Static(id="details")
+        self._details_pane = DetailsPane(details.of_image(self.explorer), glyphs)
         self._filter_input = Input(id="filter", placeholder="a part of the path, or *.log")
-        self._footer = Static(id="footer")
         self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(ink.text([_headline(self.explorer.stack)], self.glyphs), id="title")
+        yield Static(self._text(_headline(self.explorer.stack)), id="title")
         with Horizontal(id="panes"):
             with Vertical(id="left"):
                 yield self._layers_pane
-                with VerticalScroll(id="details-box", can_focus=False):
-                    yield self._details_text
+                yield self._details_pane
             with Vertical(id="right"):
                 yield self._tree_pane
                 yield self._filter_input
-        yield self._footer
+        yield Static(self._text(_reminder()), id="footer")
+        self._layers_pane.border_title = self._text([Word("layers")])
+        self._title_tree()
 
     def on_mount(self) -> None:
         self.screen.set_class(self.glyphs.is_plain, "ascii")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)  # the terminal must get its screen back
-        self._layers_pane.border_title = ink.text([[Word("layers")]], self.glyphs)
         self._layers_pane.focus()
-        self._show("")
 
     def on_line_list_moved(self, message: LineList.Moved) -> None:
         if (
@@ -106,25 +106,30 @@ class ExplorerApp(App[None]):
     def _show(self, path: str, *, far: bool = False) -> None:
         """Draw the explorer's tree anew, with the cursor on a path."""
         self._tree_pane.follow(path, far=far)
-        self._tree_pane.border_title = ink.text([_tree_title(self.explorer)], self.glyphs)
-        self._tree_pane.border_subtitle = ink.text([_tree_subtitle(self.explorer)], self.glyphs)
+        self._title_tree()
         self._say("")
+
+    def _title_tree(self) -> None:
+        self._tree_pane.border_title = self._text(_tree_title(self.explorer))
+        self._tree_pane.border_subtitle = self._text(_tree_subtitle(self.explorer))
 
     def _describe(self) -> None:
         """Say what there is to say of what is under the cursor."""
         node = self._tree_pane.node
         if self.focused is not self._layers_pane and node is not None:
-            lines = details.of_node(self.explorer, node)
+            self._details_pane.tell(details.of_node(self.explorer, node))
         elif self.explorer.layer is None:
-            lines = details.of_image(self.explorer)
+            self._details_pane.tell(details.of_image(self.explorer))
         else:
-            lines = details.of_layer(self.explorer, self.explorer.layer)
-        self._details_text.update(ink.text(lines, self.glyphs))
+            self._details_pane.tell(details.of_layer(self.explorer, self.explorer.layer))
 
     def _say(self, text: str) -> None:
         """Tell something in the last line, or show there what keys there are."""
-        line = [Word(text)] if text else _reminder(self.glyphs)
-        self._footer.update(ink.text([line], self.glyphs))
+        line = self._text([Word(text)] if text else _reminder())
+        self.query_one("#footer", Static).update(line, layout=False)
+
+    def _text(self, line: Line) -> Text:
+        return ink.text([line], self.glyphs)
 
     def action_other_pane(self) -> None:
         """From the layers to the tree, from anywhere else to the layers."""
@@ -198,7 +203,7 @@ class ExplorerApp(App[None]):
 
     def action_scroll_details(self, lines: int) -> None:
         """Scroll the text below the layers."""
-        self.query_one("#details-box").scroll_relative(y=lines, animate=False)
+        self._details_pane.scroll_relative(y=lines, animate=False)
 
     def action_filter(self) -> None:
         """Type what paths must have."""
@@ -281,7 +286,7 @@ def _preview_title(explorer: Explorer, node: Node, shown: int, size: int) -> Lin
     return [Word(f"/{node.path}", "head"), Word(f"  {prose_size(size)}{part}, from layer {label}")]
 
 
-def _reminder(glyphs: Glyphs) -> Line:
+def _reminder() -> Line:
     words: list[Word] = []
     for key, what in FOOTER:
         words += [Word(key, "head"), Word(f" {what}   ", "dim")]

@@ -18,8 +18,8 @@ class Index:
     def __init__(self, timeline: Timeline) -> None:
         self._lines = [
             ("/" + path.casefold(), path, versions)
-            for folder in timeline.folders.values()
-            for path, versions in folder.paths.items()
+            for folder in timeline.folders
+            for path, versions in timeline.inside(folder).items()
         ]
 
     def matching(self, pattern: str, tree: Tree) -> set[str]:

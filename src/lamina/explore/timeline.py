@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from lamina.explain.stack import Stack
-from lamina.layer.entry import WHITEOUT_PREFIX, Entry, Kind
-from lamina.layer.union import Hidden
+from lamina.layer.contract import Listing
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.union import Hidden, Union
 
-_FILE, _DIRECTORY, _HARDLINK = Kind.FILE, Kind.DIRECTORY, Kind.HARDLINK
+_DIRECTORY, _HARDLINK = Kind.DIRECTORY, Kind.HARDLINK
 
 
 class Version(msgspec.Struct, frozen=True, gc=False):
@@ -27,23 +29,22 @@ class Version(msgspec.Struct, frozen=True, gc=False):
 class Folder:
     """All that any layer ever had in a directory, and its sums."""
 
-    __slots__ = ("_by_path", "added", "hidden", "involved", "touched", "versions", "wasted")
-
     def __init__(self) -> None:
-        self.versions: list[Version] = []
-        """Of all paths directly in it, the lowest layer first."""
-        self.hidden: dict[str, list[Hidden]] = {}
-        """By path, the contents directly in it that cannot be seen in the end."""
-        self.added: dict[int, int] = {}
-        """Layer → by how many bytes it makes what can be seen in here and below grow; past the
-        highest all is taken away."""
-        self.wasted: dict[int, int] = {}
+        self.shipped: list[tuple[int, Sequence[Entry]]] = []
+        """Layers, the lowest first, and what each has directly in here, markers too."""
+        self.hidden: list[Hidden] = []
+        """The contents directly in it that cannot be seen in the end."""
+        self.added = defaultdict[int, int](int)
+        """Layer → by how many bytes it makes what can be seen in here and below grow; beyond
+        the highest nothing is seen."""
+        self.wasted = defaultdict[int, int](int)
         """Layer → bytes in here and below that it ships and nobody can see in the end."""
-        self.involved: dict[int, int] = {}
+        self.involved = defaultdict[int, int](int)
         """Layer → such bytes that it ships or hides."""
         self.touched = 0
         """A bit for each layer that changes anything in here or below."""
-        self._by_path: Mapping[str, Sequence[Version]] | None = None
+        self._hidden_at: Mapping[str, Sequence[Hidden]] | None = None
+        self._paths: Mapping[str, Sequence[Version]] | None = None
 
     def size(self, layer: int) -> int:
         """Bytes that can be seen in here and below when the stack ends with `layer`."""
@@ -53,15 +54,29 @@ class Folder:
         """Bytes in here and below that layers up to `layer` ship and nobody sees in the end."""
         return sum(size for at, size in self.wasted.items() if at <= layer)
 
-    @property
-    def paths(self) -> Mapping[str, Sequence[Version]]:
-        """The versions of each path directly in here, the lowest layer first."""
-        if self._by_path is None:
+    def hidden_at(self, path: str) -> Sequence[Hidden]:
+        """Those of the hidden contents that were at a path directly in here."""
+        if self._hidden_at is None:
+            found: dict[str, list[Hidden]] = {}
+            for hidden in self.hidden:
+                found.setdefault(hidden.entry.path, []).append(hidden)
+            self._hidden_at = found
+        return self._hidden_at.get(path, ())
+
+    def paths(
+        self, version: Callable[[int, Entry], Version | None]
+    ) -> Mapping[str, Sequence[Version]]:
+        """The versions of each path directly in here, the lowest layer first, as `version` makes
+        them of a layer's entry."""
+        if self._paths is None:
             found: dict[str, list[Version]] = {}
-            for version in self.versions:
-                found.setdefault(version.entry.path, []).append(version)
-            self._by_path = found
-        return self._by_path
+            for layer, entries in self.shipped:
+                for entry in entries:
+                    made = version(layer, entry)
+                    if made is not None:
+                        found.setdefault(entry.path, []).append(made)
+            self._paths = found
+        return self._paths
 
 
 class Timeline:
@@ -77,71 +92,55 @@ class Timeline:
         self.folders: dict[str, Folder] = {"": Folder()}
         """By path: every directory that any layer ever had anything in."""
         self._union = stack.union
-        self._links: list[Version] = []
-        self._directories: dict[str, list[Version]] = {}
-        ends = self._ends()
+        self._ends = _ends(stack.union, self.top + 1)
+        directories: dict[str, list[Version]] = {}
         for layer, listing in enumerate(stack.listings):
-            self._enter(layer, listing.entries, ends[layer])
-        self._enter_implicit()
-        self._touch_directories()
-        self._move_contents()
-        self._sum_hidden()
+            self._enter(layer, listing, directories)
+        self._enter_implicit(directories)
+        self._touch_directories(directories)
+        self._take_away()
+        self._move_contents(stack.listings)
         self._sum_up()
+
+    def inside(self, path: str) -> Mapping[str, Sequence[Version]]:
+        """The versions of each path directly in a directory, the lowest layer first."""
+        folder = self.folders.get(path)
+        return {} if folder is None else folder.paths(self._version)
 
     def versions(self, path: str) -> Sequence[Version]:
         """All that ever was at a path, the lowest layer first."""
-        folder = self.folders.get(path.rpartition("/")[0])
-        return () if folder is None else folder.paths.get(path, ())
-
-    def at(self, path: str, layer: int) -> Version | None:
-        """What is at a path when the stack ends with `layer`."""
-        return seen(self.versions(path), layer)
+        return self.inside(path.rpartition("/")[0]).get(path, ())
 
     def hidden(self, path: str) -> Sequence[Hidden]:
         """The contents at a path that cannot be seen in the end."""
         folder = self.folders.get(path.rpartition("/")[0])
-        return () if folder is None else folder.hidden.get(path, ())
+        return () if folder is None or not folder.hidden else folder.hidden_at(path)
 
-    def _ends(self) -> list[dict[int, int]]:
-        """For each layer, by id() of those of its entries that lose their name: to whom."""
-        ends: list[dict[int, int]] = [{} for _ in range(self.top + 1)]
-        # A file's content may outlive its own name: what `parted` says is last, and counts.
-        for gone in (self._union.covered, self._union.hidden, self._union.parted):
-            for entry, layer, by, *_ in gone:
-                ends[layer][id(entry)] = by
-        return ends
+    def _version(self, layer: int, entry: Entry) -> Version | None:
+        """None for what stands for nothing: a marker, or what its own layer has anew."""
+        until = self._ends[layer].get(id(entry))
+        if until is None:
+            until = self.top + 1
+            seen = self._union.get(entry.path)
+            # Nothing took it away: then it is still there, or never was.
+            if seen is None or seen.entry is not entry or not entry.path:
+                return None
+        return Version(layer, until, entry)
 
-    def _enter(self, layer: int, entries: Sequence[Entry], ends: Mapping[int, int]) -> None:
-        never, born = self.top + 1, 1 << layer
-        folder, here = self.folders[""], ""
-        for entry in entries:
-            path, kind, size = entry.path, entry.kind, entry.size
-            parent = path.rpartition("/")[0]
-            if parent != here:
-                here, folder = parent, self.folders.get(parent) or self._make(parent)
-            if not size and WHITEOUT_PREFIX in path and entry.is_marker:
-                continue
-            until = ends.get(id(entry), never)
-            version = Version(layer, until, entry)
-            if kind is _FILE:
-                folder.touched |= born | 1 << until
-                added = folder.added
-                added[layer] = added.get(layer, 0) + size
-                added[until] = added.get(until, 0) - size
-            elif not path or (until > self.top and not self._stands(entry)):
-                continue
-            elif kind is _DIRECTORY:
-                self._directories.setdefault(path, []).append(version)
-            else:
-                folder.touched |= born | 1 << until
-                if kind is _HARDLINK:
-                    self._links.append(version)
-            folder.versions.append(version)
-
-    def _stands(self, entry: Entry) -> bool:
-        """Whether nothing later in its own layer took an entry's place."""
-        seen = self._union.get(entry.path)
-        return seen is not None and seen.entry is entry
+    def _enter(self, layer: int, listing: Listing, directories: dict[str, list[Version]]) -> None:
+        inside = defaultdict[str, list[Entry]](list)
+        for entry in listing.entries:
+            inside[entry.path.rpartition("/")[0]].append(entry)
+        for path, entries in inside.items():
+            folder = self.folders.get(path) or self._make(path)
+            folder.shipped.append((layer, entries))
+            size = sum([entry.size for entry in entries])
+            folder.added[layer] += size
+            if size or not all(entry.kind is _DIRECTORY or entry.is_marker for entry in entries):
+                folder.touched |= 1 << layer
+        for entry in [entry for entry in listing.entries if entry.kind is _DIRECTORY]:
+            if (version := self._version(layer, entry)) and not entry.is_marker:
+                directories.setdefault(entry.path, []).append(version)
 
     def _make(self, path: str) -> Folder:
         made = self.folders[path] = Folder()
@@ -151,61 +150,76 @@ class Timeline:
             above = above.rpartition("/")[0]
         return made
 
-    def _enter_implicit(self) -> None:
+    def _enter_implicit(self, directories: dict[str, list[Version]]) -> None:
         """Directories that no entry makes."""
-        known = {id(each.entry) for found in self._directories.values() for each in found}
+        known = {id(each.entry) for found in directories.values() for each in found}
         found = [
-            Version(layer, by, entry)
-            for entry, layer, by, *_ in self._union.covered
+            (layer, entry)
+            for entry, layer, *_ in self._union.covered
             if entry.kind is _DIRECTORY and id(entry) not in known and entry.path
         ]
         for path in self.folders:
             seen = self._union.get(path)
             if path and seen and seen.entry.kind is _DIRECTORY and id(seen.entry) not in known:
-                found.append(Version(seen.layer, self.top + 1, seen.entry))
-        for version in found:
-            path = version.entry.path
-            for versions in (
-                self._directories.setdefault(path, []),
-                self.folders[path.rpartition("/")[0]].versions,
-            ):
-                versions.append(version)
-                versions.sort(key=_by_layer)
+                found.append(seen)
+        for layer, entry in found:
+            version = self._version(layer, entry)
+            if version is None:
+                continue
+            versions = directories.setdefault(entry.path, [])
+            versions.append(version)
+            versions.sort(key=_by_layer)
+            shipped = self.folders[entry.parent].shipped
+            shipped.append((layer, (entry,)))
+            shipped.sort(key=_by_first)
 
-    def _touch_directories(self) -> None:
+    def _touch_directories(self, directories: Mapping[str, Sequence[Version]]) -> None:
         """A directory over one with the same mode and owner changes nothing by itself."""
-        for path, versions in self._directories.items():
+        for path, versions in directories.items():
             folder = self.folders[path.rpartition("/")[0]]
             for before, after in zip([None, *versions], [*versions, None], strict=True):
                 if not (before and after and before.until == after.layer and alike(before, after)):
                     folder.touched |= 1 << after.layer if after else 0
                     folder.touched |= 1 << before.until if before else 0
 
-    def _move_contents(self) -> None:
+    def _take_away(self) -> None:
+        """What is hidden, and what has gone from its own name, is no longer counted there."""
+        folders = self.folders
+        parted = {id(gone.entry) for gone in self._union.parted}
+        for hidden in self._union.hidden:
+            entry, layer, by, *_ = hidden
+            folder, size = folders[entry.path.rpartition("/")[0]], entry.size
+            folder.hidden.append(hidden)
+            folder.wasted[layer] += size
+            folder.involved[layer] += size
+            if by != layer:
+                folder.involved[by] += size
+            if id(entry) not in parted:
+                folder.touched |= 1 << by
+                folder.added[by] -= size
+        for entry, _, by, *_ in self._union.parted:
+            folder = folders[entry.path.rpartition("/")[0]]
+            folder.touched |= 1 << by
+            folder.added[by] -= entry.size
+        for entry, _, by, *_ in self._union.covered:
+            if entry.kind is not _DIRECTORY:
+                folders[entry.path.rpartition("/")[0]].touched |= 1 << by
+
+    def _move_contents(self, listings: Sequence[Listing]) -> None:
         """Count a content that outlives its file's own name at the name that lasts longest."""
-        if not self._union.parted:
-            return
         names: dict[int, Version] = {}
-        for link in self._links:
-            file = self._union.file_of(link.entry)
-            last = names.get(id(file))
-            if last is None or last.until < link.until:
-                names[id(file)] = link
-        for entry, _, parted_by, *_ in self._union.parted:
+        for layer in {gone.layer for gone in self._union.parted}:
+            for entry in listings[layer].entries:
+                if entry.kind is not _HARDLINK or not (name := self._version(layer, entry)):
+                    continue
+                file = id(self._union.file_of(entry))
+                if file not in names or names[file].until < name.until:
+                    names[file] = name
+        for entry, _, by, *_ in self._union.parted:
             name = names[id(entry)]
             added = self.folders[name.entry.parent].added
-            _add(added, parted_by, entry.size)
-            _add(added, name.until, -entry.size)
-
-    def _sum_hidden(self) -> None:
-        for hidden in self._union.hidden:
-            path, size = hidden.entry.path, hidden.entry.size
-            folder = self.folders[path.rpartition("/")[0]]
-            folder.hidden.setdefault(path, []).append(hidden)
-            _add(folder.wasted, hidden.layer, size)
-            _add(folder.involved, hidden.layer, size)
-            if hidden.hidden_by != hidden.layer:
-                _add(folder.involved, hidden.hidden_by, size)
+            added[by] += entry.size
+            added[name.until] -= entry.size
 
     def _sum_up(self) -> None:
         for path in sorted(self.folders, reverse=True):  # what is in a directory before itself
@@ -214,15 +228,21 @@ class Timeline:
             folder, above = self.folders[path], self.folders[path.rpartition("/")[0]]
             above.touched |= folder.touched
             for layer, size in folder.added.items():
-                _add(above.added, layer, size)
+                above.added[layer] += size
             for layer, size in folder.wasted.items():
-                _add(above.wasted, layer, size)
+                above.wasted[layer] += size
             for layer, size in folder.involved.items():
-                _add(above.involved, layer, size)
+                above.involved[layer] += size
 
 
-def _add(sums: dict[int, int], layer: int, size: int) -> None:
-    sums[layer] = sums.get(layer, 0) + size
+def _ends(union: Union, layers: int) -> list[dict[int, int]]:
+    """For each layer, by id() of those of its entries that lose their name: to whom."""
+    ends: list[dict[int, int]] = [{} for _ in range(layers)]
+    # A file's content may outlive its own name: what `parted` says is last, and counts.
+    for gone in (union.covered, union.hidden, union.parted):
+        for entry, layer, by, *_ in gone:
+            ends[layer][id(entry)] = by
+    return ends
 
 
 def seen(versions: Sequence[Version], layer: int) -> Version | None:
@@ -241,3 +261,7 @@ def alike(one: Version, other: Version) -> bool:
 
 def _by_layer(version: Version) -> int:
     return version.layer
+
+
+def _by_first(shipped: tuple[int, Sequence[Entry]]) -> int:
+    return shipped[0]

@@ -93,11 +93,8 @@ class Tree:
 
         A directory stays when something in it does not go.
         """
-        folder = self._timeline.folders.get(path)
-        if folder is None:
-            return []
         found = []
-        for child, versions in folder.paths.items():
+        for child, versions in self._timeline.inside(path).items():
             if among is not None and child not in among:
                 continue
             node = self._node(child, versions)
@@ -196,8 +193,7 @@ class Tree:
             return True
         if node.state is not State.CHANGED and not node.hidden:
             return True  # all in it is in the same state
-        folder = self._timeline.folders.get(node.path)
-        for path, versions in folder.paths.items() if folder else ():
+        for path, versions in self._timeline.inside(node.path).items():
             child = self._node(path, versions)
             if child and not (child.state in without and self._goes(child, without)):
                 return False

@@ -67,6 +67,9 @@ class TreePane(LineList):
         self._attributes = False
         self._growth: Timer | None = None
 
+    def on_mount(self) -> None:
+        self._grow()
+
     @property
     def node(self) -> Node | None:
         """The node under the cursor; None in an empty tree."""
