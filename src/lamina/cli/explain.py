@@ -53,6 +53,8 @@ _DOES_NOT_HOLD = 3
     type=click.IntRange(min=0),
     help="Show at most so many findings or files, 10 unless said (JSON has them all).",
 )
+@click.option("--html", metavar="FILE", help="Write one page for a browser; - is the output.")
+@click.option("--compare", metavar="IMAGE", help="... with that image beside this one.")
 @click.pass_obj
 def command(
     app: App,
@@ -64,6 +66,8 @@ def command(
     ci: bool,
     ci_config: Path | None,
     limit: int | None,
+    html: str | None,
+    compare: str | None,
 ) -> int:
     """Say of an image which layer ships what, and which of it nobody can see.
 
@@ -74,10 +78,20 @@ def command(
     oci:DIR, docker://NAME.
     """
     ci = ci or ci_config is not None
-    asked = {"PATH": path, "--layer": layer, "--instruction": instruction, "--ci": ci or None}
+    asked = {
+        "PATH": path,
+        "--layer": layer,
+        "--instruction": instruction,
+        "--ci": ci or None,
+        "--html": html,
+    }
     given = [option for option, value in asked.items() if value is not None]
     if len(given) > 1:
         raise click.UsageError(f"give either {' or '.join(given)}")
+    if compare is not None and html is None:
+        raise click.UsageError("--compare is for a page: give --html as well")
+    if html is not None and fmt != "text":
+        raise click.UsageError("give either --html or --format")
     if fmt == "junit" and not ci:
         raise click.UsageError("--format junit is for rules: give --ci as well")
     if fmt == "sarif" and given not in ([], ["--ci"]):
@@ -91,11 +105,23 @@ def command(
             from lamina.explain.instructions import layers_by
 
             emit(_layers_report(app, stack, layers_by(stack, instruction), limit, fmt))
+        elif html is not None:
+            _page(app, stack, compare, html)
         elif ci:
             return _check(app, stack, ci_config, limit, fmt)
         else:
             emit(_image_report(app, stack, limit, fmt))
     return 0
+
+
+def _page(app: App, stack: Stack, other: str | None, target: str) -> None:
+    from lamina.cli.html_page import write_page
+
+    if other is None:
+        write_page(target, stack, None)
+        return
+    with opened_stack(app, other) as old:
+        write_page(target, stack, old)
 
 
 def _image_report(app: App, stack: Stack, limit: int | None, fmt: str) -> str:

@@ -67,6 +67,9 @@
 
   /* ---- One treemap ---- */
 
+  /* Pixels of a cell that can still be pointed at. */
+  const SMALL = 6;
+
   class Treemap {
     constructor(image, place, choose) {
       this.image = image;
@@ -76,11 +79,12 @@
       this.layer = null;
       this.path = make("nav", { className: "path", "aria-label": "Directory" });
       this.map = make("div", { className: "treemap", role: "group" });
+      this.more = make("button", { type: "button", className: "smaller" });
       this.detail = make("div", { className: "detail" });
       this.said = make("p", { className: "unseen", "aria-live": "polite" });
       place.append(
         make("div", { className: "controls" }, this.path, this.switches()),
-        this.map, this.detail, this.legend(), this.said,
+        this.map, make("div", { className: "below" }, this.detail, this.more), this.legend(), this.said,
       );
       this.map.addEventListener("keydown", (event) => this.key(event));
       this.map.addEventListener("focusin", (event) => this.tell(event.target));
@@ -130,11 +134,13 @@
       this.width = this.map.clientWidth;
       const had = this.map.contains(document.activeElement);
       this.cells = [];
+      this.small = [];
       this.map.replaceChildren();
       this.fill(this.map, this.folder, 0, 0, this.width, this.map.clientHeight, 0);
       if (!this.cells.length) this.map.append(make("p", { className: "none" }, "Nothing of that kind is here."));
       this.map.setAttribute("aria-label", this.summary(this.folder, this.cells.length));
       this.drawPath();
+      this.offer();
       this.mark(this.layer);
       const first = this.cells.find((cell) => cell.node === focused) || this.cells[0];
       if (first) {
@@ -152,12 +158,14 @@
       nodes.forEach((node, at) => {
         const [left, top, wide, high] = places[at];
         if (depth && (wide < 2 || high < 2)) return;
-        const cell = make(depth ? "span" : "button", { className: "cell" });
+        const small = !depth && (wide < SMALL || high < SMALL);
+        if (small) this.small.push(node);
+        const cell = make(depth || small ? "span" : "button", { className: "cell" });
         Object.assign(cell.style, {
           left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${high}px`,
         });
         cell.node = node;
-        if (!depth) this.reachable(cell, node);
+        if (!depth && !small) this.reachable(cell, node);
         this.write(cell, node, wide, high, depth);
         into.append(cell);
       });
@@ -169,6 +177,20 @@
       cell.setAttribute("aria-label", this.summary(node));
       cell.addEventListener("click", () => this.enter(node));
       this.cells.push(cell);
+    }
+
+    /* What is too small to point at has a button beside the map, and a map of its own. */
+    offer() {
+      const group = { parent: this.folder, children: this.small, rest: true, seen: 0, lost: 0, files: 0 };
+      for (const each of this.small) {
+        group.seen += each.seen;
+        group.lost += each.lost;
+        group.files += each.files;
+      }
+      group.name = `${exact(this.small.length)} smaller`;
+      this.more.hidden = !this.small.length || !this.cells.length;
+      this.more.textContent = `and ${group.name}, ${words(this.size(group))}`;
+      this.more.onclick = () => this.go(group, null);
     }
 
     write(cell, node, wide, high, depth) {
@@ -257,6 +279,7 @@
     go(folder, focused) {
       this.folder = folder;
       this.draw(focused || folder);
+      this.map.scrollIntoView({ block: "nearest" });
       this.said.textContent = this.summary(folder, this.cells.length);
     }
 
