@@ -11,11 +11,11 @@ from lamina.query.schema import Table
 from lamina.text import escape
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 
-_SETTINGS = {
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -109,10 +109,14 @@ def _bad_query(message: str) -> BadQuery:
     what = escape(_KIND.sub("", first, count=1)).rstrip("!.")
     where = _PLACE.search(rest)
     advice = rest[: where.start()] if where else rest
-    lines = [escape(line) for line in advice.splitlines() if line.strip()]
+    lines = [_small(escape(line)) for line in advice.splitlines() if line.strip()]
     if where:
         lines += _excerpt(rest[where.start() :], len(where[0]))
-    return BadQuery(what[:1].lower() + what[1:], hint="\n  ".join(lines))
+    return BadQuery(_small(what), hint="\n  ".join(lines))
+
+
+def _small(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _excerpt(text: str, indent: int) -> list[str]:

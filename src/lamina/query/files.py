@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from lamina.explain.fate import CAUSES
 from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Kind
@@ -29,9 +29,7 @@ _TYPES = {
 }
 _NAMES = (*_TYPES.values(), "whiteout", "opaque")
 _WHITEOUT, _OPAQUE = _NAMES.index("whiteout"), _NAMES.index("opaque")
-_CODES = bytes(
-    list(_TYPES).index(Kind(kind)) if kind in _TYPES.keys() else 0 for kind in range(256)
-)
+_CODES = bytes(list(_TYPES).index(Kind(kind)) if kind in _TYPES else 0 for kind in range(256))
 _PREFIX, _OPAQUE_NAME = b"/" + WHITEOUT_PREFIX.encode(), b"/" + OPAQUE_NAME.encode()
 
 SOURCES: dict[str, pa.DataType] = {
@@ -47,7 +45,7 @@ SOURCES: dict[str, pa.DataType] = {
     "sha256": pa.binary(32),
     "link": pa.string(),
     "visible": pa.bool_(),
-    "hidden_by": pa.int16(),
+    "hidden_by": pa.int32(),
     "hidden_kind": pa.dictionary(pa.int8(), pa.string()),
 }
 """What the table is made of."""
@@ -145,7 +143,7 @@ class _Layer:
         causes = pa.array([cause.value for cause in CAUSES])
         return {
             "visible": pa.Array.from_buffers(pa.bool_(), self.count, [None, _bits(visible)]),
-            "hidden_by": _numbers(by, valid=known),
+            "hidden_by": _numbers(by.astype(np.int32), valid=known),
             "hidden_kind": pa.DictionaryArray.from_arrays(
                 _numbers(kind.astype(np.int8), valid=known), causes
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from lamina.query import files, tables
 from lamina.query.schema import TABLES

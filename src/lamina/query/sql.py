@@ -7,17 +7,16 @@ columns it wants, and these are filled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lamina.errors import Unsupported
-from lamina.query.schema import TABLES, Table
+from lamina.query.schema import TABLES
 from lamina.query.source import Source
 from lamina.store.contract import Store
 
 if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
+    import pandas as pd  # type: ignore[import-untyped]
+    import pyarrow as pa  # type: ignore[import-untyped]
 
 
 class NoSql(Unsupported):
@@ -39,7 +38,7 @@ class Result:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Their names; two may have the same."""
+        """Their names, each another."""
         return tuple(self._table.column_names)
 
     def arrow(self) -> pa.Table:
@@ -53,13 +52,16 @@ class Result:
         except ModuleNotFoundError as error:
             raise NoSql(error.name or "pandas") from None
 
-    def rows(self) -> list[tuple[Any, ...]]:
-        """As Python's values, a tuple for each row."""
-        return list(zip(*self._values, strict=True)) if self._values else []
+    def rows(self, count: int | None = None) -> list[tuple[Any, ...]]:
+        """As Python's values, a tuple for each row; the first `count` alone, if that is given."""
+        table = self._table if count is None else self._table.slice(0, count)
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
-    @cached_property
-    def _values(self) -> list[list[Any]]:
-        return [column.to_pylist() for column in self._table.columns]
+    def write_parquet(self, stream: BinaryIO) -> None:
+        """As a Parquet file."""
+        from pyarrow import parquet
+
+        parquet.write_table(self._table, stream, compression="zstd")
 
     def __len__(self) -> int:
         rows: int = self._table.num_rows
@@ -87,16 +89,12 @@ def query(store: Store, sql: str) -> Result:
     return Result(_plain(database.run(statement)), source.warnings)
 
 
-def find_table(name: str) -> Table | None:
-    """The table of that name."""
-    return next((table for table in TABLES if table.name == name), None)
-
-
 def _plain(table: pa.Table) -> pa.Table:
-    """DuckDB's sums of integers have 128 bits, which are decimals to Arrow: made 64-bit
-    integers where every value fits."""
+    """The answer with names that are distinct, and with DuckDB's sums of integers, which have
+    128 bits and are decimals to Arrow, as 64-bit integers where every value fits."""
     import pyarrow as pa
 
+    table = table.rename_columns(_distinct(table.column_names))
     huge = pa.decimal128(38, 0)
     for place, field in enumerate(table.schema):
         if field.type == huge:
@@ -106,3 +104,15 @@ def _plain(table: pa.Table) -> pa.Table:
                 continue
             table = table.set_column(place, field.name, column)
     return table
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names as DuckDB tells those of a subquery apart: `path`, `path_1`."""
+    found: list[str] = []
+    for name in names:
+        number, chosen = 0, name
+        while chosen in found:
+            number += 1
+            chosen = f"{name}_{number}"
+        found.append(chosen)
+    return found

@@ -12,6 +12,7 @@ from lamina.explain.cause import instruction
 from lamina.explain.packages import packages
 from lamina.explain.stack import own_layer
 from lamina.oci.config import Execution
+from lamina.oci.digest import Digest
 from lamina.query.source import Known, Source, name_of
 from lamina.store.contract import ContainerRecord
 
@@ -42,7 +43,6 @@ def images(source: Source) -> Iterator[Row]:
 
 def layers(source: Source) -> Iterator[Row]:
     """A row for each layer."""
-    info = source.store.layers.info
     for known in source.images:
         config = known.image.config
         for place, (diff_id, line) in enumerate(zip(config.diff_ids, config.causes, strict=True)):
@@ -53,14 +53,20 @@ def layers(source: Source) -> Iterator[Row]:
                 "instruction": instruction(line),
                 "created_by": line.created_by,
                 "created": _time(line.created),
-                "size": partial(
-                    source.attempt, known.name, lambda diff_id=diff_id: info(diff_id).content_size
-                ),
-                "entries": partial(
-                    source.attempt, known.name, lambda diff_id=diff_id: info(diff_id).entry_count
-                ),
+                "size": partial(_content_size, source, known, diff_id),
+                "entries": partial(_entry_count, source, known, diff_id),
                 "visible_bytes": partial(_visible, source, known, place),
             }
+
+
+def _content_size(source: Source, known: Known, diff_id: Digest) -> int | None:
+    info = source.attempt(known.name, partial(source.store.layers.info, diff_id))
+    return info.content_size if info else None
+
+
+def _entry_count(source: Source, known: Known, diff_id: Digest) -> int | None:
+    info = source.attempt(known.name, partial(source.store.layers.info, diff_id))
+    return info.entry_count if info else None
 
 
 def _visible(source: Source, known: Known, place: int | None) -> int | None:
