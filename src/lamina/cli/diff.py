@@ -80,7 +80,9 @@ def _two(
     found = compare(before, after, mtime=mtime)
     pair = reports.Pair(before, after, found)
     if fmt == "json":
-        emit(to_json(reports.as_json(pair), indent=2))
+        from lamina.report.compare_json import as_json
+
+        emit(to_json(as_json(pair), indent=2))
     else:
         emit(reports.as_text(pair, paper(app), limit=limit))
     return _DIFFERENT if exit_code and not found.is_empty else 0

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from lamina.explain.difference import Aspect, Copy, metadata_differences, same_content
+from lamina.explain.inodes import Inodes
 from lamina.explain.stack import Stack
-from lamina.explain.view import Inodes, nodes_at, open_view
+from lamina.explain.view import nodes_at, open_view
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
 
@@ -63,11 +64,14 @@ class _Past:
         """Of paths that more than one entry names, all of them, the lowest layer first."""
         self._gone: dict[str, list[int]] = {}
         self._opaque: dict[str, list[int]] = {}
+        self._parents: dict[str, list[int]] = {"": []}
+        """The layers that have something in a directory, with an entry for it or without."""
         for layer, listing in enumerate(stack.listings):
             self._read(layer, listing)
 
     def _read(self, layer: int, listing: Listing) -> None:
         for entry in listing.entries:
+            self._enter(layer, entry.parent)
             if (gone := entry.whiteout_of) is not None:
                 self._gone.setdefault(gone, []).append(layer)
             elif entry.is_opaque_marker:
@@ -77,17 +81,24 @@ class _Past:
                 if first[1] is not entry:
                     self._more.setdefault(entry.path, [first]).append((layer, entry))
 
+    def _enter(self, layer: int, directory: str) -> None:
+        while directory:
+            layers = self._parents.setdefault(directory, [])
+            if layers and layers[-1] == layer:
+                return
+            layers.append(layer)
+            directory = directory.rpartition("/")[0]
+
     def blame(self, path: str, layer: int, entry: Entry, inode: Entry) -> Blamed:
         now = Copy(self._stack, layer, inode)
-        came: Copy | None = None
+        came, upper = now, layer
         for below, earlier in self._below(path, layer):
             copy = Copy(self._stack, below, self._inodes.of(below, earlier))
-            if self._cut(path, below, layer) or not same_content(copy, now):
+            if not same_content(copy, now) or self._cut(path, entry, below, upper):
                 break
-            came = copy
-        if came is None:
-            return Blamed(path, entry, inode, layer, layer)
-        return Blamed(path, entry, inode, layer, came.layer, came.inode)
+            came, upper = copy, below
+        before = None if came is now else came.inode
+        return Blamed(path, entry, inode, layer, came.layer, before)
 
     def _below(self, path: str, layer: int) -> Iterator[tuple[int, Entry]]:
         """The entries of lower layers, the highest first; the last that a layer has counts."""
@@ -96,17 +107,25 @@ class _Past:
                 yield below, entry
                 layer = below
 
-    def _cut(self, path: str, below: int, layer: int) -> bool:
-        """Whether something above `below`, up to `layer`, hid what it has at `path`."""
-        here, is_above = path, False
-        while here:
-            marks = [*self._gone.get(here, ()), *self._opaque.get(here, ())]
-            if is_above:
-                marks += [place for place, entry in self._at(here) if not _is_directory(entry)]
-            if any(below < mark <= layer for mark in marks):
+    def _cut(self, path: str, entry: Entry, below: int, upper: int) -> bool:
+        """Whether what `below` has at `path` is not there in every image from it to `upper`."""
+        taken = [*self._gone.get(path, ()), *self._opaque.get(path, ())]
+        if not _is_directory(entry):
+            taken += self._parents.get(path, ())
+        if any(below < layer < upper for layer in taken):
+            return True
+        above = path
+        while above:
+            above = above.rpartition("/")[0]
+            if any(
+                below < layer < upper
+                for layer in (*self._gone.get(above, ()), *self._opaque.get(above, ()))
+            ) or any(
+                below <= layer < upper and not _is_directory(other)
+                for layer, other in self._at(above)
+            ):
                 return True
-            here, is_above = here.rpartition("/")[0], True
-        return any(below < mark <= layer for mark in self._opaque.get("", ()))
+        return False
 
     def _at(self, path: str) -> Sequence[tuple[int, Entry]]:
         first = self._first.get(path)

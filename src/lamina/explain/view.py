@@ -9,8 +9,8 @@ from typing import Protocol
 import msgspec
 
 from lamina.errors import Invalid, NotFound
+from lamina.explain.inodes import Inodes
 from lamina.explain.stack import OWN, Stack
-from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Cause, Hidden, Union, implicit_directory
 
@@ -45,6 +45,9 @@ class Node(msgspec.Struct, frozen=True):
 class View(Protocol):
     """A tree of nodes.  Paths are clean: no leading slash, `""` is the root."""
 
+    where: str
+    """What is looked at, as a sentence has it: `in layer 2 of demo:latest`."""
+
     def at(self, path: str) -> Sequence[Node]:
         """What is there, the newest first; more than one only among what is hidden."""
         ...
@@ -74,11 +77,13 @@ def open_view(stack: Stack, *, layer: str | None = None, hidden: bool = False) -
     """
     place = None if layer is None else stack.place(layer)
     if hidden:
-        return _Sorted(stack, _hidden_nodes(stack, place), stack.union)
+        where = f"among what {stack.name} hides" + (f" of layer {layer}" if layer else "")
+        return _Sorted(stack, _hidden_nodes(stack, place), stack.union, where)
     if place is None:
         return _Merged(stack)
     alone = Union.of([stack.listings[place]])
-    return _Sorted(stack, _layer_nodes(stack, place, alone), alone)
+    where = f"in layer {layer} of {stack.name}"
+    return _Sorted(stack, _layer_nodes(stack, place, alone), alone, where)
 
 
 def clean(path: str) -> str:
@@ -113,7 +118,7 @@ def file_at(stack: Stack, view: View, path: str) -> Node:
         if node.inode.kind is Kind.FILE:
             return node
     what = _NO_CONTENT[found[0].entry.kind]
-    raise WrongKind(f"/{clean(path)} in {stack.name} is {what}: it has no content to print")
+    raise WrongKind(f"/{clean(path)} {view.where} is {what}: it has no content")
 
 
 _NO_CONTENT = {
@@ -126,41 +131,11 @@ _NO_CONTENT = {
 }
 
 
-class Inodes:
-    """What hard links mean: a name stands for what was at its target before it."""
-
-    def __init__(self, listings: Sequence[Listing]) -> None:
-        self._listings = listings
-        self._meant: dict[int, dict[int, Entry]] = {}
-
-    def of(self, layer: int, entry: Entry) -> Entry:
-        if entry.kind is not Kind.HARDLINK:
-            return entry
-        meant = self._meant.get(layer)
-        if meant is None:
-            meant = self._meant[layer] = _meanings(self._listings[layer].entries)
-        return meant.get(id(entry), entry)
-
-
-def _meanings(entries: Sequence[Entry]) -> dict[int, Entry]:
-    """By id() of each HARDLINK entry, the entry that it is a further name of."""
-    meant: dict[int, Entry] = {}
-    latest: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.kind is Kind.HARDLINK:
-            target = latest.get(entry.link)
-            if target is not None:
-                entry_meant = meant[id(entry)] = meant.get(id(target), target)
-                latest[entry.path] = entry_meant
-                continue
-        latest[entry.path] = entry
-    return meant
-
-
 class _Merged:
     """Implements `View` on what a container of the image sees."""
 
     def __init__(self, stack: Stack) -> None:
+        self.where = f"in {stack.name}"
         self._union = stack.union
         self._inodes = Inodes(stack.listings)
 
@@ -185,7 +160,8 @@ class _Merged:
 class _Sorted:
     """Implements `View` on nodes in any order; directories that they need are there too."""
 
-    def __init__(self, stack: Stack, nodes: Iterable[Node], tree: Union) -> None:
+    def __init__(self, stack: Stack, nodes: Iterable[Node], tree: Union, where: str) -> None:
+        self.where = where
         self._union = stack.union
         self._tree = tree
         self._nodes: dict[str, list[Node]] = {}
@@ -267,23 +243,19 @@ def _hidden_nodes(stack: Stack, place: int | None) -> Iterator[Node]:
 
 
 def _no_such_path(stack: Stack, view: View, path: str) -> NoSuchPath:
-    where = stack.name
+    where = view.where
     blocker = _not_a_directory(view, path)
     if blocker:
-        return NoSuchPath(f"no /{path} in {where}: /{blocker} is not a directory")
+        return NoSuchPath(f"no /{path} {where}: /{blocker} is not a directory")
     lost = [each for each in (*stack.union.hidden, *stack.union.covered) if each.path == path]
     if lost and isinstance(view, _Merged):
         newest = max(lost, key=lambda each: each.hidden_by)
         by = stack.label(newest.hidden_by)
         who = "the container" if by == OWN else f"layer {by}"
         return NoSuchPath(
-            f"no /{path} in {where}: {who} hides it", hint="--hidden shows what cannot be seen"
+            f"no /{path} {where}: {who} hides it", hint="--hidden shows what cannot be seen"
         )
-    return NoSuchPath(f"no /{path} in {where}{_looked_at(view)}", hint=_near(view, path))
-
-
-def _looked_at(view: View) -> str:
-    return "" if isinstance(view, _Merged) else " as it was asked for"
+    return NoSuchPath(f"no /{path} {where}", hint=_near(view, path))
 
 
 def _not_a_directory(view: View, path: str) -> str:

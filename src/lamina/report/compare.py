@@ -1,4 +1,4 @@
-"""The report of how two images differ: what matters first, for people and as JSON.  Pure."""
+"""The report of how two images differ: what matters first, for people.  Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import msgspec
 from lamina.explain.compare import Change, Comparison, Gathered, PackageChange, Verdict, gather
 from lamina.explain.difference import Aspect
 from lamina.explain.owners import Owners
-from lamina.explain.package_records import Package
 from lamina.explain.settings import SettingChange
 from lamina.explain.stack import Stack
-from lamina.explain.view import Node
 from lamina.layer.entry import Kind
-from lamina.report.directory import NOUNS, count, node_json
+from lamina.report.directory import NOUNS, count
 from lamina.report.metadata import changes_text
 from lamina.report.paper import Cell, Meaning, Paper
 from lamina.text import prose_size, to_json
@@ -26,6 +24,8 @@ _SIGNS: dict[Verdict, tuple[str, Meaning]] = {
     "removed": ("−", "hidden"),
     "changed": ("~", "deleted"),
 }
+_PATH = 40
+"""Columns of a path that are told on the narrowest terminal."""
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -49,11 +49,11 @@ def as_text(pair: Pair, paper: Paper, *, limit: int) -> str:
         paper.write(Cell(f"{old.name} → {new.name}", "head")) + "\n",
         paper.grid(_sums(pair), right={1, 3, 4}, stretch=5),
         _section("layers that only one has", _layers(pair), paper, right={2, 3}, stretch=4),
-        _section("files", _files(pair, limit), paper, right={1, 2}, stretch=5),
+        _section("files", _files(pair, limit, paper.width), paper, right={1, 2}, stretch=5),
         _section("packages", _packages(found.packages, limit), paper, right={3}, stretch=2),
         _section("settings", _settings(found.settings), paper, right=set(), stretch=3),
     ]
-    parts += [f"   {paper.write(Cell(note))}\n" for note in _notes(pair)]
+    parts += [f"   {paper.write(Cell(note))}\n" for note in notes(pair)]
     return "\n".join(part for part in parts if part)
 
 
@@ -82,7 +82,7 @@ def _sums(pair: Pair) -> list[list[Cell]]:
         _sum("hidden", old.hidden_bytes, new.hidden_bytes, "hidden"),
     ]
     told = _told(each.verdict for each in found.changes if not _is_directory(each))
-    rows.append(_counts("files", _file_count(pair.old), _file_count(pair.new), told))
+    rows.append(_counts("files", file_count(pair.old), file_count(pair.new), told))
     packages = len(found.old_inventory.packages), len(found.new_inventory.packages)
     if any(packages):
         told = _told(each.verdict for each in found.packages)
@@ -106,7 +106,8 @@ def _told(verdicts: Iterable[Verdict]) -> str:
     return ", ".join(f"{counts[each]:,} {each}" for each in _SIGNS if counts[each])
 
 
-def _file_count(stack: Stack) -> int:
+def file_count(stack: Stack) -> int:
+    """Files, links and devices that can be seen."""
     return sum(entry.kind is not Kind.DIRECTORY for _, entry in stack.union.walk())
 
 
@@ -137,13 +138,13 @@ def _layers(pair: Pair) -> list[list[Cell]]:
     return rows
 
 
-def _files(pair: Pair, limit: int) -> list[list[Cell]]:
+def _files(pair: Pair, limit: int, width: int) -> list[list[Cell]]:
     gathered = gather(pair.found.changes)
     owners = Owners.of(pair.old), Owners.of(pair.new)
     # Where the new one was made of the old one, its layers know who removed what.
     union = pair.new.union
     removed = {each.at: each.hidden_by for each in (*union.hidden, *union.covered)}
-    rows = [_file(pair, each, owners, removed) for each in gathered[:limit]]
+    rows = [_file(pair, each, owners, removed, width) for each in gathered[:limit]]
     if rest := gathered[limit:]:
         more = f"{len(rest):,} more   (--limit {len(gathered)} shows all)"
         blank = Cell("")
@@ -152,7 +153,11 @@ def _files(pair: Pair, limit: int) -> list[list[Cell]]:
 
 
 def _file(
-    pair: Pair, each: Gathered, owners: tuple[Owners, Owners], removed: Mapping[str, int]
+    pair: Pair,
+    each: Gathered,
+    owners: tuple[Owners, Owners],
+    removed: Mapping[str, int],
+    width: int,
 ) -> list[Cell]:
     change = each.change
     sign, meaning = _SIGNS[change.verdict]
@@ -160,7 +165,7 @@ def _file(
     layers = list(each.layers)
     if change.new is None and change.path in removed:
         layers = [removed[change.path]]
-    path = f"/{change.path}{'/' if is_directory else ''}"
+    path = _short(f"/{change.path}{'/' if is_directory else ''}", max(_PATH, width // 2))
     return [
         Cell(sign, meaning),
         Cell(signed(each.growth)),
@@ -169,6 +174,14 @@ def _file(
         Cell(", ".join(pair.new.label(layer) for layer in layers[:3]) + ", …" * (len(layers) > 3)),
         Cell(pair.new.origins[layers[0]].instruction if layers else ""),
     ]
+
+
+def _short(path: str, columns: int) -> str:
+    """`path`, its middle left out when it is longer than `columns`."""
+    if len(path) <= columns:
+        return path
+    head = columns // 3
+    return f"{path[:head]}…{path[head + 1 - columns :]}"
 
 
 def _what(change: Change, before: Owners, after: Owners) -> str:
@@ -237,7 +250,8 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) and value else to_json(value)
 
 
-def _notes(pair: Pair) -> list[str]:
+def notes(pair: Pair) -> list[str]:
+    """What could not be compared, a sentence each."""
     notes = [
         f"{stack.name}: {note}"
         for stack, found in (
@@ -247,72 +261,3 @@ def _notes(pair: Pair) -> list[str]:
         for note in found.notes
     ]
     return list(dict.fromkeys(notes))
-
-
-def as_json(pair: Pair) -> dict[str, Any]:
-    """The whole comparison; `growth` is bytes that the new one has more."""
-    old, new, found = pair.old, pair.new, pair.found
-    owners = Owners.of(old), Owners.of(new)
-    return {
-        "old": _side_json(old, found.old_inventory.packages),
-        "new": _side_json(new, found.new_inventory.packages),
-        "differ": not found.is_empty,
-        "layers": [
-            *(_layer_json("old", old, layer) for layer in found.old_layers),
-            *(_layer_json("new", new, layer) for layer in found.new_layers),
-        ],
-        "files": [
-            {
-                "path": f"/{each.path}",
-                "change": each.verdict,
-                "aspects": [aspect.value for aspect in each.aspects],
-                "growth": each.growth,
-                "old": _node_json(old, each.old, owners[0]),
-                "new": _node_json(new, each.new, owners[1]),
-            }
-            for each in found.changes
-        ],
-        "packages": [
-            {
-                "kind": each.kind,
-                "name": each.name,
-                "change": each.verdict,
-                "growth": each.growth,
-                "old": msgspec.to_builtins(each.old),
-                "new": msgspec.to_builtins(each.new),
-            }
-            for each in found.packages
-        ],
-        "settings": [msgspec.to_builtins(each) for each in found.settings],
-        "notes": _notes(pair),
-    }
-
-
-def _side_json(stack: Stack, packages: Sequence[Package]) -> dict[str, Any]:
-    account = stack.account
-    return {
-        "name": stack.name,
-        "id": stack.identity,
-        "bytes": account.bytes,
-        "visible_bytes": account.visible_bytes,
-        "hidden_bytes": account.hidden_bytes,
-        "files": _file_count(stack),
-        "packages": len(packages),
-    }
-
-
-def _layer_json(side: str, stack: Stack, layer: int) -> dict[str, Any]:
-    origin, account = stack.origins[layer], stack.account.layers[layer]
-    return {
-        "in": side,
-        "layer": origin.label,
-        "diff_id": None if origin.label == "rw" else str(account.diff_id),
-        "bytes": account.bytes,
-        "hidden_bytes": account.hidden_bytes,
-        "instruction": origin.instruction,
-        "created_by": origin.created_by,
-    }
-
-
-def _node_json(stack: Stack, node: Node | None, owners: Owners) -> dict[str, Any] | None:
-    return node_json(stack, node, owners) if node is not None else None

@@ -18,6 +18,7 @@ class Sum(NamedTuple):
     """What is below a directory."""
 
     files: int
+    """Links and devices, too."""
     bytes: int
     """Each content once, where the walk first meets it, as du counts."""
 
@@ -31,12 +32,14 @@ def sums(view: View, path: str) -> dict[str, Sum]:
         if node.is_directory:
             files.setdefault(node.path, 0)
             sizes.setdefault(node.path, 0)
-        elif node.inode.kind is Kind.FILE and not node.entry.is_marker:
+        else:
+            # A hidden name of a file that has others says nothing of its content.
+            content = node.inode if node.hidden is None else node.entry
             parent = node.path.rpartition("/")[0]
-            files[parent] += 1
-            if id(node.inode) not in met:
-                met.add(id(node.inode))
-                sizes[parent] += node.inode.size
+            files[parent] += not node.entry.is_marker
+            if id(content) not in met:
+                met.add(id(content))
+                sizes[parent] += content.size
     # From the leaves up: a directory comes after all that is above it.
     for at in sorted(files, key=lambda each: -each.count("/")):
         if at != path:
