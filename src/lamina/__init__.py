@@ -18,21 +18,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lamina.api.image import File, Image, Layer, Wasted
+    from lamina.api.comparison import Comparison
+    from lamina.api.image import Image
     from lamina.api.rows import Rows
     from lamina.api.session import ImageName, Session
     from lamina.api.session import open_image_archive as open_archive
     from lamina.api.session import open_session as open  # noqa: A004 - `lamina.open` reads well
+    from lamina.api.values import (
+        Blame,
+        Difference,
+        File,
+        Found,
+        Layer,
+        PackageDifference,
+        Secret,
+        Wasted,
+    )
     from lamina.errors import EngineError
 
 __version__ = "0.1.0"
 __all__ = [
+    "Blame",
+    "Comparison",
+    "Difference",
     "EngineError",
     "File",
+    "Found",
     "Image",
     "ImageName",
     "Layer",
+    "PackageDifference",
     "Rows",
+    "Secret",
     "Session",
     "Wasted",
     "__version__",
@@ -41,14 +58,20 @@ __all__ = [
 ]
 _PUBLIC = {
     # name: (module, what it is called there)
+    "Blame": ("lamina.api.values", "Blame"),
+    "Comparison": ("lamina.api.comparison", "Comparison"),
+    "Difference": ("lamina.api.values", "Difference"),
     "EngineError": ("lamina.errors", "EngineError"),
-    "File": ("lamina.api.image", "File"),
+    "File": ("lamina.api.values", "File"),
+    "Found": ("lamina.api.values", "Found"),
     "Image": ("lamina.api.image", "Image"),
     "ImageName": ("lamina.api.session", "ImageName"),
-    "Layer": ("lamina.api.image", "Layer"),
+    "Layer": ("lamina.api.values", "Layer"),
+    "PackageDifference": ("lamina.api.values", "PackageDifference"),
     "Rows": ("lamina.api.rows", "Rows"),
+    "Secret": ("lamina.api.values", "Secret"),
     "Session": ("lamina.api.session", "Session"),
-    "Wasted": ("lamina.api.image", "Wasted"),
+    "Wasted": ("lamina.api.values", "Wasted"),
     "open": ("lamina.api.session", "open_session"),
     "open_archive": ("lamina.api.session", "open_image_archive"),
 }

@@ -3,129 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import BinaryIO
 
-import msgspec
-
+from lamina.api.comparison import Comparison
 from lamina.api.rows import Rows
+from lamina.api.values import Blame, File, Found, Layer, Secret, Wasted, file, found, secret
 from lamina.explain.advice import Advice, advise
 from lamina.explain.blame import blame
-from lamina.explain.compare import Comparison, compare
-from lamina.explain.lookup import Barrier, Step, search
+from lamina.explain.compare import compare
+from lamina.explain.leaks import leaks
+from lamina.explain.lookup import search
 from lamina.explain.package_records import Package
 from lamina.explain.packages import packages
 from lamina.explain.stack import Stack
 from lamina.explain.view import Node, View, clean, file_at, nodes_at, open_view
-from lamina.layer.entry import Kind
 from lamina.oci.config import Execution
 from lamina.report.fragment import image_fragment
-
-_TYPES = {
-    Kind.FILE: "file",
-    Kind.HARDLINK: "file",
-    Kind.DIRECTORY: "directory",
-    Kind.SYMLINK: "link",
-    Kind.CHAR: "character device",
-    Kind.BLOCK: "block device",
-    Kind.FIFO: "named pipe",
-}
-
-
-class Layer(msgspec.Struct, frozen=True):
-    """One layer of an image, and what became of what it ships."""
-
-    number: int
-    """1 is the lowest."""
-    instruction: str
-    """What made it, as a line of a Dockerfile."""
-    created: str
-    """RFC 3339; empty when the image does not tell."""
-    size: int
-    """Bytes of file content."""
-    visible_bytes: int
-    hidden_bytes: int
-    diff_id: str
-    """Empty for a container's own layer, which changes."""
-
-
-class File(msgspec.Struct, frozen=True):
-    """A file, directory, link or device of an image."""
-
-    path: str
-    """Absolute.  Bytes that are no UTF-8 are surrogates (PEP 383)."""
-    type: str
-    """`file`, `directory`, `link`, `character device`, `block device`, `named pipe`."""
-    size: int
-    """Bytes of content."""
-    mode: int
-    """Permission bits, set-id and sticky included."""
-    uid: int
-    gid: int
-    mtime: datetime
-    layer: int
-    """The number of the layer that ships it."""
-    link: str = ""
-    """Where a symbolic link points."""
-    sha256: str = ""
-    """Of the content, in hexadecimal; empty for what is no file, or changes."""
-    hidden_by: int | None = None
-    """The number of the layer that hides it; None when it can be seen."""
-    hidden_kind: str = ""
-    """How: `deleted`, `overwritten`, `duplicated`, `opaque`, `replaced`, `superseded`."""
-
-    @property
-    def visible(self) -> bool:
-        """Whether a container of the image sees it."""
-        return self.hidden_by is None
-
-
-class Wasted(msgspec.Struct, frozen=True):
-    """A file's content that is shipped and that nobody can see."""
-
-    path: str
-    size: int
-    """Bytes of content."""
-    kind: str
-    """`deleted`, `overwritten`, `duplicated`, `opaque`, `replaced`, `superseded`."""
-    shipped_by: int
-    """A layer's number."""
-    hidden_by: int
-    instruction: str
-    """What hid it."""
-
-
-class Blame(msgspec.Struct, frozen=True):
-    """A file, directory or link that is seen, and who wrote it."""
-
-    path: str
-    size: int
-    """Bytes of content."""
-    layer: int
-    """The number of the layer that last wrote it."""
-    instruction: str
-    """What made that layer."""
-    content_layer: int
-    """The layer that its content is from; another one if `layer` only changed the mode, the
-    owner or the times, or nothing."""
-    content_instruction: str
-
-
-class Found(msgspec.Struct, frozen=True):
-    """What one layer has to say of a path."""
-
-    layer: int
-    instruction: str
-    what: str
-    """`file`, `directory`, …, `whiteout` or `opaque` where it hides what is below, empty for
-    nothing."""
-    size: int
-    """Bytes of the file, or of all files that it has in the directory."""
-    reached: bool
-    """Whether the search from the top comes down to this layer."""
-    shown: bool
-    """Whether what it has is seen."""
 
 
 class Image:
@@ -203,9 +97,9 @@ class Image:
         With `layer` (a number) all that this layer ships, seen or not; with `hidden` only
         what cannot be seen.  Raises NoSuchLayer and NoSuchPath.
         """
-        found = _walk(self._stack, self._view(layer, hidden), path)
+        nodes = _walk(self._stack, self._view(layer, hidden), path)
         # A view of hidden files has the directories above them as well, which may be seen.
-        return Rows([_file(node) for node in found if node.hidden or not hidden])
+        return Rows([file(node) for node in nodes if node.hidden or not hidden])
 
     def waste(self) -> Rows[Wasted]:
         """Each content that is shipped and cannot be seen, the largest first.
@@ -253,16 +147,25 @@ class Image:
 
     def search(self, path: str) -> Rows[Found]:
         """The search for a path, the top layer first.  Raises PathNotFound, LinkLoop."""
-        found = search(self._stack.listings, path, name=self.name)
-        return Rows([_found(step, self._stack) for step in found.steps])
+        steps = search(self._stack.listings, path, name=self.name).steps
+        return Rows([found(step, self._stack) for step in steps])
 
     def packages(self) -> Rows[Package]:
         """What its package managers know of, and Python's and npm's."""
         return Rows(packages(self._stack))
 
     def compare(self, other: Image) -> Comparison:
-        """What `other` has that this has not, and the reverse: this is the older one."""
-        return compare(self._stack, other._stack)
+        """What is different in `other`; this is the older one."""
+        return Comparison(compare(self._stack, other._stack))
+
+    def leaks(self) -> Rows[Secret]:
+        """Secrets in every layer's files, seen or hidden, in the configuration and history.
+
+        One row for each place of a secret.  Raises Unsupported without the extra `leaks`.
+        """
+        return Rows(
+            [secret(leak, place) for leak in leaks(self._stack).found for place in leak.places]
+        )
 
     def open(self, path: str, *, layer: int | None = None, hidden: bool = False) -> BinaryIO:
         """The content of a file, links followed; close it.
@@ -292,37 +195,3 @@ def _walk(stack: Stack, view: View, path: str) -> Iterator[Node]:
         if node.path or clean(path):
             yield node
     yield from view.walk(view.resolve(path))
-
-
-def _found(step: Step, stack: Stack) -> Found:
-    what = ""
-    if step.entry is not None:
-        what = _TYPES[step.entry.kind]
-    elif step.barrier in (Barrier.WHITEOUT, Barrier.OPAQUE):
-        what = step.barrier.value
-    return Found(
-        step.layer + 1,
-        stack.origins[step.layer].instruction,
-        what,
-        step.size,
-        step.reached,
-        step.shown,
-    )
-
-
-def _file(node: Node) -> File:
-    inode, hidden = node.inode, node.hidden
-    return File(
-        "/" + node.path,
-        _TYPES[node.entry.kind],
-        inode.size,
-        inode.mode,
-        inode.uid,
-        inode.gid,
-        datetime.fromtimestamp(inode.mtime / 10**9, UTC),
-        node.layer + 1,
-        node.entry.link if node.entry.kind is Kind.SYMLINK else "",
-        inode.sha256.hex(),
-        hidden.hidden_by + 1 if hidden else None,
-        hidden.cause.value if hidden else "",
-    )

@@ -26,7 +26,7 @@ from lamina.transfer.progress import Silent
 from lamina.transfer.receive import read_documents
 
 if TYPE_CHECKING:
-    from lamina.query.result import Result
+    from lamina.query.sql import Result
 
 
 class ImageName(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ class Session:
 
         Raises BadQuery, and Unsupported without the extra `sql`.
         """
-        from lamina.query.query import query as ask
+        from lamina.query.sql import query as ask
 
         return ask(self._engine.store, query)
 

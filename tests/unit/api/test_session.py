@@ -115,7 +115,38 @@ def test_a_search_goes_from_the_top_down(seed: lamina.Image) -> None:
 
 
 def test_two_images_are_compared(engine: lamina.Session, seed: lamina.Image) -> None:
-    assert engine.image("debian:bookworm").compare(seed) is not None
+    base = engine.image("debian:bookworm")
+    found = base.compare(seed)
+    assert [(each.path, each.verdict, each.layer) for each in found.files] == [
+        ("/home", "added", 4)
+    ]
+    assert [(each.setting, each.key, each.new) for each in found.settings] == [
+        ("label", "stage", "demo")
+    ]
+    assert found
+    assert not base.compare(base)
+    assert "<h4>files</h4>" in found._repr_html_()
+    assert base.compare(base)._repr_html_() == "<p>no differences</p>"
+    assert repr(found).startswith("<Comparison: 1 files")
+
+
+def test_secrets_are_found_and_not_told(store: Store, engine: lamina.Session) -> None:
+    token = "ghp_" + "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA1bC3"
+    steps: list[tuple[str, sample.Files | None]] = [
+        ("COPY .env", {"app": None, "app/.env": f"TOKEN={token}\n".encode()}),
+        ("RUN rm .env", {"app": None, "app/.wh..env": b""}),
+    ]
+    sample.make(store, "leaky", steps)
+    (found,) = [each for each in engine.image("leaky").leaks() if each.source == "file"]
+    assert (found.name, found.line, found.layer, found.hidden_by) == ("/app/.env", 1, 1, 2)
+    assert found.state == "hidden"
+    assert token not in repr(found)
+    assert found.redacted.startswith("ghp_…")
+
+
+def test_sql_asks_the_same_store(engine: lamina.Session, seed: lamina.Image) -> None:
+    query = "select sum(size) from files where image like 'seed%' and not visible"
+    assert engine.sql(query).rows() == [(seed.hidden_bytes,)]
 
 
 def test_a_container_has_its_own_layer_on_top(store: Store, engine: lamina.Session) -> None:
