@@ -309,3 +309,32 @@ def test_text_is_escaped_and_elements_are_not() -> None:
     assert joined("a & b", element("i")) == "a &amp; b<i></i>"
     assert element("p", title='"<') == '<p title="&quot;&lt;"></p>'
     assert amount(1500, sign=True) == '<data value="1500" title="+1,500 bytes">+1.5 kB</data>'
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2) of `#rrggbb`."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read_on_every_colour_that_it_stands_on(theme: int) -> None:
+    style = page(seed()).decode()
+    named = re.findall(r"--(\w+): light-dark\((#\w{6}), (#\w{6})\)", style)
+    colours = {name: values[theme] for name, *values in named}
+    layers = {name for name in colours if name.startswith(("hue", "grey"))}
+    assert len(layers) == 10
+    pairs = [("ink", under) for under in (*layers, "paper", "raised")]
+    pairs += [
+        (text, under)
+        for text in ("quiet", "accent", "seen", "lost")
+        for under in ("paper", "raised")
+    ]
+    found = {(a, b): contrast(colours[a], colours[b]) for a, b in pairs}
+    assert {pair: ratio for pair, ratio in found.items() if ratio < 4.5} == {}
