@@ -7,9 +7,12 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from lamina.report.fragment import table_fragment
+from lamina.report.fragment import cell_text, is_number, table_fragment
+from lamina.report.paper import Cell, Paper
 
 T = TypeVar("T", bound=msgspec.Struct)
+_SHOWN = 10
+"""Rows that a prompt shows."""
 
 
 class Rows(Sequence[T], Generic[T]):
@@ -34,7 +37,15 @@ class Rows(Sequence[T], Generic[T]):
     __hash__ = None  # type: ignore[assignment]  # equal to a list, which has none either
 
     def __repr__(self) -> str:
-        return f"<{len(self)} {type(self._values[0]).__name__} rows>" if self else "<no rows>"
+        """The first rows as columns, as a prompt shows them."""
+        if not self:
+            return "<no rows>"
+        names = self._values[0].__struct_fields__
+        shown = [[Cell(name, "head") for name in names]]
+        shown += [[Cell(cell_text(each)) for each in _cells(row)] for row in self._values[:_SHOWN]]
+        numbers = {at for at, each in enumerate(_cells(self._values[0])) if is_number(each)}
+        count = f"<{len(self)} {type(self._values[0]).__name__} rows>"
+        return Paper().grid(shown, right=numbers, stretch=_widest(shown)) + count
 
     def _repr_html_(self) -> str:
         if not self:
@@ -45,6 +56,12 @@ class Rows(Sequence[T], Generic[T]):
     def to_dicts(self) -> list[dict[str, Any]]:
         """Each value as a dict of its fields: what pandas, polars and JSON take."""
         return [{name: getattr(each, name) for name in each.__struct_fields__} for each in self]
+
+
+def _widest(rows: Sequence[Sequence[Cell]]) -> int:
+    """The column that gives way when there is no room for all."""
+    widths = [max(len(cell.text) for cell in column) for column in zip(*rows, strict=True)]
+    return widths.index(max(widths))
 
 
 def _cells(value: msgspec.Struct) -> list[object]:

@@ -51,7 +51,9 @@ def table_fragment(names: Sequence[str], rows: Sequence[Sequence[object]]) -> st
     """A table of values; sizes in bytes as they are, and what does not fit is counted."""
     head = "".join(f"<th style='{_CELL}'>{_text(name)}</th>" for name in names)
     body = "".join(
-        "<tr>" + "".join(_cell(_shown(each), _style(each)) for each in row) + "</tr>"
+        "<tr>"
+        + "".join(_cell(cell_text(each), _NUMBER if is_number(each) else _CELL) for each in row)
+        + "</tr>"
         for row in rows[:_SHOWN]
     )
     rest = len(rows) - _SHOWN
@@ -81,16 +83,20 @@ def _bar(visible: int, hidden: int, widest: int) -> str:
     )
 
 
-def _shown(value: object) -> str:
+def cell_text(value: object) -> str:
+    """A value of a row in a column: empty for None, times to the second."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     return str(value)
 
 
-def _style(value: object) -> str:
-    return _NUMBER if isinstance(value, int) and not isinstance(value, bool) else _CELL
+def is_number(value: object) -> bool:
+    """Whether its column is aligned on the right."""
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _cell(text: str, style: str) -> str:

@@ -184,11 +184,14 @@ def test_tables_and_images_show_themselves_in_a_notebook(
     table = seed.files()._repr_html_()
     assert table.count("<tr>") == 1 + len(seed.files())
     assert seed.files()[:0]._repr_html_() == "<p>no rows</p>"
-    assert repr(seed.files()) == f"<{len(seed.files())} File rows>"
+    printed = repr(seed.files()).splitlines()
+    assert printed[0].split()[:4] == ["path", "type", "size", "mode"]
+    assert printed[1].split()[:3] == ["/bin", "directory", "0"]
+    assert printed[-1] == f"<{len(seed.files())} File rows>"
     assert seed.files().to_dicts()[0]["path"] == "/bin"
     sample.hostile(store)
     hostile = engine.image("hostile")
-    for shown in (hostile._repr_html_(), hostile.files()._repr_html_()):
+    for shown in (hostile._repr_html_(), hostile.files()._repr_html_(), repr(hostile.files())):
         assert "\x1b" not in shown
         assert "\u202e" not in shown
 
