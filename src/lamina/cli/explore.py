@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -33,15 +34,18 @@ def command(app: App, name: str) -> None:
         raise NoTerminal(
             "the explorer needs a terminal", hint=f"lamina explain {name}   (it prints)"
         )
-    from lamina.explain.stack import open_stack
-
-    stack = open_stack(app.engine.store, name)
     try:
         import textual  # noqa: F401
     except ImportError:
         raise NoTextual(
             "the explorer needs textual", hint="pip install 'lamina[explore]'"
         ) from None
+    # All that is read now stays until the end: to look through it for cycles, again and again
+    # while it grows, costs a start a tenth of a second.
+    gc.disable()
+    from lamina.explain.stack import open_stack
+
+    stack = open_stack(app.engine.store, name)
     from lamina.explore.app import ExplorerApp
     from lamina.explore.glyphs import glyphs
 
@@ -49,4 +53,7 @@ def command(app: App, name: str) -> None:
     os.environ.pop("NO_COLOR", None)
     if not app.colored:
         os.environ["NO_COLOR"] = "1"
-    ExplorerApp(stack, glyphs(sys.stderr.encoding or "")).run()
+    explorer = ExplorerApp(stack, glyphs(sys.stderr.encoding or ""))
+    gc.freeze()
+    gc.enable()
+    explorer.run()

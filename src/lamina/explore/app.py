@@ -32,6 +32,9 @@ from lamina.text import prose_size
 _TYPED = 0.04
 """Seconds after a letter of the filter until it is applied: the next one may be under way."""
 
+_PAUSE = 0.02
+"""Seconds between two pieces of work that nobody has asked for."""
+
 
 class ExplorerApp(App[None]):
     """Look around in an image or a container.
@@ -83,6 +86,12 @@ class ExplorerApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)  # the terminal must get its screen back
         self._layers_pane.focus()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Get ready for a filter, a little at a time, so that no key waits."""
+        if self.explorer.prepare():
+            self.set_timer(_PAUSE, self._prepare)
 
     def on_line_list_moved(self, message: LineList.Moved) -> None:
         if (

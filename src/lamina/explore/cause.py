@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
-from lamina.explain.stack import Stack
 from lamina.explore.timeline import Timeline
 from lamina.explore.tree import Node, Span, State
-from lamina.layer.union import Hidden
 
 
-def hidden_at(stack: Stack, timeline: Timeline, node: Node) -> Sequence[Hidden]:
-    """The contents at a node and below it that cannot be seen in the end."""
-    here = list(timeline.hidden(node.path))
-    if node.path in timeline.folders:
-        inside = node.path + "/"
-        here += [each for each in stack.union.hidden if each.entry.path.startswith(inside)]
-    return here
+def wasted_at(timeline: Timeline, path: str) -> Mapping[tuple[int, int], int]:
+    """Who ships and who hides → bytes at a path and below that nobody can see in the end."""
+    folder = timeline.folders.get(path)
+    sums = defaultdict[tuple[int, int], int](int, folder.wasted if folder else {})
+    for hidden in timeline.hidden(path):
+        sums[hidden.layer, hidden.hidden_by] += hidden.size
+    return sums
 
 
-def next_layer(stack: Stack, timeline: Timeline, node: Node, span: Span) -> int | None:
+def next_layer(timeline: Timeline, node: Node, span: Span) -> int | None:
     """The layer that leads on from a node: from a tree of many layers the one that hid, deleted
     or wrote what is there, from that one the one that shipped it, and back.
 
     None when no other layer has to do with it.
     """
-    hidden = hidden_at(stack, timeline, node)
+    wasted = wasted_at(timeline, node.path)
     here = span.last
     if not span.single:
-        gone = _taken(timeline, node) if node.state is State.DELETED else node.layer
-        return _most((each.hidden_by, each.entry.size) for each in hidden) if hidden else gone
+        if wasted:
+            return _most((by, size) for (_, by), size in wasted.items())
+        return taken_by(timeline, node) if node.state is State.DELETED else node.layer
     for choices in (
-        [(each.layer, each.entry.size) for each in hidden if each.hidden_by == here],
-        [(each.hidden_by, each.entry.size) for each in hidden if each.layer == here],
+        [(layer, size) for (layer, by), size in wasted.items() if by == here],
+        [(by, size) for (layer, by), size in wasted.items() if layer == here],
         [(node.layer, 0)],
         [(each.layer, each.layer) for each in timeline.versions(node.path) if each.layer < here],
     ):
@@ -42,7 +42,7 @@ def next_layer(stack: Stack, timeline: Timeline, node: Node, span: Span) -> int 
     return None
 
 
-def _taken(timeline: Timeline, node: Node) -> int:
+def taken_by(timeline: Timeline, node: Node) -> int:
     """Who took away what is deleted."""
     for version in timeline.versions(node.path):
         if version.entry is node.entry:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from lamina.explain.waste import Finding, findings
-from lamina.explore.cause import hidden_at
+from lamina.explain.waste import Finding
+from lamina.explore.cause import taken_by
 from lamina.explore.model import Explorer
 from lamina.explore.tree import Node, State
 from lamina.layer.entry import Kind
@@ -48,6 +48,9 @@ _DONE = {
 _MOST = 6
 """Findings of an image that are told, and lines on what is hidden in a directory."""
 
+_LONGEST = 8000
+"""Characters of an instruction that are told."""
+
 
 def of_image(explorer: Explorer) -> list[Line]:
     """The sums of a whole image, and what hides most."""
@@ -63,7 +66,7 @@ def of_image(explorer: Explorer) -> list[Line]:
     if stack.base:
         noun = "image" if stack.is_container else "base"
         lines.append([Word(f"{noun:<9}"), Word(stack.base.name)])
-    return [*lines, *_largest(explorer, findings(account.hidden))]
+    return [*lines, *_largest(explorer, explorer.findings)]
 
 
 def of_layer(explorer: Explorer, place: int) -> list[Line]:
@@ -72,7 +75,7 @@ def of_layer(explorer: Explorer, place: int) -> list[Line]:
     origin, layer = stack.origins[place], stack.account.layers[place]
     lines: list[Line] = [
         [Word(_layer(explorer, place), "head")],
-        [Word(origin.instruction or "(nothing is known of what made it)")],
+        [Word(_clipped(origin.instruction) or "(nothing is known of what made it)")],
         [],
         [Word("ships    "), Word(prose_size(layer.bytes))],
         [Word("visible  "), Word(prose_size(layer.visible_bytes), "added")],
@@ -123,26 +126,41 @@ def noun(node: Node) -> str:
 def _story(explorer: Explorer, node: Node) -> Iterator[Line]:
     """Who shipped what is at a node, and who hid it."""
     yield [Word(f"{_verb(node)} by {_layer(explorer, node.layer)}", _TONES[node.state])]
-    yield [Word("  " + explorer.stack.origins[node.layer].instruction)]
-    hidden = hidden_at(explorer.stack, explorer.timeline, node)
-    told = findings([each for each in hidden if each.layer <= explorer.span.last])
+    yield _instruction(explorer, node.layer)
+    told = list(_losses(explorer, node))
     if node.state is State.DELETED and not told:
-        taker = next(
-            (
-                each.until
-                for each in explorer.timeline.versions(node.path)
-                if each.entry is node.entry
-            ),
-            node.layer,
-        )
+        taker = taken_by(explorer.timeline, node)
         yield [Word(f"deleted by {_layer(explorer, taker)}", "deleted")]
-        yield [Word("  " + explorer.stack.origins[taker].instruction)]
-    for each in told[:_MOST]:
-        size = prose_size(each.bytes)
-        at = f" with /{each.at}" if each.at != node.path else ""
-        done = f"{_DONE[each.cause]} by {_layer(explorer, each.hidden_by)}{at}"
-        yield [Word(f"{size} of {_layer(explorer, each.layer)} {done}", "hidden")]
-        yield [Word("  " + explorer.stack.origins[each.hidden_by].instruction)]
+        yield _instruction(explorer, taker)
+    for _, text, by in sorted(told, key=lambda each: -each[0])[:_MOST]:
+        yield [Word(text, "hidden")]
+        yield _instruction(explorer, by)
+
+
+def _losses(explorer: Explorer, node: Node) -> Iterator[tuple[int, str, int]]:
+    """Bytes at a node that layers up to the one looked at ship and nobody sees: how many, what
+    became of them, and by whom."""
+    last = explorer.span.last
+    for each in explorer.timeline.hidden(node.path):
+        if each.layer <= last:
+            at = f" with /{each.at}" if each.at != node.path else ""
+            done = f"{_DONE[each.cause]} by {_layer(explorer, each.hidden_by)}{at}"
+            text = f"{prose_size(each.size)} of {_layer(explorer, each.layer)} {done}"
+            yield each.size, text, each.hidden_by
+    folder = explorer.timeline.folders.get(node.path)
+    for (layer, by), size in folder.wasted.items() if folder else ():
+        if layer <= last and size:
+            inside = f"{prose_size(size)} in it, of {_layer(explorer, layer)},"
+            yield size, f"{inside} hidden by {_layer(explorer, by)}", by
+
+
+def _instruction(explorer: Explorer, layer: int) -> Line:
+    return [Word("  " + _clipped(explorer.stack.origins[layer].instruction))]
+
+
+def _clipped(instruction: str) -> str:
+    """One of a length that somebody reads: images may have megabytes there."""
+    return instruction if len(instruction) <= _LONGEST else instruction[:_LONGEST] + " ..."
 
 
 _TONES: dict[State, Tone] = {

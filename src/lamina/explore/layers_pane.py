@@ -51,7 +51,7 @@ class LayersPane(LineList):
             label, what = "all", stack.name
             size, hidden = stack.account.bytes, stack.account.hidden_bytes
         else:
-            label, what = stack.label(layer), stack.origins[layer].instruction
+            label, what = stack.label(layer), stack.origins[layer].instruction[:width]
             size = stack.account.layers[layer].bytes
             hidden = stack.account.layers[layer].hidden_bytes
         is_base = layer is not None and stack.base is not None and layer < stack.base.layers

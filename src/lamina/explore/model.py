@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from lamina.explain.stack import Stack
+from lamina.explain.waste import Finding, findings
 from lamina.explore.cause import next_layer
 from lamina.explore.rows import Folds, Rows
-from lamina.explore.search import Index
+from lamina.explore.search import Found, Index
 from lamina.explore.timeline import Timeline
 from lamina.explore.tree import Node, Sort, Span, State, Tree
+
+_PREPARED = 20
+"""Directories that are indexed at a time."""
 
 
 class Explorer:
@@ -31,9 +35,10 @@ class Explorer:
         """What is left out."""
         self.sort = Sort.NAME
         self.pattern = ""
+        self._index = Index(self.timeline)
         self._folds = Folds()
         self._found = Folds(all_open=True)
-        self._among: set[str] | None = None
+        self._among: Found | None = None
         self._renew()
 
     @property
@@ -45,6 +50,11 @@ class Explorer:
     def base(self) -> int:
         """How many of the lowest layers are the base: one, where nothing is known of it."""
         return self.stack.base.layers if self.stack.base else 1
+
+    @cached_property
+    def findings(self) -> Sequence[Finding]:
+        """What is hidden in the image, the most bytes first."""
+        return findings(self.stack.account.hidden)
 
     @property
     def span(self) -> Span:
@@ -82,7 +92,7 @@ class Explorer:
         self._renew()
 
     def filter(self, pattern: str) -> None:
-        """Show only what matches (see `Index.matching`); an empty pattern shows all."""
+        """Show only what matches (see `Index.search`); an empty pattern shows all."""
         self.pattern = pattern
         self._found = Folds(all_open=True)
         self._renew()
@@ -99,7 +109,7 @@ class Explorer:
     def cause(self, node: Node) -> bool:
         """Look at the layer that leads on from a node (see `next_layer`), by itself and with the
         node in sight.  False when there is none."""
-        layer = next_layer(self.stack, self.timeline, node, self.span)
+        layer = next_layer(self.timeline, node, self.span)
         if layer is None:
             return False
         self.layer, self.aggregated = layer, False
@@ -133,14 +143,14 @@ class Explorer:
                 break
         return shown
 
+    def prepare(self) -> bool:
+        """Use a few milliseconds to have the first filter fast; False when nothing is left."""
+        return self._index.grow(_PREPARED)
+
     def _renew(self) -> None:
         self.tree = Tree(self.stack, self.timeline, self.span)
-        self._among = self._index.matching(self.pattern, self.tree) if self.pattern else None
+        self._among = self._index.search(self.pattern) if self.pattern else None
         self.rows = Rows(self._children, self.folds)
-
-    @cached_property
-    def _index(self) -> Index:
-        return Index(self.timeline)
 
     def _children(self, path: str) -> list[Node]:
         return self.tree.children(path, sort=self.sort, without=self.without, among=self._among)

@@ -37,10 +37,8 @@ class Folder:
         self.added = defaultdict[int, int](int)
         """Layer → by how many bytes it makes what can be seen in here and below grow; beyond
         the highest nothing is seen."""
-        self.wasted = defaultdict[int, int](int)
-        """Layer → bytes in here and below that it ships and nobody can see in the end."""
-        self.involved = defaultdict[int, int](int)
-        """Layer → such bytes that it ships or hides."""
+        self.wasted = defaultdict[tuple[int, int], int](int)
+        """Who ships and who hides → bytes in here and below that nobody can see in the end."""
         self.touched = 0
         """A bit for each layer that changes anything in here or below."""
         self._hidden_at: Mapping[str, Sequence[Hidden]] | None = None
@@ -52,7 +50,11 @@ class Folder:
 
     def waste(self, layer: int) -> int:
         """Bytes in here and below that layers up to `layer` ship and nobody sees in the end."""
-        return sum(size for at, size in self.wasted.items() if at <= layer)
+        return sum(size for (by, _), size in self.wasted.items() if by <= layer)
+
+    def waste_of(self, layer: int) -> int:
+        """Such bytes that `layer` itself ships or hides."""
+        return sum(size for between, size in self.wasted.items() if layer in between)
 
     def hidden_at(self, path: str) -> Sequence[Hidden]:
         """Those of the hidden contents that were at a path directly in here."""
@@ -190,10 +192,7 @@ class Timeline:
             entry, layer, by, *_ = hidden
             folder, size = folders[entry.path.rpartition("/")[0]], entry.size
             folder.hidden.append(hidden)
-            folder.wasted[layer] += size
-            folder.involved[layer] += size
-            if by != layer:
-                folder.involved[by] += size
+            folder.wasted[layer, by] += size
             if id(entry) not in parted:
                 folder.touched |= 1 << by
                 folder.added[by] -= size
@@ -229,10 +228,8 @@ class Timeline:
             above.touched |= folder.touched
             for layer, size in folder.added.items():
                 above.added[layer] += size
-            for layer, size in folder.wasted.items():
-                above.wasted[layer] += size
-            for layer, size in folder.involved.items():
-                above.involved[layer] += size
+            for between, size in folder.wasted.items():
+                above.wasted[between] += size
 
 
 def _ends(union: Union, layers: int) -> list[dict[int, int]]:

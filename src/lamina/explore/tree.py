@@ -8,6 +8,7 @@ from enum import Enum
 import msgspec
 
 from lamina.explain.stack import Stack
+from lamina.explore.search import Found
 from lamina.explore.timeline import Folder, Timeline, Version, alike, seen
 from lamina.layer.entry import Entry, Kind
 
@@ -87,15 +88,14 @@ class Tree:
         *,
         sort: Sort = Sort.NAME,
         without: Collection[State] = (),
-        among: Collection[str] | None = None,
+        among: Found | None = None,
     ) -> list[Node]:
-        """What is in a directory, but for what is in a state `without`, or not `among` paths.
-
-        A directory stays when something in it does not go.
+        """What is in a directory, but for what is in a state `without`, or not `among` what a
+        filter found.  A directory stays when something in it does not go.
         """
         found = []
         for child, versions in self._timeline.inside(path).items():
-            if among is not None and child not in among:
+            if among is not None and not self._finds(child, versions, among):
                 continue
             node = self._node(child, versions)
             if node is not None and not (node.state in without and self._goes(node, without)):
@@ -106,7 +106,20 @@ class Tree:
         """What is at a path, or was; None when the span knows nothing of it."""
         return self._node(path, self._timeline.versions(path))
 
-    def shows(self, path: str, versions: Sequence[Version]) -> bool:
+    def _finds(self, path: str, versions: Sequence[Version], among: Found) -> bool:
+        """Whether there is a node at a path, and the filter found it or something in it."""
+        if path in among.paths:
+            return self._shows(path, versions)
+        todo = [path] if path in among.above else []
+        while todo:
+            for child, inside in self._timeline.inside(todo.pop()).items():
+                if child in among.above:
+                    todo.append(child)
+                if child in among.paths and self._shows(child, inside):
+                    return True
+        return False
+
+    def _shows(self, path: str, versions: Sequence[Version]) -> bool:
         """Whether there is a node at a path that has these versions, the lowest first."""
         last = self.span.last
         if not self.span.single:
@@ -180,7 +193,7 @@ class Tree:
 
     def _waste(self, folder: Folder) -> int:
         if self.span.single:
-            return folder.involved.get(self.span.last, 0)
+            return folder.waste_of(self.span.last)
         return folder.waste(self.span.last)
 
     def _content_size(self, entry: Entry) -> int:
@@ -189,14 +202,19 @@ class Tree:
 
     def _goes(self, node: Node, without: Collection[State]) -> bool:
         """Whether nothing in a node that is not wanted itself keeps it in sight."""
-        if not node.is_directory or node.state is State.DELETED:
-            return True
-        if node.state is not State.CHANGED and not node.hidden:
-            return True  # all in it is in the same state
-        for path, versions in self._timeline.inside(node.path).items():
-            child = self._node(path, versions)
-            if child and not (child.state in without and self._goes(child, without)):
-                return False
+        todo = [node]
+        while todo:
+            here = todo.pop()
+            if not (
+                here.state is State.CHANGED or (here.state is not State.DELETED and here.hidden)
+            ):
+                continue  # all in it is in the same state
+            for path, versions in self._timeline.inside(here.path).items():
+                child = self._node(path, versions)
+                if child is not None and child.state not in without:
+                    return False
+                if child is not None and child.is_directory:
+                    todo.append(child)
         return True
 
 

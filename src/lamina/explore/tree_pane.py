@@ -95,9 +95,12 @@ class TreePane(LineList):
         """Make the rows that nobody has looked at, a few at a time, so that no key waits."""
         self._growth = None
         rows = self._explorer.rows
-        if not rows.is_whole:
-            rows.grow(_SLICE)
+        if rows.is_whole:
+            return
+        rows.grow(_SLICE)
+        if rows.is_whole:
             self.measure()
+        else:
             self._growth = self.set_timer(_PAUSE, self._grow)
 
     def draw(self, place: int, width: int) -> Strip:
