@@ -12,7 +12,7 @@ from lamina.explain.inodes import Inodes
 from lamina.explain.stack import Stack
 from lamina.explain.view import nodes_at, open_view
 from lamina.layer.contract import Listing
-from lamina.layer.entry import Entry, Kind
+from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind
 
 
 class Blamed(msgspec.Struct, frozen=True):
@@ -70,16 +70,22 @@ class _Past:
             self._read(layer, listing)
 
     def _read(self, layer: int, listing: Listing) -> None:
+        first, last = self._first, None
         for entry in listing.entries:
-            self._enter(layer, entry.parent)
-            if (gone := entry.whiteout_of) is not None:
-                self._gone.setdefault(gone, []).append(layer)
-            elif entry.is_opaque_marker:
-                self._opaque.setdefault(entry.parent, []).append(layer)
+            path = entry.path
+            directory, _, name = path.rpartition("/")
+            if directory != last:
+                self._enter(layer, directory)
+                last = directory
+            if name.startswith(WHITEOUT_PREFIX):
+                if (gone := entry.whiteout_of) is not None:
+                    self._gone.setdefault(gone, []).append(layer)
+                elif name == OPAQUE_NAME:
+                    self._opaque.setdefault(directory, []).append(layer)
+            elif path in first:
+                self._more.setdefault(path, [first[path]]).append((layer, entry))
             else:
-                first = self._first.setdefault(entry.path, (layer, entry))
-                if first[1] is not entry:
-                    self._more.setdefault(entry.path, [first]).append((layer, entry))
+                first[path] = (layer, entry)
 
     def _enter(self, layer: int, directory: str) -> None:
         while directory:
@@ -185,11 +191,14 @@ class _Summary:
         self._inside: dict[str, list[str]] = {}
         for path in self._by_path:
             self._inside.setdefault(path.rpartition("/")[0], []).append(path)
-        self._histories: dict[str, set[_History]] = {}
-        """Of what is at and below a path; a directory as it came has none but what is in it."""
+        self._histories: dict[_History, int] = {}
+        """A bit for each."""
+        self._bits: dict[str, int] = {}
+        """Those of what is at and below a path; a directory as it came has none of its own."""
         self._files: dict[str, int] = {}
         self._bytes: dict[str, int] = {}
         self._add_up(blamed)
+        self._in_order = list(self._histories)
         self._top = _top(blamed)
         self._found: list[Part] = []
 
@@ -199,14 +208,18 @@ class _Summary:
         for each in reversed(blamed):
             path, inside = each.path, self._inside.get(each.path, ())
             changes = each.changes
-            own = not inside or changes
-            histories = {(each.layer, each.content_layer, changes)} if own else set()
-            self._histories[path] = histories.union(*(self._histories[one] for one in inside))
+            bits = 0
+            if not inside or changes:
+                history = (each.layer, each.content_layer, changes)
+                bits = 1 << self._histories.setdefault(history, len(self._histories))
+            for child in inside:
+                bits |= self._bits[child]
+            self._bits[path] = bits
             size = each.inode.size if id(each.inode) not in met else 0
             met.add(id(each.inode))
             is_file = not _is_directory(each.entry)
-            self._files[path] = is_file + sum(self._files[child] for child in inside)
-            self._bytes[path] = size + sum(self._bytes[child] for child in inside)
+            self._files[path] = is_file + sum([self._files[child] for child in inside])
+            self._bytes[path] = size + sum([self._bytes[child] for child in inside])
 
     def parts(self) -> list[Part]:
         todo = [self._top]
@@ -222,10 +235,11 @@ class _Summary:
             self._found.append(Part(path, *history, 0, 0, False, here))
         apart: list[str] = []
         alike: dict[_History, list[str]] = {}
+        histories = self._in_order
         for child in self._inside.get(path, ()):
-            histories = self._histories[child]
-            if len(histories) == 1:
-                alike.setdefault(next(iter(histories)), []).append(child)
+            bits = self._bits[child]
+            if bits.bit_count() == 1:
+                alike.setdefault(histories[bits.bit_length() - 1], []).append(child)
             else:
                 apart.append(child)
         for history, children in alike.items():

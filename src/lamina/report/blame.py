@@ -24,7 +24,9 @@ def as_text(stack: Stack, blamed: Sequence[Blamed], paper: Paper, *, every: bool
     parts = [_part(each) for each in blamed] if every else summary(blamed)
     rows = [[Cell(text, "head") for text in _HEAD]]
     owners = Owners.of(stack)
-    rows += [_row(stack, part, owners) for part in parts]
+    # There are few layers, and maybe a hundred thousand lines.
+    causes = [_cause(stack, layer) for layer in range(len(stack))]
+    rows += [[*causes[part.layer], *_row(stack, part, owners)] for part in parts]
     return paper.grid(rows, right={3, 4}, stretch=1) if parts else ""
 
 
@@ -48,9 +50,6 @@ def _row(stack: Stack, part: Part, owners: Owners) -> list[Cell]:
     if note := _touched(stack, part, owners):
         notes.append(note)
     return [
-        Cell(stack.label(part.layer)),
-        origin(stack, part.layer),
-        Cell(day(stack.origins[part.layer].created)),
         Cell(prose_size(part.bytes) if _has_size(part) else ""),
         Cell(f"{part.files:,}" if one is None and part.files else ""),
         Cell(path),
@@ -62,17 +61,13 @@ def _has_size(part: Part) -> bool:
     return part.files > 0 and (part.one is None or part.one.inode.kind is Kind.FILE)
 
 
-def origin(stack: Stack, layer: int) -> Cell:
-    """What made a layer: its instruction, or the image that it came with."""
-    if stack.base is not None and layer < stack.base.layers:
-        return Cell(f"base {stack.base.name}", "base")
-    return Cell(stack.origins[layer].instruction)
-
-
-def day(created: str) -> str:
-    """The day of an RFC 3339 time, as it is written there; empty when it is none."""
-    match = _DAY.match(created)
-    return match[0] if match else ""
+def _cause(stack: Stack, layer: int) -> list[Cell]:
+    """A layer, what made it (its instruction, or the image that it came with), and the day."""
+    origin = stack.origins[layer]
+    day = _DAY.match(origin.created)
+    in_base = stack.base is not None and layer < stack.base.layers
+    what = Cell(f"base {stack.base.name}", "base") if in_base and stack.base else None
+    return [Cell(origin.label), what or Cell(origin.instruction), Cell(day[0] if day else "")]
 
 
 def _touched(stack: Stack, part: Part, owners: Owners) -> str:

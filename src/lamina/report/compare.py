@@ -252,7 +252,7 @@ def _value(value: Any) -> str:
 
 def notes(pair: Pair) -> list[str]:
     """What could not be compared, a sentence each."""
-    notes = [
+    told = [
         f"{stack.name}: {note}"
         for stack, found in (
             (pair.old, pair.found.old_inventory),
@@ -260,4 +260,4 @@ def notes(pair: Pair) -> list[str]:
         )
         for note in found.notes
     ]
-    return list(dict.fromkeys(notes))
+    return list(dict.fromkeys(told))

@@ -52,20 +52,24 @@ class Paper(msgspec.Struct, frozen=True):
         if not rows:
             return ""
         texts = [[escape(cell.text) for cell in row] for row in rows]
-        widths = [max(map(width, column)) for column in zip(*texts, strict=True)]
+        spans = [[width(text) for text in line] for line in texts]
+        widths = [max(column) for column in zip(*spans, strict=True)]
         used = sum(widths) + _GAP * sum(1 for each in widths if each)
         if used > self.width:
             widths[stretch] = max(
                 min(_NARROWEST, widths[stretch]), widths[stretch] - used + self.width
             )
         lines = []
-        for row, line in zip(rows, texts, strict=True):
+        for row, line, taken in zip(rows, texts, spans, strict=True):
             parts = []
             for place, text in enumerate(line):
                 if not widths[place]:
                     continue
-                shown = clip(text, widths[place])
-                fill = " " * (widths[place] - width(shown))
+                shown, span = text, taken[place]
+                if span > widths[place]:
+                    shown = clip(text, widths[place])
+                    span = width(shown)
+                fill = " " * (widths[place] - span)
                 inked = self._ink(self._plain(shown), row[place].meaning)
                 parts.append(fill + inked if place in right else inked + fill)
             lines.append(" " * _GAP + (" " * _GAP).join(parts).rstrip(" ") + "\n")

@@ -9,9 +9,12 @@ from lamina.explain.owners import Owners
 from lamina.explain.stack import Stack
 from lamina.explain.view import Node, View
 from lamina.layer.entry import Kind
-from lamina.report.directory import count, fate_text, node_json, unclipped
+from lamina.report.directory import count, fate_text, node_json
 from lamina.report.paper import Cell, Meaning, Paper
 from lamina.text import prose_size
+
+_SIZE = 11
+"""Columns of a size, three of them before it."""
 
 
 class Sum(NamedTuple):
@@ -52,10 +55,12 @@ def sums(view: View, path: str) -> dict[str, Sum]:
 def as_text(stack: Stack, view: View, path: str, paper: Paper, *, depth: int | None) -> str:
     """The tree at `path`, clean, links resolved: `depth` levels below it, or all."""
     totals = sums(view, path)
-    rows = [
-        _row(stack, drawn, totals, cut=drawn.level == depth) for drawn in _drawn(view, path, depth)
+    wide = max((len(label) for label in map(stack.label, range(len(stack)))), default=0)
+    lines = [
+        _line(stack, drawn, totals, paper, wide, cut=drawn.level == depth)
+        for drawn in _drawn(view, path, depth)
     ]
-    return unclipped(paper).grid(rows, right={0}, stretch=2)
+    return "".join(lines)
 
 
 class _Drawn(NamedTuple):
@@ -98,7 +103,16 @@ def _level(view: View, paths: Sequence[str], level: int, above: str) -> list[_Dr
     return drawn
 
 
-def _row(stack: Stack, drawn: _Drawn, totals: Mapping[str, Sum], *, cut: bool) -> list[Cell]:
+def _line(
+    stack: Stack,
+    drawn: _Drawn,
+    totals: Mapping[str, Sum],
+    paper: Paper,
+    wide: int,
+    *,
+    cut: bool,
+) -> str:
+    """Size, layer in `wide` columns, the branch, what became of it."""
     node = drawn.node
     name = node.path.rpartition("/")[2] if drawn.level else f"/{node.path}"
     meaning: Meaning = "hidden" if node.hidden else ""
@@ -114,7 +128,10 @@ def _row(stack: Stack, drawn: _Drawn, totals: Mapping[str, Sum], *, cut: bool) -
         name += f" → {node.entry.link}"
     if node.hidden is not None:
         note = fate_text(stack, node.hidden)
-    return [Cell(size), Cell(layer), Cell(drawn.stem + name, meaning), Cell(note, meaning)]
+    cells = [Cell(f"{size:>{_SIZE}}   {layer:<{wide}}   {drawn.stem}"), Cell(name, meaning)]
+    if note:
+        cells += [Cell("   "), Cell(note, meaning)]
+    return paper.write(*cells) + "\n"
 
 
 def as_json(
