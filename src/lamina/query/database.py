@@ -36,12 +36,14 @@ class Database:
 
     def __init__(self, tables: Mapping[str, Table], schemas: Mapping[str, pa.Schema]) -> None:
         import duckdb
+        import pyarrow as pa
 
         self._tables = tables
         self._duckdb = duckdb
         self._connection = duckdb.connect(":memory:", config=_SETTINGS)
         for name, schema in schemas.items():
-            self.fill(name, schema.empty_table())
+            # (Not empty_table(), which brings pandas.)
+            self.fill(name, pa.Table.from_batches([], schema))
 
     def fill(self, name: str, content: pa.Table) -> None:
         """Let a table hold `content`: some of its sources; columns without theirs are NULL."""

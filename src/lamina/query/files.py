@@ -4,7 +4,6 @@ all images that have the layer."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -14,6 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from lamina.explain.fate import CAUSES
 from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Kind
 from lamina.layer.listing import UNKNOWN, Columns
+from lamina.query.arrays import Array, booleans, digests, numbers, texts, utf8, words
 from lamina.query.source import Known, Source
 from lamina.query.visibility import Hidden
 from lamina.sha256 import sha256
@@ -30,6 +30,7 @@ _TYPES = {
 _NAMES = (*_TYPES.values(), "whiteout", "opaque")
 _WHITEOUT, _OPAQUE = _NAMES.index("whiteout"), _NAMES.index("opaque")
 _CODES = bytes(list(_TYPES).index(Kind(kind)) if kind in _TYPES else 0 for kind in range(256))
+_CAUSES = [cause.value for cause in CAUSES]
 _PREFIX, _OPAQUE_NAME = b"/" + WHITEOUT_PREFIX.encode(), b"/" + OPAQUE_NAME.encode()
 
 SOURCES: dict[str, pa.DataType] = {
@@ -57,9 +58,6 @@ _NUMBERS = {
     "gid": ("gids", "<u4"),
     "mtime": ("mtimes", "<i8"),
 }
-
-Array = Any
-"""A numpy or an Arrow array."""
 
 
 def files(source: Source, wanted: Collection[str]) -> pa.Table:
@@ -92,14 +90,9 @@ def files(source: Source, wanted: Collection[str]) -> pa.Table:
 
 def _place(image: str, number: int, count: int) -> dict[str, Array]:
     return {
-        "image": pa.DictionaryArray.from_arrays(_numbers(np.zeros(count, np.int8)), _name(image)),
-        "layer": _numbers(np.full(count, number, np.int32)),
+        "image": words(np.zeros(count, np.int8), [image]),
+        "layer": numbers(np.full(count, number, np.int32)),
     }
-
-
-@cache
-def _name(image: str) -> Array:
-    return pa.array([image], pa.string())
 
 
 class _Layer:
@@ -116,7 +109,7 @@ class _Layer:
             if name in _NUMBERS:
                 field, code = _NUMBERS[name]
                 column = np.frombuffer(getattr(self._columns, field), code)
-                made = _numbers(column.astype(code.replace("<", "="), copy=False), SOURCES[name])
+                made = numbers(column.astype(code.replace("<", "="), copy=False), SOURCES[name])
             else:
                 made = getattr(self, "_" + name)()
             self._arrays[name] = made
@@ -140,27 +133,24 @@ class _Layer:
             known = np.zeros(self.count, bool)
             known[at] = True
             visible = visible & ~known
-        causes = pa.array([cause.value for cause in CAUSES])
         return {
-            "visible": pa.Array.from_buffers(pa.bool_(), self.count, [None, _bits(visible)]),
-            "hidden_by": _numbers(by.astype(np.int32), valid=known),
-            "hidden_kind": pa.DictionaryArray.from_arrays(
-                _numbers(kind.astype(np.int8), valid=known), causes
-            ),
+            "visible": booleans(visible),
+            "hidden_by": numbers(by.astype(np.int32), valid=known),
+            "hidden_kind": words(kind.astype(np.int8), _CAUSES, valid=known),
         }
 
     def _path(self) -> Array:
         # The NUL between two paths becomes the slash that the second begins with.
-        text = b"/" + _utf8(self._columns.paths)
+        text = b"/" + utf8(self._columns.paths)
         ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 0)
-        return _texts(text.replace(b"\0", b"/"), np.concatenate(([0], ends, [len(text)])))
+        return texts(text.replace(b"\0", b"/"), np.concatenate(([0], ends, [len(text)])))
 
     def _link(self) -> Array:
-        text = _utf8(self._columns.links)
+        text = utf8(self._columns.links)
         ends = np.flatnonzero(np.frombuffer(text, np.uint8) == 0)
         ends -= np.arange(len(ends))  # the NULs go
         bare = text.replace(b"\0", b"")
-        return _texts(bare, np.concatenate(([0], ends, [len(bare)])))
+        return texts(bare, np.concatenate(([0], ends, [len(bare)])))
 
     @property
     def _types(self) -> Array:
@@ -176,41 +166,13 @@ class _Layer:
         return self._arrays["types"]
 
     def _type(self) -> Array:
-        return pa.DictionaryArray.from_arrays(_numbers(self._types), pa.array(_NAMES))
+        return words(self._types, _NAMES)
 
     def _sha256(self) -> Array:
         sizes = np.frombuffer(self._columns.sizes, "<i8")
         is_file = np.frombuffer(self._columns.kinds, np.uint8) == Kind.FILE
-        digests = np.zeros((self.count, 32), np.uint8)
-        digests[is_file] = np.frombuffer(sha256(b""), np.uint8)
-        digests[sizes > 0] = np.frombuffer(self._columns.hashes, np.uint8).reshape(-1, 32)
-        known = is_file & (digests != np.frombuffer(UNKNOWN, np.uint8)).any(axis=1)
-        return pa.Array.from_buffers(
-            SOURCES["sha256"], self.count, [_bits(known), pa.py_buffer(digests)]
-        )
-
-
-def _utf8(column: bytes) -> bytes:
-    """Texts as UTF-8, whatever bytes they have; those that are none are written out, as on a
-    terminal."""
-    try:
-        column.decode()
-    except UnicodeDecodeError:
-        return column.decode("utf-8", "backslashreplace").encode()
-    return column
-
-
-def _texts(data: bytes, offsets: Array) -> Array:
-    buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
-
-
-def _numbers(values: Array, kind: pa.DataType | None = None, *, valid: Array = None) -> Array:
-    nulls = None if valid is None else _bits(valid)
-    return pa.Array.from_buffers(
-        kind or pa.from_numpy_dtype(values.dtype), len(values), [nulls, pa.py_buffer(values)]
-    )
-
-
-def _bits(values: Array) -> Any:
-    return pa.py_buffer(np.packbits(values, bitorder="little"))
+        found = np.zeros((self.count, 32), np.uint8)
+        found[is_file] = np.frombuffer(sha256(b""), np.uint8)
+        found[sizes > 0] = np.frombuffer(self._columns.hashes, np.uint8).reshape(-1, 32)
+        known = is_file & (found != np.frombuffer(UNKNOWN, np.uint8)).any(axis=1)
+        return digests(found, valid=known)

@@ -7,15 +7,9 @@ from collections.abc import Collection
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from lamina.query import files, tables
-from lamina.query.schema import TABLES
+from lamina.query.arrays import MAKERS
+from lamina.query.schema import TABLES, Table
 from lamina.query.source import Source
-
-_TYPES = {
-    "VARCHAR": pa.string(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "TIMESTAMP": pa.timestamp("us"),
-}
 
 
 def schemas() -> dict[str, pa.Schema]:
@@ -25,7 +19,7 @@ def schemas() -> dict[str, pa.Schema]:
         if table.name == "files":
             found[table.name] = pa.schema(list(files.SOURCES.items()))
         else:
-            types = {column.name: _TYPES[column.type] for column in table.columns}
+            types = {column.name: MAKERS[column.type][0] for column in table.columns}
             found[table.name] = pa.schema([(each, types[each]) for each in table.sources])
     return found
 
@@ -34,17 +28,17 @@ def table(source: Source, name: str, wanted: Collection[str]) -> pa.Table:
     """The wanted sources of a table."""
     if name == "files":
         return files.files(source, wanted)
-    schema = schemas()[name]
-    columns: dict[str, list[object]] = {each: [] for each in schema.names if each in wanted}
+    columns: dict[str, list[object]] = {
+        column.name: [] for column in _table(name).columns if column.name in wanted
+    }
     for row in tables.TABLES[name](source):
         for each, values in columns.items():
             value = row[each]
-            values.append(_text(value() if callable(value) else value))
-    return pa.table(columns, pa.schema([schema.field(each) for each in columns]))
+            values.append(value() if callable(value) else value)
+    types = {column.name: column.type for column in _table(name).columns}
+    arrays = [MAKERS[types[each]][1](values) for each, values in columns.items()]
+    return pa.Table.from_arrays(arrays, list(columns))
 
 
-def _text(value: object) -> object:
-    """A text that Arrow takes: bytes that are no UTF-8 are written out."""
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return value
+def _table(name: str) -> Table:
+    return next(table for table in TABLES if table.name == name)

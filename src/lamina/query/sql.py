@@ -92,17 +92,12 @@ def query(store: Store, sql: str) -> Result:
 def _plain(table: pa.Table) -> pa.Table:
     """The answer with names that are distinct, and with DuckDB's sums of integers, which have
     128 bits and are decimals to Arrow, as 64-bit integers where every value fits."""
-    import pyarrow as pa
+    from lamina.query.arrays import HUGE, plain_integers
 
     table = table.rename_columns(_distinct(table.column_names))
-    huge = pa.decimal128(38, 0)
     for place, field in enumerate(table.schema):
-        if field.type == huge:
-            try:
-                column = table.column(place).cast(pa.int64())
-            except pa.ArrowInvalid:
-                continue
-            table = table.set_column(place, field.name, column)
+        if field.type == HUGE:
+            table = table.set_column(place, field.name, plain_integers(table.column(place)))
     return table
 
 

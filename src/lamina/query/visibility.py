@@ -32,6 +32,7 @@ _CODES = {cause: code for code, cause in enumerate(CAUSES)}
 _KINDS = {int(kind): kind for kind in Kind}
 _PREFIX, _OPAQUE = WHITEOUT_PREFIX.encode(), OPAQUE_NAME.encode()
 _EMPTY = sha256(b"")
+_DIRECTORY = bytes([Kind.DIRECTORY])
 
 
 class LayerPaths:
@@ -72,10 +73,13 @@ class LayerPaths:
     @cached_property
     def entered(self) -> set[bytes]:
         """The paths that are directories by an entry of their own."""
-        kinds, directory = self.kinds, Kind.DIRECTORY
-        if self.repeated:
-            return {path for path, at in self.at.items() if kinds[at] == directory}
-        return {path for path, kind in zip(self.paths, kinds, strict=True) if kind == directory}
+        found, at = set[bytes](), self.kinds.find(_DIRECTORY)
+        while at >= 0:
+            path = self.paths[at]
+            if self.at.get(path) == at:
+                found.add(path)
+            at = self.kinds.find(_DIRECTORY, at + 1)
+        return found
 
     @cached_property
     def deleted(self) -> set[bytes]:

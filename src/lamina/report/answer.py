@@ -125,12 +125,19 @@ def _quoted(text: str) -> str:
 def as_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """The answer as a JSON array of objects, a row at a time: times in ISO 8601, bytes in
     hexadecimal digits, what JSON has no number for as null."""
-    opening = "["
-    for row in rows:
-        document = {column: _json(value) for column, value in zip(columns, row, strict=True)}
-        yield f"{opening}\n  {to_json(document)}"
-        opening = ","
-    yield "[]\n" if opening == "[" else "\n]\n"
+    lines = (
+        f"  {to_json({name: _json(value) for name, value in zip(columns, row, strict=True)})}"
+        for row in rows
+    )
+    last = next(lines, None)
+    if last is None:
+        yield "[]\n"
+        return
+    yield "[\n"
+    for line in lines:
+        yield f"{last},\n"
+        last = line
+    yield f"{last}\n]\n"
 
 
 def _json(value: Any) -> Any:
