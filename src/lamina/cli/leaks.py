@@ -54,7 +54,10 @@ def command(app: App, name: str, fmt: str, show: bool, ignore: tuple[str, ...]) 
         emit(as_text(stack, found, paper(app), show=show))
     if found.found:
         number = len(found.found)
-        raise CheckFailed(f"{number} secret{'s' * (number > 1)} in {stack.name}")
+        raise CheckFailed(
+            f"{number} secret{'s' * (number > 1)} in {stack.name}",
+            hint="--ignore FINGERPRINT leaves one out that is none",
+        )
 
 
 def _without(found: Leaks, ignored: tuple[str, ...]) -> Leaks:

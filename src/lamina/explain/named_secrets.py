@@ -146,7 +146,7 @@ def in_history(data: bytes) -> Iterator[Match]:
             yield Match(KIND, secret, number)
 
 
-_BUILD_ARGUMENTS = re.compile(r"(?:RUN )?\|\d+ (.*?) ?(?=/\S+ -\w*c )")
+_BUILD_ARGUMENTS = re.compile(r"(?:RUN )?\|\d+ (.*?) ?(?=/\S+ (?:-\w+ (?:\w+ )?){0,4}?-\w*c )")
 
 
 def build_arguments(created_by: str) -> Iterator[tuple[str, str]]:

@@ -61,11 +61,13 @@ def _armored(data: bytes, begin: re.Match[bytes]) -> tuple[str, bool] | None:
     headers = _HEADER.findall(text)
     text = _ARMOR_CHECKSUM.sub("", _HEADER.sub("", text))
     body = "".join(text.split()).strip("\"'+,\\")
+    if not re.fullmatch("[A-Za-z0-9+/]+=*", body):
+        return None
     try:
         raw = a2b_base64(body + "=" * (-len(body) % 4))
     except NotBase64:
         return None
-    if len(raw) < _SHORTEST or not re.fullmatch("[A-Za-z0-9+/]+=*", body):
+    if len(raw) < _SHORTEST:
         return None
     if begin[2]:
         return body, _is_locked_pgp(raw)

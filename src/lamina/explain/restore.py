@@ -114,7 +114,7 @@ def _enter(directory: int, name: bytes, shown: Path) -> int:
         pass
     try:
         return os.open(name, _DIRECTORY, dir_fd=directory)
-    except (NotADirectoryError, OSError) as error:
+    except OSError as error:
         raise BadTarget(f"{shown} cannot be written: {error.strerror}") from error
 
 

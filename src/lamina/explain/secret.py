@@ -11,8 +11,8 @@ from lamina.sha256 import sha256
 _SHOWN = 4
 _PLACEHOLDERS = re.compile(
     r"""(?ix)
-    \$[\w{(] | <.*> | \{\{?\ *\w | %[({sd] | %\w+% | @\{ | @\w+@ | !(?:vault|ref|sub|env|secret)\b
-      | \#\{ | env[:.(] | process\.env | file: | secret: | vault:
+    \$[{(\d] | \$[a-z_]\w*(?:$|[/:.,]) | <.*> | \{\{?\ *\w | %[({sd] | %\w+% | @\{ | @\w+@
+      | !(?:vault|ref|sub|env|secret)\b | \#\{ | env[:.(] | process\.env | file: | secret: | vault:
       | .*(?:example|changeme|change[_.-]?(?:me|it|this)|placeholder|replace[_.-]?(?:me|with|this)
              |redacted|\byour[_.-]?|xxxx|\*\*\*|\.\.\.|dummy|sample|insert[_.-]|todo|fixme
              |<[\w -]+>|\$\{|\{\{|\$\(|not[_.-]?(?:a[_.-]?)?(?:real|set|secret|used)
@@ -38,7 +38,11 @@ class Secret(msgspec.Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """The first 8 hexadecimal digits of its sha256: two finds of one secret have the same."""
-        return sha256(self.value.encode("utf-8", "surrogateescape")).hex()[:8]
+        try:
+            raw = self.value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # surrogates that stand for no byte: JSON may have them
+            raw = self.value.encode("utf-8", "surrogatepass")
+        return sha256(raw).hex()[:8]
 
     @property
     def start(self) -> str:
@@ -51,7 +55,7 @@ class Secret(msgspec.Struct, frozen=True):
         return f"{self.start}… ({len(self.value)} characters, sha256 {self.fingerprint})"
 
     def __repr__(self) -> str:
-        return f"Secret({self.redacted})"
+        return f"Secret({self.redacted!a})"
 
     __str__ = __repr__
 

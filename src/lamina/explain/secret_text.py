@@ -22,8 +22,10 @@ _PACKAGES = re.compile(
 )
 _MADE_UP = re.compile(
     r"(?:^|[/._-])(?:tests?|testing|testdata|test[-_]data|fixtures?|examples?|samples?|docs?"
-    r"|snakeoil|mocks?|vectors|certdata)(?:[/._-]|$)"
+    r"|mocks?|vectors|certdata)(?:[/._-]|$)"
 )
+_SNAKE_OIL = "snakeoil"
+"""Debian's package ssl-cert makes a certificate that its own name warns of."""
 _CONFIGURATION = {
     *("conf", "cfg", "cnf", "ini", "json", "properties", "toml", "xml", "yaml", "yml", "config"),
     *("service", "tf", "hcl"),
@@ -42,7 +44,7 @@ class Nature(msgspec.Struct, frozen=True):
     """Whether it belongs to a package: what somebody published is nobody's secret, unless it
     has the form of one."""
     made_up: bool
-    """A package's test data, examples and documents: nothing counts."""
+    """A package's test data, examples and documents, and snake oil: nothing counts."""
     assigns: bool | None
     """Whether values assigned to telling names are looked for: False in a configuration, True
     in code, where they must be quoted; None in other files."""
@@ -52,7 +54,7 @@ def nature(path: str) -> Nature:
     """Judge a file by its path."""
     known = known_file(path)
     in_package = _PACKAGES.search(path) is not None
-    made_up = in_package and _MADE_UP.search(path.lower()) is not None
+    made_up = (in_package and _MADE_UP.search(path.lower()) is not None) or _SNAKE_OIL in path
     return Nature(known, in_package, made_up, None if in_package else _assigns(path))
 
 

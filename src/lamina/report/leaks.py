@@ -45,13 +45,9 @@ _TITLES = {
 _WHOLE_FILES = {"keystore", "password-database"}
 """Kinds of which the secret is the file itself."""
 _GROUPS: dict[State, tuple[str, str, Meaning]] = {
-    State.VISIBLE: ("readable", "any user of a container, or whoever looks at the image", "hidden"),
-    State.HIDDEN: (
-        "hidden",
-        "shipped all the same: whoever pulls the image can read it",
-        "deleted",
-    ),
-    State.ROOT_ONLY: ("root only", "by root in a container, and whoever pulls the image", "base"),
+    State.VISIBLE: ("readable", "by any user in a container, or in what inspect shows", "hidden"),
+    State.HIDDEN: ("hidden", "and shipped all the same: whoever pulls the image has it", "deleted"),
+    State.ROOT_ONLY: ("root only", "in a container; whoever pulls the image has it too", "base"),
 }
 _DONE = {
     Cause.OVERWRITTEN: "overwritten",
@@ -126,9 +122,10 @@ def _place_json(stack: Stack, leaks: Leaks, place: Place, *, show: bool) -> dict
 
 def _without(leaks: Leaks, text: str) -> str:
     """A text of the image with every secret in it redacted: instructions have them too."""
-    for leak in leaks.found:
-        if leak.secret.value in text:
-            text = text.replace(leak.secret.value, f"{leak.secret.start}…")
+    secrets = [leak.secret for leak in leaks.found if leak.secret.value in text]
+    # The longest first: one may be a part of another.
+    for secret in sorted(secrets, key=lambda each: -len(each.value)):
+        text = text.replace(secret.value, f"{secret.start}…")
     return text
 
 
