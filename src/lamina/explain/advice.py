@@ -7,6 +7,7 @@ sum of hidden bytes has it.  docs/waste.md says what belongs to which kind.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import msgspec
 from msgspec import structs
@@ -125,25 +126,23 @@ def _advice(
     twins: Mapping[int, str] = _NO_TWINS,
 ) -> Advice:
     sizes = {layer: [entry.size for entry in each] for layer, each in files.items()}
-    # A name is looked at only where sizes do not decide.
-    every = sorted([size for each in sizes.values() for size in each])
+    # Names are compared only where sizes do not decide.
+    every = sorted(chain.from_iterable(sizes.values()))
     floor = every[-_EXAMPLES:][0]
-    largest = [
-        Example(names.get(id(entry), entry.path), entry.size, layer, twins.get(id(entry), ""))
+    largest = sorted(
+        (-entry.size, names.get(id(entry), entry.path), layer, twins.get(id(entry), ""))
         for layer, each in files.items()
         for entry in each
         if entry.size >= floor
-    ]
-    largest.sort(key=lambda each: (-each.bytes, each.path))
-    layers = {layer: sum(each) for layer, each in sizes.items()}
+    )
     return Advice(
         kind.kind,
         kind.what,
         kind.instead,
         len(every),
         sum(every),
-        layers,
-        largest[:_EXAMPLES],
+        {layer: sum(each) for layer, each in sizes.items()},
+        [Example(path, -size, layer, twin) for size, path, layer, twin in largest[:_EXAMPLES]],
     )
 
 

@@ -21,6 +21,8 @@ _VERBS = {
     Cause.OPAQUE: "deletes",
     Cause.REPLACED: "replaces",
 }
+_ROOM_FOR_BARS = 100
+"""Columns: on less, instructions need them more."""
 DONE = {cause: cause.value for cause in Cause}
 """What was done to a file: the kinds go by the same words everywhere."""
 _CURES = {
@@ -149,7 +151,9 @@ def _row(
         Cell(prose_size(size), meaning),
         Cell(prose_size(hidden) if hidden else "", "hidden"),
         Cell(instruction, meaning),
-        Cell(paper.bar(hidden / size) if hidden else "", "hidden"),
+        Cell(
+            paper.bar(hidden / size) if hidden and paper.width >= _ROOM_FOR_BARS else "", "hidden"
+        ),
         Cell("; ".join(text for text in (became, done) if text)),
     ]
 

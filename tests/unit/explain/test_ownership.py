@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+
 from lamina.explain.ownership import Member, members
+from lamina.explain.waste import account
 from lamina.layer.contract import Listing
 from lamina.layer.union import Union
-from tests.unit.layer.stacks import listing
+from tests.unit.layer.stacks import listing, stacks
 
 
 def told(path: str, *layers: Listing) -> list[tuple[str, int, str]]:
@@ -75,3 +78,18 @@ def test_the_root() -> None:
 
 def test_a_file_has_nothing_in_it() -> None:
     assert told("a", listing("f a 1")) == []
+
+
+@given(stacks)
+def test_all_that_is_hidden_is_told_at_the_root(layers: list[Listing]) -> None:
+    found = members(Union.of(layers), "")
+    gone = sum(each.bytes for each in found if each.gone is not None)
+    inside = sum(each.hidden_bytes for each in found)
+    assert gone + inside == account(layers).hidden_bytes
+
+
+@given(stacks)
+def test_all_that_is_seen_is_told_once(layers: list[Listing]) -> None:
+    union = Union.of(layers)
+    seen = [each.name for each in members(union, "") if each.gone is None]
+    assert seen == union.children("")
