@@ -85,17 +85,7 @@ def command(
         "--ci": ci or None,
         "--html": html,
     }
-    given = [option for option, value in asked.items() if value is not None]
-    if len(given) > 1:
-        raise click.UsageError(f"give either {' or '.join(given)}")
-    if compare is not None and html is None:
-        raise click.UsageError("--compare is for a page: give --html as well")
-    if html is not None and fmt != "text":
-        raise click.UsageError("give either --html or --format")
-    if fmt == "junit" and not ci:
-        raise click.UsageError("--format junit is for rules: give --ci as well")
-    if fmt == "sarif" and given not in ([], ["--ci"]):
-        raise click.UsageError(f"--format sarif is of a whole image: leave {given[0]} out")
+    _refuse_mixtures([each for each, value in asked.items() if value is not None], fmt, compare)
     with opened_stack(app, name) as stack:
         if path is not None:
             emit(_path_report(app, stack, path, limit, as_json=fmt == "json"))
@@ -112,6 +102,21 @@ def command(
         else:
             emit(_image_report(app, stack, limit, fmt))
     return 0
+
+
+def _refuse_mixtures(given: Sequence[str], fmt: str, compare: str | None) -> None:
+    """Raise UsageError for options that do not go together; `given` are those that say what
+    to report."""
+    if len(given) > 1:
+        raise click.UsageError(f"give either {' or '.join(given)}")
+    if compare is not None and "--html" not in given:
+        raise click.UsageError("--compare is for a page: give --html as well")
+    if "--html" in given and fmt != "text":
+        raise click.UsageError("give either --html or --format")
+    if fmt == "junit" and "--ci" not in given:
+        raise click.UsageError("--format junit is for rules: give --ci as well")
+    if fmt == "sarif" and given and "--ci" not in given:
+        raise click.UsageError(f"--format sarif is of a whole image: leave {given[0]} out")
 
 
 def _page(app: App, stack: Stack, other: str | None, target: str) -> None:
