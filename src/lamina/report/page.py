@@ -32,14 +32,21 @@ from lamina.report.page_tree import tree
 from lamina.sha256 import sha256
 from lamina.text import escape
 
-_SCRIPTS = ("page.squarify.js", "page.js")
+_SCRIPTS = (
+    "page.text.js",
+    "page.squarify.js",
+    "page.treemap.js",
+    "page.findings.js",
+    "page.js",
+)
+"""One script, in parts that build on those before them."""
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 def page(new: Stack, old: Stack | None = None) -> bytes:
     """The page of one image or container, or of two side by side: HTML in UTF-8."""
     shown = subjects([new] if old is None else [old, new])
-    script = "".join(_shipped(name) for name in _SCRIPTS)
+    script = "\n".join(_shipped(name) for name in _SCRIPTS)
     title = " and ".join(subject.stack.name for subject in shown)
     text = Template(_shipped("page.html")).substitute(
         policy=_policy(script),

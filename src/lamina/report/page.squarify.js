@@ -4,8 +4,6 @@
  * It is our own, and no library's: one that plots (plotly) weighs 4.8 MB in every page, cannot
  * hatch what is hidden, and cannot be driven by keyboard.
  */
-"use strict";
-
 /* Where each of `sizes` lies in the rectangle: [x, y, width, height], areas in proportion.
  * Sizes are positive, the largest first. */
 function squarify(sizes, x, y, width, height) {
