@@ -50,15 +50,17 @@ def _row(stack: Stack, part: Part, owners: Owners) -> list[Cell]:
     if note := _touched(stack, part, owners):
         notes.append(note)
     return [
-        Cell(prose_size(part.bytes) if _has_size(part) else ""),
+        Cell(_size(part)),
         Cell(f"{part.files:,}" if one is None and part.files else ""),
         Cell(path),
         Cell(", ".join(notes), "deleted"),
     ]
 
 
-def _has_size(part: Part) -> bool:
-    return part.files > 0 and (part.one is None or part.one.inode.kind is Kind.FILE)
+def _size(part: Part) -> str:
+    if part.one is not None:
+        return prose_size(part.one.inode.size) if part.one.inode.kind is Kind.FILE else ""
+    return prose_size(part.bytes) if part.files else ""
 
 
 def _cause(stack: Stack, layer: int) -> list[Cell]:

@@ -98,7 +98,7 @@ def _sum(name: str, old: int, new: int, meaning: Meaning = "") -> list[Cell]:
 def _counts(name: str, old: int, new: int, told: str) -> list[Cell]:
     difference = f"{new - old:+,}".replace("-", "−") if new != old else ""
     counts = [Cell(f"{old:,}"), Cell("→"), Cell(f"{new:,}")]
-    return [Cell(name), *counts, Cell(difference), Cell(told or "the same")]
+    return [Cell(name), *counts, Cell(difference if told else "the same"), Cell(told)]
 
 
 def _told(verdicts: Iterable[Verdict]) -> str:
