@@ -43,8 +43,10 @@ def command(app: App, name: str, fmt: str, show: bool, ignore: tuple[str, ...]) 
 
     stack = open_stack(app.engine.store, name)
     if sys.stderr.isatty():
-        found = leaks(stack, begin=_begin)
-        sys.stderr.write("\r\x1b[K")
+        try:
+            found = leaks(stack, begin=_begin)
+        finally:
+            sys.stderr.write("\r\x1b[K")
     else:
         found = leaks(stack)
     found = _without(found, ignore)
