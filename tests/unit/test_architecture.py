@@ -19,7 +19,9 @@ ROWS = (
     {"layer"},
     {"store", "registry"},
     {"transfer", "run", "explain"},
-    {"build", "slim", "base", "report", "query", "explore"},
+    {"leaks"},
+    {"report"},
+    {"build", "slim", "base", "query", "page", "explore"},
     {"engine"},
     {"cli", "api"},
 )

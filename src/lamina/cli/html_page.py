@@ -21,7 +21,7 @@ class NoDirectory(NotFound):
 def write_page(target: str, new: Stack, old: Stack | None) -> None:
     """Write the page of one image, or of two side by side, to a file, which then is whole or as
     it was before; `-` is standard output.  Raises NoDirectory and OSError."""
-    from lamina.report.page import page
+    from lamina.page.page import page
 
     if target != "-" and not Path(target).parent.is_dir():
         raise NoDirectory(f"no directory {escape(str(Path(target).parent))} to write the page in")

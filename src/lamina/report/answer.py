@@ -88,7 +88,7 @@ def _shown(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.1f}"
+        return f"{value:.1f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
     return _written(value)
 
 
@@ -102,9 +102,10 @@ def _written(value: Any) -> str:
         return value.hex()
     if isinstance(value, datetime):
         return value.isoformat(" ")
-    if isinstance(value, (list, tuple, dict)):
-        return to_json(_json(value))
-    return str(value)
+    if isinstance(value, (int, float, Decimal)):
+        return str(value)
+    value = _json(value)
+    return value if isinstance(value, str) else to_json(value)
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -123,8 +124,8 @@ def _quoted(text: str) -> str:
 
 
 def as_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """The answer as a JSON array of objects, a row at a time: times in ISO 8601, bytes in
-    hexadecimal digits, what JSON has no number for as null."""
+    """The answer as a JSON array of objects, a row at a time: times and intervals in ISO
+    8601, bytes in hexadecimal digits, what JSON has no number for as null."""
     lines = (
         f"  {to_json({name: _json(value) for name, value in zip(columns, row, strict=True)})}"
         for row in rows
@@ -149,6 +150,8 @@ def _json(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
+    if hasattr(value, "nanoseconds"):  # an interval, as Arrow has it
+        return f"P{value.months}M{value.days}DT{value.nanoseconds / 1e9:g}S"
     if isinstance(value, (list, tuple)):
         return [_json(each) for each in value]
     if isinstance(value, dict):

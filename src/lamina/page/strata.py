@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from lamina.explain.stack import Stack
-from lamina.report.page_markup import NOTHING, Markup, amount, count, element
-from lamina.report.page_subject import Subject
+from lamina.page.markup import NOTHING, Markup, amount, count, element
+from lamina.page.subject import Subject
 from lamina.text import prose_size
 
 _LEAST_HEIGHT = 400

@@ -17,10 +17,10 @@ import msgspec
 
 from lamina.explain.fate import CAUSES
 from lamina.explain.stack import Stack
-from lamina.report.page_markup import NOTHING, Markup, element, joined
-from lamina.report.page_strata import drawing, ribbons, strata
-from lamina.report.page_subject import Subject, subjects
-from lamina.report.page_tables import (
+from lamina.page.markup import NOTHING, Markup, element, joined
+from lamina.page.strata import drawing, ribbons, strata
+from lamina.page.subject import Subject, subjects
+from lamina.page.tables import (
     advice_table,
     comparison,
     facts,
@@ -28,15 +28,15 @@ from lamina.report.page_tables import (
     headline,
     instructions,
 )
-from lamina.report.page_tree import tree
+from lamina.page.tree import tree
 from lamina.sha256 import sha256
 from lamina.text import escape
 
 _SCRIPTS = (
-    "page.text.js",
-    "page.squarify.js",
-    "page.treemap.js",
-    "page.findings.js",
+    "text.js",
+    "squarify.js",
+    "treemap.js",
+    "findings.js",
     "page.js",
 )
 """One script, in parts that build on those before them."""
@@ -61,7 +61,7 @@ def page(new: Stack, old: Stack | None = None) -> bytes:
 
 
 def _shipped(name: str) -> str:
-    return (files("lamina.report") / name).read_text("utf-8")
+    return (files("lamina.page") / name).read_text("utf-8")
 
 
 def _policy(script: str) -> str:

@@ -8,8 +8,8 @@ from lamina.explain.advice import advise
 from lamina.explain.cause import instruction
 from lamina.explain.stack import OWN, Stack
 from lamina.explain.waste import Finding
-from lamina.report.page_markup import NOTHING, Attribute, Markup, amount, count, element, joined
-from lamina.report.page_subject import Subject
+from lamina.page.markup import NOTHING, Attribute, Markup, amount, count, element, joined
+from lamina.page.subject import Subject
 
 FINDINGS = 300
 """How many findings have a row of their own: an image may have 100,000."""

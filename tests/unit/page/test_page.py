@@ -21,12 +21,12 @@ from lamina.layer.entry import Entry, Kind
 from lamina.oci.config import Execution, History, ImageConfig
 from lamina.oci.digest import Digest
 from lamina.oci.platform import Platform
-from lamina.report import page_tables
-from lamina.report.page import page
-from lamina.report.page_markup import Markup, amount, element, joined
-from lamina.report.page_strata import bands, drawing, spread
-from lamina.report.page_subject import subjects
-from lamina.report.page_tree import DEPTH, tree
+from lamina.page import tables
+from lamina.page.markup import Markup, amount, element, joined
+from lamina.page.page import page
+from lamina.page.strata import bands, drawing, spread
+from lamina.page.subject import subjects
+from lamina.page.tree import DEPTH, tree
 from tests.fakes.stacks import numbered, stack_of
 from tests.unit.layer.stacks import listing, stacks
 
@@ -175,7 +175,7 @@ def test_an_image_of_nothing_has_a_page(layers: list[Listing]) -> None:
 
 def test_findings_without_a_row_are_added_up() -> None:
     stack = seed()
-    text = page_tables.findings_table(subjects([stack])[0], limit=1)
+    text = tables.findings_table(subjects([stack])[0], limit=1)
     assert "2 smaller" in text
     assert f'value="{4 * MEGA + 100}"' in text
 
