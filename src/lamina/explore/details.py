@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from lamina.explain.waste import Finding
+from lamina.explain.findings import Finding
 from lamina.explore.cause import taken_by
 from lamina.explore.model import Explorer
 from lamina.explore.tree import Node, State
@@ -186,7 +186,7 @@ def _largest(explorer: Explorer, found: Sequence[Finding]) -> list[Line]:
         lines.append(
             [
                 Word(f"{prose_size(each.bytes):>9}  ", "hidden"),
-                Word(f"/{each.at}"),
+                Word(each.path),
                 Word(f"  shipped by {explorer.stack.label(each.layer)}{by}", "dim"),
             ]
         )

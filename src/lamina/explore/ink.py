@@ -25,13 +25,14 @@ CURSOR = Style(reverse=True)
 
 
 def strip(words: Line, glyphs: Glyphs, width: int, *, reverse: bool = False) -> Strip:
-    """A line of exactly `width` columns; what an image wrote is made safe."""
-    segments = [Segment(glyphs.safe(text), STYLES[tone]) for text, tone in words]
-    line = Strip(segments)
+    """A line of exactly `width` columns; what an image wrote is made safe.  Reversed it has one
+    colour: that of the cursor."""
+    line = Strip(
+        [Segment(glyphs.safe(text), CURSOR if reverse else STYLES[tone]) for text, tone in words]
+    )
     if line.cell_length > width:
         line = Strip([*line.crop(0, max(0, width - 1)), Segment(glyphs.more)])
-    line = line.adjust_cell_length(width)
-    return line.apply_style(CURSOR) if reverse else line
+    return line.adjust_cell_length(width, CURSOR if reverse else None)
 
 
 def text(lines: Sequence[Line], glyphs: Glyphs) -> Text:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from lamina.explore import ink
 
 
 class LineList(ScrollView, can_focus=True):
@@ -32,6 +35,8 @@ class LineList(ScrollView, can_focus=True):
             self.sender = sender
 
     cursor: int = 0
+    empty = "nothing here"
+    """What is said where there are no lines."""
 
     def reach(self, place: int) -> int:
         """How many lines there are, when at least all up to `place` are counted."""
@@ -44,9 +49,10 @@ class LineList(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         place = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
-        if place >= self.reach(place):
-            return Strip.blank(width, self.rich_style)
-        return self.draw(place, width)
+        if place < self.reach(place):
+            return self.draw(place, width)
+        text = self.empty if not place else ""
+        return Strip([Segment(text, ink.STYLES["dim"])]).adjust_cell_length(width)
 
     def renew(self, cursor: int) -> None:
         """Draw all lines anew, with the cursor on one of them."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from lamina.explain.findings import Finding, findings
 from lamina.explain.stack import Stack
-from lamina.explain.waste import Finding, findings
 from lamina.explore.cause import next_layer
 from lamina.explore.rows import Folds, Rows
 from lamina.explore.search import Found, Index

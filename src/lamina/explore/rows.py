@@ -84,7 +84,7 @@ class Rows:
     def toggle(self, place: int) -> None:
         """Open or close the directory in a row; nothing happens to anything else."""
         row = self.upto(place)
-        if row is None or not row.node.is_directory:
+        if row is None or not row.node.holds:
             return
         self._folds.toggle(row.node.path)
         if row.is_open:
@@ -127,7 +127,7 @@ def _unfold(
         if node is None:
             pending.pop()
             continue
-        is_open = node.is_directory and folds.is_open(node.path)
+        is_open = node.holds and folds.is_open(node.path)
         rows.append(Row(node, depth + len(pending) - 1, is_open))
         if is_open:
             pending.append(iter(children(node.path)))

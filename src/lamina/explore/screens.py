@@ -30,6 +30,10 @@ class Cover(ModalScreen[None]):
         Binding("escape,q,enter,question_mark", "dismiss", show=False)
     ]
 
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__(classes="ascii" if glyphs.is_plain else "")
+        self._glyphs = glyphs
+
 
 class Content(ScrollView, can_focus=True):
     """Lines of text that do not wrap."""
@@ -64,10 +68,9 @@ class Preview(Cover):
     """The content of a file."""
 
     def __init__(self, title: Line, lines: Sequence[str], glyphs: Glyphs) -> None:
-        super().__init__()
+        super().__init__(glyphs)
         self._title = title
         self._lines = lines
-        self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
         content = Content(self._lines)
@@ -78,10 +81,6 @@ class Preview(Cover):
 
 class Help(Cover):
     """The keys, and what the signs mean."""
-
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__()
-        self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
         box = VerticalScroll(Static(ink.text(_help(self._glyphs), self._glyphs)))

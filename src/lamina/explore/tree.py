@@ -56,9 +56,12 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     """Bytes here and below that nobody sees in the end: of a single layer those that it ships
     or hides, else those that all layers up to the last one ship."""
 
+    holds: bool
+    """Whether something may be in it: it is a directory, or took the place of one."""
+
     @property
     def is_directory(self) -> bool:
-        """Whether it may have something in it."""
+        """Whether what is there is a directory."""
         return self.entry.kind is Kind.DIRECTORY
 
 
@@ -157,17 +160,17 @@ class Tree:
             state = State.CHANGED if before else State.ADDED
             if before and _is_directory(before) and _is_directory(now) and alike(before, now):
                 state = State.UNMODIFIED
-        size = entry.size
-        hidden = self._hidden(path)
+        size, holds = entry.size, entry.kind is Kind.DIRECTORY
         if entry.kind is Kind.DIRECTORY:
             folder = self._timeline.folders.get(path)
             if folder is not None:
                 size = folder.size(self.span.last)
                 if state is State.UNMODIFIED and folder.touched & self._bits:
                     state = State.CHANGED
-        elif entry.kind is Kind.HARDLINK:
+        else:
             size = self._content_size(entry)
-        return Node(path, entry, now.layer, state, size, hidden)
+            holds = any(self._shows(*each) for each in self._timeline.inside(path).items())
+        return Node(path, entry, now.layer, state, size, self._hidden(path), holds)
 
     def _deleted(self, path: str, last: Version) -> Node:
         entry, size = last.entry, self._content_size(last.entry)
@@ -175,7 +178,8 @@ class Tree:
             folder = self._timeline.folders.get(path)
             # The size that it had when the layer came that took it away.
             size = folder.size(last.until - 1) if folder else 0
-        return Node(path, entry, last.layer, State.DELETED, size, self._hidden(path))
+        holds = path in self._timeline.folders
+        return Node(path, entry, last.layer, State.DELETED, size, self._hidden(path), holds)
 
     def _hidden(self, path: str) -> int:
         folder = self._timeline.folders.get(path)
@@ -205,15 +209,13 @@ class Tree:
         todo = [node]
         while todo:
             here = todo.pop()
-            if not (
-                here.state is State.CHANGED or (here.state is not State.DELETED and here.hidden)
-            ):
+            if here.state is State.DELETED or (here.state is not State.CHANGED and not here.hidden):
                 continue  # all in it is in the same state
             for path, versions in self._timeline.inside(here.path).items():
                 child = self._node(path, versions)
                 if child is not None and child.state not in without:
                     return False
-                if child is not None and child.is_directory:
+                if child is not None and child.holds:
                     todo.append(child)
         return True
 

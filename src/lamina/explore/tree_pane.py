@@ -133,10 +133,12 @@ class TreePane(LineList):
     def _label(self, row: Row) -> list[Word]:
         node = row.node
         name = node.path.rpartition("/")[2]
-        if node.is_directory:
-            sign = self._glyphs.open if row.is_open else self._glyphs.closed
-            return [Word(f"{sign} "), Word(f"{name}/", _TONES[node.state])]
-        words = [Word("  "), Word(name, _TONES[node.state])]
+        sign = self._glyphs.open if row.is_open else self._glyphs.closed
+        slash = "/" if node.is_directory else ""
+        words = [
+            Word(f"{sign if node.holds else ' '} "),
+            Word(name + slash, _TONES[node.state]),
+        ]
         if node.entry.kind is Kind.SYMLINK:
             words.append(Word(f" {self._glyphs.link} {node.entry.link}", "dim"))
         return words
@@ -149,7 +151,7 @@ class TreePane(LineList):
     def action_open(self) -> None:
         """Open a closed directory; in an open one, go to what is in it."""
         row = self._explorer.rows.upto(self.cursor)
-        if row is None or not row.node.is_directory:
+        if row is None or not row.node.holds:
             return
         if row.is_open:
             self.move_to(self.cursor + 1)
