@@ -22,14 +22,23 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 def as_text(stack: Stack, blamed: Sequence[Blamed], paper: Paper, *, every: bool) -> str:
     """A line for every file with `every`, else what one layer wrote is gathered."""
     parts = [_part(each) for each in blamed] if every else summary(blamed)
-    rows = [[Cell(text, "head") for text in _HEAD]]
     owners = Owners.of(stack)
     # There are few layers, and maybe a hundred thousand lines.
     causes = [_cause(stack, layer) for layer in range(len(stack))]
+    rows = [[Cell(text, "head") for text in _HEAD]]
     rows += [[*causes[part.layer], *_row(stack, part, owners)] for part in parts]
+    if paper.width < _WIDE:
+        rows = [[*row[:2], *row[3:5], _joined(*row[5:])] for row in rows]
+        return paper.grid(rows, right={2, 3}, stretch=1) if parts else ""
     return paper.grid(rows, right={3, 4}, stretch=1) if parts else ""
 
 
+def _joined(path: Cell, note: Cell) -> Cell:
+    return path if not note.text else Cell(f"{path.text}   {note.text}", note.meaning)
+
+
+_WIDE = 100
+"""Columns of a terminal that has room for the days, and for notes in a column of their own."""
 _HEAD = ("layer", "instruction", "written", "size", "files", "path", "")
 
 

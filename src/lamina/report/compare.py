@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -45,26 +45,52 @@ def as_text(pair: Pair, paper: Paper, *, limit: int) -> str:
     if same and not found.old_layers and not found.new_layers:
         names = paper.write(Cell(old.name), Cell(" and "), Cell(new.name))
         return f"{names} have the same files, packages and settings, in the same layers\n"
+    files = gather(found.changes)
+    packages = sorted(found.packages, key=lambda each: (-abs(each.growth), each.name))
     parts = [
         paper.write(Cell(f"{old.name} → {new.name}", "head")) + "\n",
-        paper.grid(_sums(pair), right={1, 3, 4}, stretch=5),
+        paper.grid(_sums(pair), right={2}, stretch=3),
         _section("layers that only one has", _layers(pair), paper, right={2, 3}, stretch=4),
-        _section("files", _files(pair, limit, paper.width), paper, right={1, 2}, stretch=5),
-        _section("packages", _packages(found.packages, limit), paper, right={3}, stretch=2),
-        _section("settings", _settings(found.settings), paper, right=set(), stretch=3),
+        _section(
+            "files",
+            _files(pair, files[:limit], paper.width),
+            paper,
+            right={1, 2},
+            stretch=5,
+            more=_more(len(files), limit),
+        ),
+        _section(
+            "packages",
+            [_package(each) for each in packages[:limit]],
+            paper,
+            right={3},
+            more=_more(len(packages), limit),
+        ),
+        _section("settings", _settings(found.settings), paper, stretch=3),
     ]
     parts += [f"   {paper.write(Cell(note))}\n" for note in notes(pair)]
     return "\n".join(part for part in parts if part)
 
 
 def _section(
-    title: str, rows: Sequence[Sequence[Cell]], paper: Paper, *, right: set[int], stretch: int
+    title: str,
+    rows: Sequence[Sequence[Cell]],
+    paper: Paper,
+    *,
+    right: Collection[int] = (),
+    stretch: int = 2,
+    more: str = "",
 ) -> str:
-    if not rows:
+    if not rows and not more:
         return ""
-    return (
-        f"   {paper.write(Cell(title, 'head'))}\n{paper.grid(rows, right=right, stretch=stretch)}"
-    )
+    table = paper.grid(rows, right=right, stretch=stretch)
+    return f"   {paper.write(Cell(title, 'head'))}\n{table}{more}"
+
+
+def _more(count: int, limit: int) -> str:
+    if count <= limit:
+        return ""
+    return f"   and {count - limit:,} more   (--limit {count} shows all)\n"
 
 
 def signed(size: int) -> str:
@@ -76,29 +102,57 @@ def signed(size: int) -> str:
 
 def _sums(pair: Pair) -> list[list[Cell]]:
     old, new, found = pair.old.account, pair.new.account, pair.found
-    rows = [
-        _sum("ships", old.bytes, new.bytes),
-        _sum("visible", old.visible_bytes, new.visible_bytes, "visible"),
-        _sum("hidden", old.hidden_bytes, new.hidden_bytes, "hidden"),
+    files, packages = _counts(pair)
+    told = [
+        _told(each.verdict for each in found.changes if not _is_directory(each)),
+        _told(each.verdict for each in found.packages),
     ]
-    told = _told(each.verdict for each in found.changes if not _is_directory(each))
-    rows.append(_counts("files", file_count(pair.old), file_count(pair.new), told))
-    packages = len(found.old_inventory.packages), len(found.new_inventory.packages)
+    sums = [
+        _sum("ships", "", old.bytes, new.bytes),
+        _sum("visible", "visible", old.visible_bytes, new.visible_bytes),
+        _sum("hidden", "hidden", old.hidden_bytes, new.hidden_bytes),
+        _count("files", *files, told[0]),
+    ]
     if any(packages):
-        told = _told(each.verdict for each in found.packages)
-        rows.append(_counts("packages", packages[0], packages[1], told))
-    return rows
+        sums.append(_count("packages", *packages, told[1]))
+    # One cell for both, so that the rest fits on 80 columns.
+    wide = [max(len(each.sides[side]) for each in sums) for side in (0, 1)]
+    return [
+        [
+            Cell(each.name, each.meaning),
+            Cell(f"{each.sides[0]:>{wide[0]}} → {each.sides[1]:>{wide[1]}}"),
+            Cell(each.difference),
+            Cell(each.told),
+        ]
+        for each in sums
+    ]
 
 
-def _sum(name: str, old: int, new: int, meaning: Meaning = "") -> list[Cell]:
-    sizes = [Cell(prose_size(old), meaning), Cell("→"), Cell(prose_size(new), meaning)]
-    return [Cell(name), *sizes, Cell(signed(new - old) if new != old else "the same"), Cell("")]
+class _Sum(NamedTuple):
+    name: str
+    meaning: Meaning
+    sides: tuple[str, str]
+    difference: str
+    told: str
 
 
-def _counts(name: str, old: int, new: int, told: str) -> list[Cell]:
+def _sum(name: str, meaning: Meaning, old: int, new: int) -> _Sum:
+    difference = signed(new - old) if new != old else "the same"
+    return _Sum(name, meaning, (prose_size(old), prose_size(new)), difference, "")
+
+
+def _count(name: str, old: int, new: int, told: str) -> _Sum:
     difference = f"{new - old:+,}".replace("-", "−") if new != old else ""
-    counts = [Cell(f"{old:,}"), Cell("→"), Cell(f"{new:,}")]
-    return [Cell(name), *counts, Cell(difference if told else "the same"), Cell(told)]
+    return _Sum(name, "", (f"{old:,}", f"{new:,}"), difference if told else "the same", told)
+
+
+def _counts(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many files, and how many packages, the old one and the new one have."""
+    inventories = pair.found.old_inventory, pair.found.new_inventory
+    return (
+        (file_count(pair.old), file_count(pair.new)),
+        (len(inventories[0].packages), len(inventories[1].packages)),
+    )
 
 
 def _told(verdicts: Iterable[Verdict]) -> str:
@@ -138,18 +192,12 @@ def _layers(pair: Pair) -> list[list[Cell]]:
     return rows
 
 
-def _files(pair: Pair, limit: int, width: int) -> list[list[Cell]]:
-    gathered = gather(pair.found.changes)
+def _files(pair: Pair, gathered: Sequence[Gathered], width: int) -> list[list[Cell]]:
     owners = Owners.of(pair.old), Owners.of(pair.new)
     # Where the new one was made of the old one, its layers know who removed what.
     union = pair.new.union
     removed = {each.at: each.hidden_by for each in (*union.hidden, *union.covered)}
-    rows = [_file(pair, each, owners, removed, width) for each in gathered[:limit]]
-    if rest := gathered[limit:]:
-        more = f"{len(rest):,} more   (--limit {len(gathered)} shows all)"
-        blank = Cell("")
-        rows.append([blank, Cell("…"), blank, Cell(more), blank, blank])
-    return rows
+    return [_file(pair, each, owners, removed, width) for each in gathered]
 
 
 def _file(
@@ -203,15 +251,6 @@ def _what(change: Change, before: Owners, after: Owners) -> str:
     if Aspect.MTIME in change.aspects:
         words.append("time")
     return ", ".join(words)
-
-
-def _packages(changes: Sequence[PackageChange], limit: int) -> list[list[Cell]]:
-    largest = sorted(changes, key=lambda each: (-abs(each.growth), each.name))
-    rows = [_package(each) for each in largest[:limit]]
-    if rest := largest[limit:]:
-        more = f"{len(rest):,} more   (--limit {len(largest)} shows all)"
-        rows.append([Cell(""), Cell("…"), Cell(more), Cell(""), Cell("")])
-    return rows
 
 
 def _package(change: PackageChange) -> list[Cell]:
