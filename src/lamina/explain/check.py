@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from lamina.explain.findings import Finding, findings
 from lamina.explain.policy import DIVE, Policy, Rule
 from lamina.explain.score import Score, score
 from lamina.explain.stack import Stack
-from lamina.explain.waste import Finding, findings
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -90,7 +90,7 @@ def _by_truth(rule: Rule, stack: Stack, found: Sequence[Finding]) -> Outcome:
 
 
 def _hidden(found: Finding) -> Evidence:
-    return Evidence(found.bytes, found.layer, found.at, found.hidden_by, found.cause.value)
+    return Evidence(found.bytes, found.layer, found.path[1:], found.hidden_by, found.cause.value)
 
 
 def _layers(stack: Stack) -> list[Evidence]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from lamina.layer.contract import Listing
-from lamina.layer.union import Cause, Hidden, Union
+from lamina.layer.union import Hidden, Union
 from lamina.oci.digest import Digest
 
 
@@ -75,30 +75,6 @@ def account(listings: Sequence[Listing]) -> Account:
         for place, listing in enumerate(listings)
     ]
     return Account(listings, layers, sorted(union.hidden, key=_largest_first), union)
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """Files that one layer ships and that another hides in one stroke."""
-
-    cause: Cause
-    layer: int
-    hidden_by: int
-    at: str
-    """What was deleted, replaced, overwritten: a file, or a directory with all these in it."""
-    files: int
-    bytes: int
-
-
-def findings(hidden: Sequence[Hidden]) -> list[Finding]:
-    """Hidden files gathered by what hid them, the most bytes first; empty files count for none."""
-    sums: dict[tuple[Cause, int, int, str], list[int]] = {}
-    for entry, layer, by, cause, at in hidden:
-        if entry.size:
-            found = sums.setdefault((cause, layer, by, at), [0, 0])
-            found[0] += 1
-            found[1] += entry.size
-    gathered = [Finding(*key, files, size) for key, (files, size) in sums.items()]
-    return sorted(gathered, key=lambda found: (-found.bytes, found.layer, found.at))
 
 
 def _largest_first(hidden: Hidden) -> tuple[int, int, str]:

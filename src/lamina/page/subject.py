@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from lamina.explain.findings import Finding, findings
 from lamina.explain.stack import Stack
-from lamina.explain.waste import Finding, findings
 from lamina.oci.digest import Digest
 from lamina.report.account import deed, fate
 

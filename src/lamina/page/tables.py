@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 
 from lamina.explain.advice import advise
 from lamina.explain.cause import instruction
+from lamina.explain.findings import Finding
 from lamina.explain.stack import OWN, Stack
-from lamina.explain.waste import Finding
 from lamina.page.markup import NOTHING, Attribute, Markup, amount, count, element, joined
 from lamina.page.subject import Subject
 
@@ -104,7 +104,7 @@ def findings_table(subject: Subject, *, limit: int = FINDINGS) -> Markup:
 def _finding(subject: Subject, found: Finding) -> Markup:
     return _row(
         _cell(found.cause.value, "cause", "cause"),
-        _cell(element("bdi", f"/{found.at}"), "path", "path"),
+        _cell(element("bdi", found.path), "path", "path"),
         _cell(amount(found.bytes), "bytes", "number"),
         _files(found.files),
         _cell(_swatch(subject, found.layer), "shipped by", "layer"),

@@ -7,8 +7,9 @@ from typing import Any
 
 from lamina.explain.advice import advise
 from lamina.explain.cause import Origin
+from lamina.explain.findings import Finding, findings
 from lamina.explain.stack import Stack
-from lamina.explain.waste import Account, Finding, LayerAccount, findings
+from lamina.explain.waste import Account, LayerAccount
 from lamina.layer.union import Cause
 from lamina.report import advice as advice_report
 from lamina.report.paper import Cell, Meaning, Paper
@@ -57,7 +58,7 @@ def finding_json(stack: Stack, found: Finding) -> dict[str, Any]:
     """A finding."""
     return {
         "cause": found.cause.value,
-        "path": "/" + found.at,
+        "path": found.path,
         "files": found.files,
         "bytes": found.bytes,
         "layer": stack.label(found.layer),
@@ -197,7 +198,7 @@ def finding_table(stack: Stack, found: Sequence[Finding], paper: Paper, *, limit
             Cell(DONE[each.cause], "deleted"),
             Cell(prose_size(each.bytes)),
             Cell(f"{each.files} file{'s' if each.files > 1 else ''}"),
-            Cell(f"/{each.at}"),
+            Cell(each.path),
             Cell(_between(stack, each)),
         ]
         for each in found[:limit]

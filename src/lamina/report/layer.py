@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lamina.explain.findings import Finding, findings
 from lamina.explain.stack import Stack
-from lamina.explain.waste import Account, Finding, findings
+from lamina.explain.waste import Account
 from lamina.layer.entry import Entry
 from lamina.layer.union import Hidden
 from lamina.report.account import DONE, finding_json, finding_table, layer_json, summed

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from lamina.explain.advice import Advice
 from lamina.explain.check import Evidence, Verdict
+from lamina.explain.findings import Finding, findings
 from lamina.explain.stack import Stack
-from lamina.explain.waste import Finding, findings
 from lamina.layer.entry import os_path
 from lamina.layer.union import Cause
 from lamina.report.checks import described, evidence_json, sentence
@@ -75,7 +75,9 @@ def _subject(advice: Advice) -> str:
 
 
 def _hidden(stack: Stack, found: Finding) -> dict[str, Any]:
-    evidence = Evidence(found.bytes, found.layer, found.at, found.hidden_by, found.cause.value)
+    evidence = Evidence(
+        found.bytes, found.layer, found.path[1:], found.hidden_by, found.cause.value
+    )
     return _result(stack, f"hidden/{found.cause.value}", "warning", [evidence])
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lamina.explain.advice import advise
+from lamina.explain.findings import findings
 from lamina.explain.policy import DEFAULT, DIVE, OWN, dive_policy, lamina_policy
 from lamina.explain.unwanted import DUPLICATES, KINDS
-from lamina.explain.waste import findings
 from lamina.layer.union import Cause
 from tests.fakes.stacks import stack_of
 from tests.unit.layer.stacks import listing
