@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from lamina.errors import Invalid
 from lamina.query.schema import Table
 from lamina.text import escape
-
-if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
 
 T = TypeVar("T")
 
@@ -35,27 +35,32 @@ class Database:
     """The tables of `schema`, empty until they are filled."""
 
     def __init__(self, tables: Mapping[str, Table], schemas: Mapping[str, pa.Schema]) -> None:
-        import duckdb
-        import pyarrow as pa
-
         self._tables = tables
-        self._duckdb = duckdb
         self._connection = duckdb.connect(":memory:", config=_SETTINGS)
         for name, schema in schemas.items():
             # (Not empty_table(), which brings pandas.)
-            self.fill(name, pa.Table.from_batches([], schema))
+            rows = self._rows(name, pa.Table.from_batches([], schema))
+            # A condition, so that a query that reads no column of the table reads this one.
+            first = tables[name].source_column(schema.names[0])
+            self._show(name, rows.filter(f"{first} IS NOT NULL"), schema.names)
 
     def fill(self, name: str, content: pa.Table) -> None:
         """Let a table hold `content`: some of its sources; columns without theirs are NULL."""
+        self._show(name, self._rows(name, content), content.column_names)
+
+    def _rows(self, name: str, content: pa.Table) -> duckdb.DuckDBPyRelation:
+        called = map(self._tables[name].source_column, content.column_names)
+        return self._connection.from_arrow(content.rename_columns(list(called)))
+
+    def _show(self, name: str, rows: duckdb.DuckDBPyRelation, sources: Sequence[str]) -> None:
         table = self._tables[name]
-        there = {source: table.source_column(source) for source in content.column_names}
+        there = {source: table.source_column(source) for source in sources}
         columns = [
             f'{column.made_of.format(**there)} AS "{column.name}"'
             if there.keys() >= set(column.sources)
             else f'NULL::{column.type} AS "{column.name}"'
             for column in table.columns
         ]
-        rows = self._connection.from_arrow(content.rename_columns(list(there.values())))
         rows.project(", ".join(columns)).create_view(name, replace=True)
 
     def used(self, query: str) -> dict[str, set[str]]:
@@ -80,7 +85,7 @@ class Database:
             raise BadQuery("the query is empty", hint="lamina sql   (shows the tables)")
         if len(found) > 1:
             raise BadQuery("more than one statement", hint="ask one query at a time")
-        if found[0].type != self._duckdb.StatementType.SELECT:
+        if found[0].type != duckdb.StatementType.SELECT:
             raise BadQuery(
                 "not a query that reads",
                 hint="only SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE and SHOW are taken",
@@ -95,8 +100,6 @@ class Database:
 
 def _told(work: Callable[[], T]) -> T:
     """Do something that raises DuckDB's errors; they come out as BadQuery."""
-    import duckdb
-
     try:
         return work()
     except duckdb.InterruptException:

@@ -170,7 +170,7 @@ class _Layer:
 
     def _sha256(self) -> Array:
         sizes = np.frombuffer(self._columns.sizes, "<i8")
-        is_file = np.frombuffer(self._columns.kinds, np.uint8) == Kind.FILE
+        is_file = self._types == _NAMES.index("file")
         found = np.zeros((self.count, 32), np.uint8)
         found[is_file] = np.frombuffer(sha256(b""), np.uint8)
         found[sizes > 0] = np.frombuffer(self._columns.hashes, np.uint8).reshape(-1, 32)

@@ -29,7 +29,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table.  Its first column costs little: it is what `count(*)` reads."""
+    """A table.  Its first column is never NULL, and costs little: `count(*)` reads it."""
 
     name: str
     meaning: str
