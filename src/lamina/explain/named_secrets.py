@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from lamina.explain.secret import Match, Secret, is_placeholder
 
@@ -33,6 +34,8 @@ _SETTING = re.compile(
     r"""(?x) ^[ \t]* (?:export[ \t]+|ENV[ \t]+|ARG[ \t]+)? (?P<name>[A-Za-z_][\w.-]{1,100})
         [ \t]*=[ \t]* (?:"(?P<double>[^"]*)" | '(?P<single>[^']*)' | (?P<bare>[^\s\#]*))"""
 )
+_MOST = 1000
+"""Assignments of one text; what has more is a list of something else."""
 _LINE = 500
 """Bytes of a line that are read around a telling word."""
 
@@ -65,6 +68,10 @@ def settings(data: bytes) -> Iterator[Match]:
 
 def assignments(data: bytes, *, quoted: bool) -> Iterator[Match]:
     """The secrets that a text assigns, in code (`quoted`: to a string) or in a configuration."""
+    yield from islice(_assignments(data, quoted=quoted), _MOST)
+
+
+def _assignments(data: bytes, *, quoted: bool) -> Iterator[Match]:
     line, counted, done = 1, 0, 0
     for word in _telling_words(data.lower()):
         if word < done:

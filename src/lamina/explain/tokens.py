@@ -1,8 +1,9 @@
 """Tokens and keys that are known by their form, wherever they stand: `ghp_…`, `AKIA…`.
 
 What most of them look like is detect-secrets' knowledge: its patterns are used as they are.
-Its own scan reads line by line and takes minutes for an operating system; so every pattern is
-tried only where the constant text that its tokens begin with was found by a search for bytes.
+Tried on each line of an operating system, as the library does, they take 20 s of processor time
+for the 38 MB of text in Debian, and its keyword plugin 34 s more.  So a pattern is tried only where
+the constant text that its tokens begin with was found by a search for bytes: 1 s.
 
 Left out of files are the plugins whose patterns begin with no constant text (Telegram, Discord,
 Twilio, Mailchimp, IBM), and those for high entropy: checksums, package lists and public keys
