@@ -113,7 +113,7 @@ def test_it_draws_hears_keys_and_gives_the_terminal_back(demo: Lamina) -> None:
         assert ENTER_ALTERNATE in terminal.written
         terminal.press(b"\x1b[B")  # down: the layer that deletes
         terminal.shows("layer 3, its changes")
-        terminal.press(b"\t/secret\r")
+        terminal.press(b"/secret\r")  # as fast as a terminal can send it
         terminal.shows("only secret")
         terminal.press(b"\x1b[B\r")
         terminal.shows("token=abc")
@@ -161,6 +161,12 @@ def test_a_container_has_its_own_layer_on_top(demo: Lamina) -> None:
         terminal.shows("the container")
         terminal.press(b"q")
         assert terminal.ends() == 0
+
+
+def test_a_terminal_without_a_cursor_is_none(demo: Lamina) -> None:
+    with exploring(demo, "demo", env={"TERM": "dumb"}) as terminal:
+        assert terminal.ends() == 1
+        assert "needs a terminal" in terminal.text
 
 
 def test_what_fails_draws_nothing(lamina: Lamina) -> None:

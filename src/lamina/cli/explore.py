@@ -5,12 +5,16 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from lamina.cli.app import App
 from lamina.cli.completion import object_names
 from lamina.errors import Unsupported
+
+if TYPE_CHECKING:
+    from lamina.explore.app import ExplorerApp
 
 
 class NoTerminal(Unsupported):
@@ -29,8 +33,7 @@ def command(app: App, name: str) -> None:
 
     Press ? for the keys; dive's work.  Of a container its own layer lies on top.
     """
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    if not all(each.isatty() for each in streams) or os.environ.get("TERM") in (None, "dumb"):
+    if not _has_terminal():
         raise NoTerminal(
             "the explorer needs a terminal", hint=f"lamina explain {name}   (it prints)"
         )
@@ -40,20 +43,33 @@ def command(app: App, name: str) -> None:
         raise NoTextual(
             "the explorer needs textual", hint="pip install 'lamina[explore]'"
         ) from None
-    # All that is read now stays until the end: to look through it for cycles, again and again
-    # while it grows, costs a start a tenth of a second.
-    gc.disable()
-    from lamina.explain.stack import open_stack
-
-    stack = open_stack(app.engine.store, name)
-    from lamina.explore.app import ExplorerApp
-    from lamina.explore.glyphs import glyphs
-
-    # Textual reads it by itself, and takes an empty one for a wish.
-    os.environ.pop("NO_COLOR", None)
+    # Textual reads nothing but this, and takes an empty one for a wish.
     if not app.colored:
         os.environ["NO_COLOR"] = "1"
-    explorer = ExplorerApp(stack, glyphs(sys.stderr.encoding or ""))
-    gc.freeze()
-    gc.enable()
-    explorer.run()
+    else:
+        os.environ.pop("NO_COLOR", None)
+    _open(app, name).run()
+
+
+def _open(app: App, name: str) -> ExplorerApp:
+    # All that is read stays until the end: to look through it for cycles, again and again while
+    # it grows, costs a start a tenth of a second, and later a key now and then.
+    gc.disable()
+    try:
+        from lamina.explain.stack import open_stack
+
+        stack = open_stack(app.engine.store, name)
+        from lamina.explore.app import ExplorerApp
+        from lamina.explore.glyphs import glyphs
+
+        opened = ExplorerApp(stack, glyphs(sys.stderr.encoding or ""))
+        gc.freeze()
+        return opened
+    finally:
+        gc.enable()
+
+
+def _has_terminal() -> bool:
+    """Whether there is one to draw on: what has no cursor is none."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(each.isatty() for each in streams) and os.environ.get("TERM") not in (None, "dumb")

@@ -47,9 +47,11 @@ class ExplorerApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit", show=False, priority=True),
         Binding("tab,shift+tab", "other_pane", show=False, priority=True),
+        # What moves the focus is done before the next key is looked at, however fast they come.
+        Binding("slash,ctrl+f", "filter", show=False, priority=True),
+        Binding("enter", "keep_filter", show=False, priority=True),
+        Binding("escape", "unfilter", show=False, priority=True),
         Binding("q", "quit", show=False),
-        Binding("slash,ctrl+f", "filter", show=False),
-        Binding("escape", "unfilter", show=False),
         Binding("s,ctrl+o", "sort", show=False),
         Binding("c", "cause", show=False),
         Binding("left_square_bracket", "scroll_details(-1)", show=False),
@@ -65,6 +67,7 @@ class ExplorerApp(App[None]):
         self._tree_pane = TreePane(self.explorer, glyphs)
         self._details_pane = DetailsPane(details.of_image(self.explorer), glyphs)
         self._filter_input = Input(id="filter", placeholder="a part of the path, or *.log")
+        self._filter_input.display = False
         self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
@@ -85,7 +88,7 @@ class ExplorerApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)  # the terminal must get its screen back
-        self._layers_pane.focus()
+        self.set_focus(self._layers_pane)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -142,12 +145,8 @@ class ExplorerApp(App[None]):
 
     def action_other_pane(self) -> None:
         """From the layers to the tree, from anywhere else to the layers."""
-        if self.screen.is_modal:
-            return
-        if self.focused is self._filter_input or self.focused is self._layers_pane:
-            self._tree_pane.focus()
-        else:
-            self._layers_pane.focus()
+        is_left = self.focused is self._filter_input or self.focused is self._layers_pane
+        self.set_focus(self._tree_pane if is_left else self._layers_pane)
 
     def action_aggregate(self, aggregated: bool) -> None:
         """Mark the changes of all layers, or of one."""
@@ -180,7 +179,7 @@ class ExplorerApp(App[None]):
             return
         self._layers_pane.move_to(self._layers_pane.place(self.explorer.layer))
         self._show(node.path, far=True)
-        self._tree_pane.focus()
+        self.set_focus(self._tree_pane)
         self._describe()
 
     def action_view(self) -> None:
@@ -214,28 +213,36 @@ class ExplorerApp(App[None]):
         """Scroll the text below the layers."""
         self._details_pane.scroll_relative(y=lines, animate=False)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave a key to who has the focus where it means something else."""
+        if action in ("filter", "keep_filter", "unfilter", "other_pane"):
+            is_typing = self.focused is self._filter_input
+            wanted = {"filter": not is_typing, "keep_filter": is_typing}
+            return not self.screen.is_modal and wanted.get(action, True)
+        return True
+
     def action_filter(self) -> None:
         """Type what paths must have."""
-        self._filter_input.add_class("shown")
-        self._filter_input.focus()
+        self._filter_input.display = True
+        self.set_focus(self._filter_input)
+
+    def action_keep_filter(self) -> None:
+        """Go to what was found."""
+        self._filter_input.display = bool(self._filter_input.value)
+        self.set_focus(self._tree_pane)
 
     def action_unfilter(self) -> None:
         """Show all paths again."""
         self._filter_input.value = ""
-        self._filter_input.remove_class("shown")
+        self._filter_input.display = False
         if self.focused is self._filter_input:
-            self._tree_pane.focus()
+            self.set_focus(self._tree_pane)
         self._apply_filter()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if self._typing is not None:
             self._typing.stop()
         self._typing = self.set_timer(_TYPED, self._apply_filter)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        self._apply_filter()
-        self._tree_pane.focus()
-        self._filter_input.set_class(bool(self._filter_input.value), "shown")
 
     def _apply_filter(self) -> None:
         if self._typing is not None:
