@@ -154,6 +154,11 @@ def test_build_arguments_are_read_from_the_history(
     assert list(build_arguments(created_by)) == expected
 
 
+def test_a_list_of_something_else_is_not_read_to_its_end() -> None:
+    text = b"".join(b"password: a1b2c3d4%d\n" % at for at in range(3000))
+    assert len(list(assignments(text, quoted=False))) == 1000
+
+
 @pytest.mark.parametrize(
     "piece",
     ["password", "password=", "token:'", "secret ", 'api_key="a1', "a-password.", "'secret"],
