@@ -11,7 +11,7 @@ import pytest
 from lamina.explain.packages import packages
 from lamina.explain.stack import open_stack
 from lamina.store.root import open_store
-from tests.system.conftest import COMMAND, Lamina
+from tests.system.conftest import COMMAND, Lamina, need_tool
 
 pytestmark = pytest.mark.system
 
@@ -164,3 +164,19 @@ def test_diff_tells_what_a_layer_did(built: Lamina) -> None:
     assert built("diff", "demo", "demo", "--exit-code").stdout.endswith("are one image\n")
     differ = built("diff", "debian:bookworm", "demo", "--exit-code", check=False)
     assert differ.returncode == 3
+
+
+def test_nothing_is_mounted_and_nobody_need_be_root(built: Lamina) -> None:
+    """In a user namespace of its own the command is nobody, and may not mount."""
+    need_tool("unshare", "util-linux")
+    nobody = ["unshare", "--user", str(COMMAND), "--root", str(built.root)]
+    for arguments in (
+        ["cat", "demo", "/srv/app/random"],
+        ["find", "--hidden", "-0", "demo"],
+        ["blame", "--format", "json", "demo"],
+        ["tree", "-a", "demo"],
+        ["diff", "debian:bookworm", "demo"],
+    ):
+        done = subprocess.run([*nobody, *arguments], capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout == raw(built, *arguments)
