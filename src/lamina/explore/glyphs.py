@@ -17,13 +17,10 @@ class Glyphs(msgspec.Struct, frozen=True):
     encoding: str = "utf-8"
     hidden: str = "▒"
     """Of bytes that nobody sees."""
-    seen: str = "█"
-    """Of bytes that somebody sees, in a bar beside `hidden`."""
     open: str = "▾"
     closed: str = "▸"
     link: str = "→"
     cursor: str = "▌"
-    enter: str = "⏎"
     dot: str = "·"
     more: str = "…"
 
@@ -50,4 +47,4 @@ def glyphs(encoding: str) -> Glyphs:
     """The signs of an encoding: plain ones for all but UTF-8."""
     if encoding.lower().replace("-", "").startswith("utf"):
         return Glyphs()
-    return Glyphs(encoding, "#", "=", "v", ">", "->", ">", "Enter", "|", "~")
+    return Glyphs(encoding, "#", "v", ">", "->", ">", ".", "~")

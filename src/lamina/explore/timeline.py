@@ -56,14 +56,15 @@ class Folder:
         """Such bytes that `layer` itself ships or hides."""
         return sum(size for between, size in self.wasted.items() if layer in between)
 
-    def hidden_at(self, path: str) -> Sequence[Hidden]:
-        """Those of the hidden contents that were at a path directly in here."""
+    @property
+    def hidden_at(self) -> Mapping[str, Sequence[Hidden]]:
+        """By path, the hidden contents directly in here."""
         if self._hidden_at is None:
             found: dict[str, list[Hidden]] = {}
             for hidden in self.hidden:
                 found.setdefault(hidden.entry.path, []).append(hidden)
             self._hidden_at = found
-        return self._hidden_at.get(path, ())
+        return self._hidden_at
 
     def paths(
         self, version: Callable[[int, Entry], Version | None]
@@ -113,10 +114,14 @@ class Timeline:
         """All that ever was at a path, the lowest layer first."""
         return self.inside(path.rpartition("/")[0]).get(path, ())
 
+    def hidden_inside(self, path: str) -> Mapping[str, Sequence[Hidden]]:
+        """By path, the contents directly in a directory that cannot be seen in the end."""
+        folder = self.folders.get(path)
+        return {} if folder is None else folder.hidden_at
+
     def hidden(self, path: str) -> Sequence[Hidden]:
         """The contents at a path that cannot be seen in the end."""
-        folder = self.folders.get(path.rpartition("/")[0])
-        return () if folder is None or not folder.hidden else folder.hidden_at(path)
+        return self.hidden_inside(path.rpartition("/")[0]).get(path, ())
 
     def _version(self, layer: int, entry: Entry) -> Version | None:
         """None for what stands for nothing: a marker, or what its own layer has anew."""
@@ -251,8 +256,11 @@ def seen(versions: Sequence[Version], layer: int) -> Version | None:
 
 
 def alike(one: Version, other: Version) -> bool:
-    """Whether two directories have the same mode, owner and extended attributes."""
+    """Whether one is the other, or both are directories with the same mode, owner and extended
+    attributes."""
     a, b = one.entry, other.entry
+    if a.kind is not _DIRECTORY or b.kind is not _DIRECTORY:
+        return a is b
     return (a.mode, a.uid, a.gid, a.xattrs) == (b.mode, b.uid, b.gid, b.xattrs)
 
 

@@ -11,6 +11,7 @@ from lamina.explain.stack import Stack
 from lamina.explore.search import Found
 from lamina.explore.timeline import Folder, Timeline, Version, alike, seen
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.union import Hidden
 
 
 class State(Enum):
@@ -97,17 +98,18 @@ class Tree:
         filter found.  A directory stays when something in it does not go.
         """
         found = []
+        hidden = self._timeline.hidden_inside(path)
         for child, versions in self._timeline.inside(path).items():
             if among is not None and not self._finds(child, versions, among):
                 continue
-            node = self._node(child, versions)
+            node = self._node(child, versions, hidden.get(child, ()))
             if node is not None and not (node.state in without and self._goes(node, without)):
                 found.append(node)
         return sorted(found, key=_ORDER[sort])
 
     def node(self, path: str) -> Node | None:
         """What is at a path, or was; None when the span knows nothing of it."""
-        return self._node(path, self._timeline.versions(path))
+        return self._node(path, self._timeline.versions(path), self._timeline.hidden(path))
 
     def _finds(self, path: str, versions: Sequence[Version], among: Found) -> bool:
         """Whether there is a node at a path, and the filter found it or something in it."""
@@ -130,70 +132,73 @@ class Tree:
         for version in versions:
             if version.layer <= last and (version.until > last or self._takes(version)):
                 return True
-        return self._hidden_alone(path)
+        return self._hides(self._timeline.hidden(path))
 
     def _takes(self, version: Version) -> bool:
         """Whether the span shows what took something away."""
         return not self.span.single or version.until == self.span.last
 
-    def _hidden_alone(self, path: str) -> bool:
-        """Whether a content that was seen by other names last is hidden by the single layer."""
-        return self.span.single and self._hidden_here(path) > 0
+    def _hides(self, hidden: Sequence[Hidden]) -> bool:
+        """Whether the single layer hides a content that was last seen by another name."""
+        return self.span.single and self._bytes(hidden) > 0
 
-    def _node(self, path: str, versions: Sequence[Version]) -> Node | None:
+    def _node(
+        self, path: str, versions: Sequence[Version], hidden: Sequence[Hidden]
+    ) -> Node | None:
         last = self.span.last
         gone = None
         for version in versions:
             if version.layer <= last:
                 if version.until > last:
-                    return self._present(path, versions, version)
-                if self._takes(version) or self._hidden_alone(path):
+                    return self._present(path, versions, version, hidden)
+                if self._takes(version) or self._hides(hidden):
                     gone = version
-        return self._deleted(path, gone) if gone else None
+        return self._deleted(path, gone, hidden) if gone else None
 
-    def _present(self, path: str, versions: Sequence[Version], now: Version) -> Node:
+    def _present(
+        self, path: str, versions: Sequence[Version], now: Version, hidden: Sequence[Hidden]
+    ) -> Node:
         entry = now.entry
-        if now.layer < self.span.first:
-            state = State.UNMODIFIED
-        else:
+        state = State.UNMODIFIED
+        if now.layer >= self.span.first:
             before = seen(versions, self.span.first - 1)
-            state = State.CHANGED if before else State.ADDED
-            if before and _is_directory(before) and _is_directory(now) and alike(before, now):
-                state = State.UNMODIFIED
-        size, holds = entry.size, entry.kind is Kind.DIRECTORY
-        if entry.kind is Kind.DIRECTORY:
-            folder = self._timeline.folders.get(path)
-            if folder is not None:
+            if before is None:
+                state = State.ADDED
+            elif not alike(before, now):
+                state = State.CHANGED
+        holds = entry.kind is Kind.DIRECTORY
+        size = self._content_size(entry)
+        wasted = self._bytes(hidden)
+        folder = self._timeline.folders.get(path)
+        if folder is not None:
+            wasted += self._waste(folder)
+            if holds:
                 size = folder.size(self.span.last)
                 if state is State.UNMODIFIED and folder.touched & self._bits:
                     state = State.CHANGED
-        else:
-            size = self._content_size(entry)
-            holds = any(self._shows(*each) for each in self._timeline.inside(path).items())
-        return Node(path, entry, now.layer, state, size, self._hidden(path), holds)
+            else:
+                holds = any(self._shows(*each) for each in self._timeline.inside(path).items())
+        return Node(path, entry, now.layer, state, size, wasted, holds)
 
-    def _deleted(self, path: str, last: Version) -> Node:
-        entry, size = last.entry, self._content_size(last.entry)
-        if entry.kind is Kind.DIRECTORY:
-            folder = self._timeline.folders.get(path)
-            # The size that it had when the layer came that took it away.
-            size = folder.size(last.until - 1) if folder else 0
-        holds = path in self._timeline.folders
-        return Node(path, entry, last.layer, State.DELETED, size, self._hidden(path), holds)
-
-    def _hidden(self, path: str) -> int:
+    def _deleted(self, path: str, last: Version, hidden: Sequence[Hidden]) -> Node:
+        entry, wasted = last.entry, self._bytes(hidden)
+        size = self._content_size(entry)
         folder = self._timeline.folders.get(path)
-        return self._hidden_here(path) + (self._waste(folder) if folder else 0)
+        if folder is not None:
+            wasted += self._waste(folder)
+            if entry.kind is Kind.DIRECTORY:
+                # The size that it had when the layer came that took it away.
+                size = folder.size(last.until - 1)
+        return Node(path, entry, last.layer, State.DELETED, size, wasted, folder is not None)
 
-    def _hidden_here(self, path: str) -> int:
+    def _bytes(self, hidden: Sequence[Hidden]) -> int:
+        """Bytes of those contents that the span has to do with."""
+        if not hidden:
+            return 0
         last = self.span.last
         if self.span.single:
-            return sum(
-                each.entry.size
-                for each in self._timeline.hidden(path)
-                if last in (each.layer, each.hidden_by)
-            )
-        return sum(each.entry.size for each in self._timeline.hidden(path) if each.layer <= last)
+            return sum(each.size for each in hidden if last in (each.layer, each.hidden_by))
+        return sum(each.size for each in hidden if each.layer <= last)
 
     def _waste(self, folder: Folder) -> int:
         if self.span.single:
@@ -201,6 +206,8 @@ class Tree:
         return folder.waste(self.span.last)
 
     def _content_size(self, entry: Entry) -> int:
+        if entry.kind is not Kind.HARDLINK:
+            return entry.size
         file = self._union.file_of(entry)
         return file.size if file else 0
 
@@ -211,17 +218,14 @@ class Tree:
             here = todo.pop()
             if here.state is State.DELETED or (here.state is not State.CHANGED and not here.hidden):
                 continue  # all in it is in the same state
+            hidden = self._timeline.hidden_inside(here.path)
             for path, versions in self._timeline.inside(here.path).items():
-                child = self._node(path, versions)
+                child = self._node(path, versions, hidden.get(path, ()))
                 if child is not None and child.state not in without:
                     return False
                 if child is not None and child.holds:
                     todo.append(child)
         return True
-
-
-def _is_directory(version: Version) -> bool:
-    return version.entry.kind is Kind.DIRECTORY
 
 
 def _by_name(node: Node) -> tuple[int, str]:
