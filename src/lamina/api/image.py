@@ -12,12 +12,12 @@ from lamina.api.values import Blame, File, Found, Layer, Secret, Wasted, file, f
 from lamina.explain.advice import Advice, advise
 from lamina.explain.blame import blame
 from lamina.explain.compare import compare
-from lamina.explain.leaks import leaks
 from lamina.explain.lookup import search
 from lamina.explain.package_records import Package
 from lamina.explain.packages import packages
 from lamina.explain.stack import Stack
 from lamina.explain.view import Node, View, clean, file_at, nodes_at, open_view
+from lamina.leaks.leaks import leaks
 from lamina.oci.config import Execution
 from lamina.report.fragment import image_fragment
 

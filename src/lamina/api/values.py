@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from lamina.explain.compare import Change, PackageChange
-from lamina.explain.leaks import Leak, Place, Source
 from lamina.explain.lookup import Barrier, Step
 from lamina.explain.stack import Stack
 from lamina.explain.view import Node
 from lamina.layer.entry import Kind
+from lamina.leaks.leaks import Leak, Place, Source
 
 TYPES = {
     Kind.FILE: "file",

@@ -13,7 +13,7 @@ from lamina.cli.format import emit, to_json
 from lamina.cli.reports import paper
 
 if TYPE_CHECKING:
-    from lamina.explain.leaks import Leaks
+    from lamina.leaks.leaks import Leaks
 
 
 @click.command(epilog="Example: lamina leaks app:latest")
@@ -37,8 +37,8 @@ def command(app: App, name: str, fmt: str, show: bool, ignore: tuple[str, ...]) 
     redacted.  Exits 3 when there are any.
     """
     from lamina.errors import CheckFailed
-    from lamina.explain.leaks import leaks
     from lamina.explain.stack import open_stack
+    from lamina.leaks.leaks import leaks
     from lamina.report.leaks import as_json, as_text
 
     stack = open_stack(app.engine.store, name)

@@ -17,8 +17,8 @@ from lamina.errors import Invalid, NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lamina.explain.recover import Copy
     from lamina.explain.stack import Stack
+    from lamina.leaks.recover import Copy
 
 
 class NotInLayer(NotFound):
@@ -58,8 +58,8 @@ def command(
     """
     if output is None and not list_:
         raise click.UsageError("say where to write it with -o FILE, or look with --list")
-    from lamina.explain import recover
     from lamina.explain.stack import open_stack
+    from lamina.leaks import recover
 
     stack = open_stack(app.engine.store, name)
     at = recover.clean_path(stack, path)
@@ -101,7 +101,7 @@ def _show(app: App, stack: Stack, path: str, copies: Sequence[Copy], fmt: str) -
 
 
 def _write_file(app: App, stack: Stack, copy: Copy, output: str, *, force: bool) -> None:
-    from lamina.explain.restore import restore_file, restore_to
+    from lamina.leaks.restore import restore_file, restore_to
     from lamina.report.recover import recovered
 
     if output != "-":
@@ -117,7 +117,7 @@ def _write_file(app: App, stack: Stack, copy: Copy, output: str, *, force: bool)
 def _write_tree(
     app: App, stack: Stack, path: str, copies: Sequence[Copy], output: str, *, force: bool
 ) -> None:
-    from lamina.explain.restore import restore_tree
+    from lamina.leaks.restore import restore_tree
     from lamina.report.recover import recovered_tree
 
     if output == "-":

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
-from lamina.explain.leaks import MOST_BYTES, Leak, Leaks, Place, Source, State
 from lamina.explain.stack import Stack
 from lamina.layer.union import Cause
+from lamina.leaks.leaks import MOST_BYTES, Leak, Leaks, Place, Source, State
 from lamina.report.paper import Cell, Meaning, Paper
 from lamina.text import escape, prose_size
 

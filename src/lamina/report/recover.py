@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lamina.explain.recover import Copy
 from lamina.explain.stack import Stack
 from lamina.layer.union import Cause
+from lamina.leaks.recover import Copy
 from lamina.report.paper import Cell, Paper
 from lamina.text import prose_size
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lamina.cli.main import run
-from lamina.explain import tokens
+from lamina.leaks import tokens
 from lamina.store.contract import Store
 from tests.fakes import secrets
 from tests.unit.cli import sample

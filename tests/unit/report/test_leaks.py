@@ -7,9 +7,9 @@ import json
 import msgspec
 import pytest
 
-from lamina.explain.leaks import leaks
-from lamina.explain.recover import copies, hidden_below, newest_hidden
 from lamina.explain.stack import Stack
+from lamina.leaks.leaks import leaks
+from lamina.leaks.recover import copies, hidden_below, newest_hidden
 from lamina.oci.config import Execution, History, ImageConfig
 from lamina.oci.platform import Platform
 from lamina.report.leaks import as_json, as_text

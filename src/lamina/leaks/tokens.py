@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from lamina.errors import Unsupported
-from lamina.explain.secret import Match, Secret, is_placeholder
+from lamina.leaks.secret import Match, Secret, is_placeholder
 
 _WINDOW = 512
 """Bytes from the beginning of a token that a pattern sees."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from lamina.explain.keystores import key_database, keystore
-from lamina.explain.named_secrets import in_history, settings
-from lamina.explain.secret import Match, Secret, is_placeholder
+from lamina.leaks.keystores import key_database, keystore
+from lamina.leaks.named_secrets import in_history, settings
+from lamina.leaks.secret import Match, Secret, is_placeholder
 
 Reader = Callable[[bytes], Iterator[Match]]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lamina.explain.access import User, may_read, plain_users
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Union
+from lamina.leaks.access import User, may_read, plain_users
 from lamina.oci.digest import Digest
 from tests.fakes.stacks import stack_of_files
 

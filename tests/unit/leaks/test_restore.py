@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from lamina.errors import Corrupt
-from lamina.explain.recover import copies, hidden_below, newest_hidden
-from lamina.explain.restore import (
+from lamina.explain.stack import Stack
+from lamina.layer.contract import Listing
+from lamina.layer.entry import Entry, Kind
+from lamina.leaks.recover import copies, hidden_below, newest_hidden
+from lamina.leaks.restore import (
     BadTarget,
     TargetExists,
     restore_file,
     restore_to,
     restore_tree,
 )
-from lamina.explain.stack import Stack
-from lamina.layer.contract import Listing
-from lamina.layer.entry import Entry, Kind
 from lamina.oci.digest import Digest
 from tests.fakes.stacks import stack_of, stack_of_files
 

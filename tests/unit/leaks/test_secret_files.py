@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from lamina.explain.secret_files import known_file
+from lamina.leaks.secret_files import known_file
 from tests.fakes.secrets import random_text
 
 VALUE = random_text(24)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from lamina.explain.secret import Match, Secret, is_placeholder
+from lamina.leaks.secret import Match, Secret, is_placeholder
 
 KIND = "named-secret"
 _NAME = r"""(?ix) (?:

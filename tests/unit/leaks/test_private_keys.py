@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.explain.private_keys import private_keys
-from lamina.explain.secret import Match
+from lamina.leaks.private_keys import private_keys
+from lamina.leaks.secret import Match
 from tests.fakes import secrets
 
 ENCRYPTED = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233\n\n"

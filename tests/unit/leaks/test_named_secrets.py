@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from lamina.explain.named_secrets import (
+from lamina.leaks.named_secrets import (
     assignments,
     build_arguments,
     in_history,

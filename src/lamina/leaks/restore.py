@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lamina.errors import Exists, Invalid
-from lamina.explain.recover import Copy
 from lamina.explain.stack import Stack
 from lamina.layer.entry import os_path
+from lamina.leaks.recover import Copy
 from lamina.store.atomic import write_whole
 from lamina.store.errors import LayerDamaged, writing
 

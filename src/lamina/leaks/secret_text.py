@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lamina.explain.named_secrets import assignments
-from lamina.explain.private_keys import LITERALS, private_keys
-from lamina.explain.secret import Match
-from lamina.explain.secret_files import KnownFile, known_file
-from lamina.explain.tokens import tokens
+from lamina.leaks.named_secrets import assignments
+from lamina.leaks.private_keys import LITERALS, private_keys
+from lamina.leaks.secret import Match
+from lamina.leaks.secret_files import KnownFile, known_file
+from lamina.leaks.tokens import tokens
 
 _PACKAGES = re.compile(
     r"""(?x) (?:^|/)(?:site-packages|dist-packages|node_modules|gems|vendor|go/pkg/mod

@@ -7,13 +7,13 @@ from typing import BinaryIO
 
 import pytest
 
-from lamina.explain import leaks as subject
-from lamina.explain.leaks import Leak, Place, Source, State, leaks
-from lamina.explain.named_secrets import KIND
 from lamina.explain.stack import Stack
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Cause
+from lamina.leaks import leaks as subject
+from lamina.leaks.leaks import Leak, Place, Source, State, leaks
+from lamina.leaks.named_secrets import KIND
 from lamina.oci.config import Execution, Healthcheck, History, ImageConfig
 from lamina.oci.digest import Digest
 from lamina.oci.platform import Platform

@@ -7,8 +7,8 @@ from time import process_time
 
 import pytest
 
-from lamina.explain import tokens as subject
-from lamina.explain.tokens import NoDetector, require_detector, tokens
+from lamina.leaks import tokens as subject
+from lamina.leaks.tokens import NoDetector, require_detector, tokens
 from tests.fakes import secrets
 from tests.fakes.secrets import random_text
 

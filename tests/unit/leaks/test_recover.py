@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from lamina.explain.recover import (
+from lamina.explain.stack import Stack
+from lamina.layer.contract import Listing
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.union import Cause
+from lamina.leaks.recover import (
     NoCopy,
     NothingHidden,
     clean_path,
@@ -14,10 +18,6 @@ from lamina.explain.recover import (
     is_directory,
     newest_hidden,
 )
-from lamina.explain.stack import Stack
-from lamina.layer.contract import Listing
-from lamina.layer.entry import Entry, Kind
-from lamina.layer.union import Cause
 from tests.fakes.stacks import stack_of, stack_of_files
 from tests.unit.layer.stacks import listing, stacks
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lamina.explain.secret import Match, Secret
+from lamina.leaks.secret import Match, Secret
 
 _JKS = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _KDBX = b"\x03\xd9\xa2\x9a"

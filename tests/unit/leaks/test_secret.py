@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.explain.leaks import Leak
-from lamina.explain.secret import Secret, is_placeholder
+from lamina.leaks.leaks import Leak
+from lamina.leaks.secret import Secret, is_placeholder
 from tests.fakes import secrets
 
 

@@ -9,16 +9,16 @@ from functools import cached_property
 
 import msgspec
 
-from lamina.explain.access import User, may_read, plain_users
 from lamina.explain.cause import instruction
-from lamina.explain.named_secrets import KIND, build_arguments, on_a_command_line, setting
-from lamina.explain.private_keys import private_keys
-from lamina.explain.secret import Match, Secret
-from lamina.explain.secret_text import Nature, in_content, nature
 from lamina.explain.stack import Stack
-from lamina.explain.tokens import require_detector, tokens
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Cause, Union
+from lamina.leaks.access import User, may_read, plain_users
+from lamina.leaks.named_secrets import KIND, build_arguments, on_a_command_line, setting
+from lamina.leaks.private_keys import private_keys
+from lamina.leaks.secret import Match, Secret
+from lamina.leaks.secret_text import Nature, in_content, nature
+from lamina.leaks.tokens import require_detector, tokens
 from lamina.oci.config import Execution, History
 
 MOST_BYTES = 10_000_000

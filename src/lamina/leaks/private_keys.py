@@ -12,7 +12,7 @@ from binascii import a2b_base64
 from collections.abc import Iterator
 from itertools import islice
 
-from lamina.explain.secret import Match, Secret
+from lamina.leaks.secret import Match, Secret
 
 LITERALS = (b"-----BEGIN ", b"PuTTY-User-Key-File-")
 """One of these is in every text that has a key."""
