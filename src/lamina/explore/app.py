@@ -15,11 +15,10 @@ from textual.widgets import Input, Static
 
 from lamina.errors import EngineError
 from lamina.explain.stack import Stack
-from lamina.explore import contents, details, ink
+from lamina.explore import contents, details, ink, titles
 from lamina.explore.details import Line, Word
 from lamina.explore.details_pane import DetailsPane
 from lamina.explore.glyphs import Glyphs
-from lamina.explore.keys import FOOTER
 from lamina.explore.layers_pane import LayersPane
 from lamina.explore.line_list import LineList
 from lamina.explore.model import Explorer
@@ -27,7 +26,6 @@ from lamina.explore.screens import Help, Preview
 from lamina.explore.tree import Node, State
 from lamina.explore.tree_pane import TreePane
 from lamina.layer.entry import Kind
-from lamina.text import prose_size
 
 _TYPED = 0.04
 """Seconds after a letter of the filter until it is applied: the next one may be under way."""
@@ -71,7 +69,7 @@ class ExplorerApp(App[None]):
         self._typing: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(self._text(_headline(self.explorer.stack)), id="title")
+        yield Static(self._text(titles.headline(self.explorer.stack)), id="title")
         with Horizontal(id="panes"):
             with Vertical(id="left"):
                 yield self._layers_pane
@@ -79,7 +77,7 @@ class ExplorerApp(App[None]):
             with Vertical(id="right"):
                 yield self._tree_pane
                 yield self._filter_input
-        yield Static(self._text(_reminder()), id="footer")
+        yield Static(self._text(titles.reminder()), id="footer")
         self._layers_pane.border_title = self._text([Word("layers")])
         self._title_tree()
 
@@ -122,8 +120,8 @@ class ExplorerApp(App[None]):
         self._say("")
 
     def _title_tree(self) -> None:
-        self._tree_pane.border_title = self._text(_tree_title(self.explorer))
-        self._tree_pane.border_subtitle = self._text(_tree_subtitle(self.explorer))
+        self._tree_pane.border_title = self._text(titles.tree_title(self.explorer))
+        self._tree_pane.border_subtitle = self._text(titles.tree_subtitle(self.explorer))
 
     def _describe(self) -> None:
         """Say what there is to say of what is under the cursor."""
@@ -137,7 +135,7 @@ class ExplorerApp(App[None]):
 
     def _say(self, text: str) -> None:
         """Tell something in the last line, or show there what keys there are."""
-        line = self._text([Word(text)] if text else _reminder())
+        line = self._text([Word(text)] if text else titles.reminder())
         self.query_one("#footer", Static).update(line, layout=False)
 
     def _text(self, line: Line) -> Text:
@@ -202,7 +200,7 @@ class ExplorerApp(App[None]):
         except (EngineError, OSError) as error:
             self._say(f"/{node.path} cannot be read: {error}")
             return
-        title = _preview_title(self.explorer, node, len(data), file.size)
+        title = titles.preview_title(self.explorer, node, len(data), file.size)
         self.push_screen(Preview(title, contents.lines(data, self.glyphs), self.glyphs))
 
     def action_help(self) -> None:
@@ -253,57 +251,3 @@ class ExplorerApp(App[None]):
             self.explorer.filter(self._filter_input.value)
             self._show(path)
             self._describe()
-
-
-def _headline(stack: Stack) -> Line:
-    account = stack.account
-    name = [Word(stack.name, "head"), Word("   ")]
-    if not account.hidden_bytes:
-        return [*name, Word(prose_size(account.bytes)), Word(", all of it visible", "added")]
-    share = 100 * account.hidden_bytes / account.bytes
-    return [
-        *name,
-        Word(f"{prose_size(account.bytes)} = "),
-        Word(f"{prose_size(account.visible_bytes)} visible", "added"),
-        Word(" + "),
-        Word(f"{prose_size(account.hidden_bytes)} hidden", "hidden"),
-        Word(f" ({share:.1f} %)"),
-    ]
-
-
-def _tree_title(explorer: Explorer) -> Line:
-    span, stack = explorer.span, explorer.stack
-    if explorer.layer is None:
-        what = "the container" if stack.is_container else "the image"
-    elif span.single:
-        what = f"layer {stack.label(span.last)}, its changes"
-    else:
-        what = f"up to layer {stack.label(span.last)}, all changes"
-    words = [Word(what, "head"), Word(f"  {prose_size(explorer.tree.size)}")]
-    if explorer.tree.hidden:
-        words.append(Word(f"  {prose_size(explorer.tree.hidden)} hidden", "hidden"))
-    return words
-
-
-def _tree_subtitle(explorer: Explorer) -> Line:
-    parts = []
-    if explorer.sort.value != "name":
-        parts.append(f"by {explorer.sort.value}")
-    if explorer.without:
-        parts.append("without " + ", ".join(sorted(each.value for each in explorer.without)))
-    if explorer.pattern:
-        parts.append(f"only {explorer.pattern}")
-    return [Word("; ".join(parts), "dim")]
-
-
-def _preview_title(explorer: Explorer, node: Node, shown: int, size: int) -> Line:
-    label = explorer.stack.label(node.layer)
-    part = f", the first {prose_size(shown)}" if shown < size else ""
-    return [Word(f"/{node.path}", "head"), Word(f"  {prose_size(size)}{part}, from layer {label}")]
-
-
-def _reminder() -> Line:
-    words: list[Word] = []
-    for key, what in FOOTER:
-        words += [Word(key, "head"), Word(f" {what}   ", "dim")]
-    return words

@@ -226,3 +226,17 @@ def test_the_last_line_says_what_keys_there_are() -> None:
 def test_an_image_without_layers_can_be_looked_at() -> None:
     screen = after("tab", "j", "enter", "c", stack=stack_of_files([], name="empty"))
     assert "empty" in screen
+
+
+def test_the_mouse_chooses_a_layer() -> None:
+    app = ExplorerApp(stack_of_files(SEED, INSTRUCTIONS), Glyphs())
+    seen: list[str] = []
+
+    async def click() -> None:
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.click("#layers", offset=(5, 3))
+            await pilot.pause()
+            seen.append(screen_of(app))
+
+    asyncio.run(click())
+    assert "layer 3, its changes" in seen[0]
