@@ -79,17 +79,16 @@ class Source:
         """A layer's listing, with the sha256 of each file if `hashed`."""
         found = self._columns.get(diff_id)
         if found is None or (hashed and not found.hashed):
-            found = self.store.layers.columns(diff_id, hashed=hashed)
-            self._columns[diff_id] = found
+            found = self._columns[diff_id] = self.store.layers.columns(diff_id, hashed=hashed)
         return found
 
     def hidden(self, known: Known, *, contents: bool) -> Sequence[Hidden]:
         """What is hidden in each layer of an image; see `visibility`."""
-        key = known.name, contents
-        if key not in self._hidden:
+        found = self._hidden.get((known.name, True)) or self._hidden.get((known.name, contents))
+        if found is None:
             paths = [self._layer_paths(each) for each in known.image.layers]
-            self._hidden[key] = visibility(paths, contents=contents)
-        return self._hidden[key]
+            found = self._hidden[known.name, contents] = visibility(paths, contents=contents)
+        return found
 
     def _layer_paths(self, diff_id: Digest) -> LayerPaths:
         if diff_id not in self._paths:
