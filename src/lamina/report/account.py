@@ -24,8 +24,6 @@ _VERBS = {
 }
 _ROOM_FOR_BARS = 100
 """Columns: on less, instructions need them more."""
-DONE = {cause: cause.value for cause in Cause}
-"""What was done to a file: the kinds go by the same words everywhere."""
 _CURES = {
     Cause.DELETED: "delete in the instruction that made it (chain them with &&)",
     Cause.OPAQUE: "delete in the instruction that made it (chain them with &&)",
@@ -195,7 +193,7 @@ def finding_table(stack: Stack, found: Sequence[Finding], paper: Paper, *, limit
     """The largest findings, and the sum of the rest."""
     rows = [
         [
-            Cell(DONE[each.cause], "deleted"),
+            Cell(each.cause.value, "deleted"),
             Cell(prose_size(each.bytes)),
             Cell(f"{each.files} file{'s' if each.files > 1 else ''}"),
             Cell(each.path),

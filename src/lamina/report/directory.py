@@ -13,8 +13,9 @@ from lamina.explain.owners import Owners
 from lamina.explain.stack import Stack
 from lamina.explain.view import Node, View
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.union import Cause, Hidden
+from lamina.layer.union import Hidden
 from lamina.report.paper import Cell, Meaning, Paper
+from lamina.report.words import DONE
 from lamina.text import prose_size
 
 NOUNS = {
@@ -35,16 +36,6 @@ _TYPES = {
     Kind.DIRECTORY: stat.S_IFDIR,
     Kind.FIFO: stat.S_IFIFO,
 }
-DONE = {
-    Cause.OVERWRITTEN: "overwritten",
-    Cause.DUPLICATED: "shipped again",
-    Cause.DELETED: "deleted",
-    Cause.OPAQUE: "deleted",
-    Cause.REPLACED: "replaced",
-    Cause.SUPERSEDED: "named again",
-    Cause.MERGED: "merged",
-}
-"""What happened to something hidden."""
 _NANO = 10**9
 _UNCLIPPED = 1 << 16
 """Columns of a paper on which nothing is cut: a name that was cut names nothing."""

@@ -10,8 +10,9 @@ from lamina.explain.stack import Stack
 from lamina.explain.waste import Account
 from lamina.layer.entry import Entry
 from lamina.layer.union import Hidden
-from lamina.report.account import DONE, finding_json, finding_table, layer_json, summed
+from lamina.report.account import finding_json, finding_table, layer_json, summed
 from lamina.report.paper import Cell, Paper
+from lamina.report.words import DONE
 from lamina.text import prose_size
 
 
@@ -54,7 +55,7 @@ def _ships(
 def _fate(stack: Stack, hidden: Hidden | None) -> Cell:
     if hidden is None:
         return Cell("visible", "visible")
-    by = f"{DONE[hidden.cause]}, by layer {stack.label(hidden.hidden_by)}"
+    by = f"{DONE[hidden.cause]} by layer {stack.label(hidden.hidden_by)}"
     return Cell(by if hidden.at == hidden.entry.path else f"{by} (/{hidden.at})", "hidden")
 
 

@@ -7,9 +7,9 @@ from shlex import quote
 from typing import Any
 
 from lamina.explain.stack import Stack
-from lamina.layer.union import Cause
 from lamina.leaks.leaks import MOST_BYTES, Leak, Leaks, Place, Source, State
 from lamina.report.paper import Cell, Meaning, Paper
+from lamina.report.words import DONE
 from lamina.text import escape, prose_size
 
 _TITLES = {
@@ -48,12 +48,6 @@ _GROUPS: dict[State, tuple[str, str, Meaning]] = {
     State.VISIBLE: ("readable", "by any user in a container, or in what inspect shows", "hidden"),
     State.HIDDEN: ("hidden", "and shipped all the same: whoever pulls the image has it", "deleted"),
     State.ROOT_ONLY: ("root only", "in a container; whoever pulls the image has it too", "base"),
-}
-_DONE = {
-    Cause.OVERWRITTEN: "overwritten",
-    Cause.DUPLICATED: "shipped again",
-    Cause.REPLACED: "replaced",
-    Cause.SUPERSEDED: "named twice",
 }
 _SOURCES = {
     Source.ENV: "ENV ",
@@ -207,8 +201,7 @@ def _fate(stack: Stack, place: Place) -> Cell:
         return Cell("root only", "base")
     if place.hidden_by is None or place.cause is None:
         return Cell("")
-    done = _DONE.get(place.cause, "deleted")
-    return Cell(f"{done} by layer {stack.label(place.hidden_by)}", "deleted")
+    return Cell(f"{DONE[place.cause]} by layer {stack.label(place.hidden_by)}", "deleted")
 
 
 def _advice(stack: Stack, leaks: Leaks, paper: Paper) -> str:

@@ -7,17 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lamina.explain.stack import Stack
-from lamina.layer.union import Cause
 from lamina.leaks.recover import Copy
 from lamina.report.paper import Cell, Paper
+from lamina.report.words import DONE
 from lamina.text import prose_size
-
-_DONE = {
-    Cause.OVERWRITTEN: "overwritten",
-    Cause.DUPLICATED: "shipped again",
-    Cause.REPLACED: "replaced",
-    Cause.SUPERSEDED: "named twice",
-}
 
 
 def list_as_text(stack: Stack, path: str, copies: Sequence[Copy], paper: Paper) -> str:
@@ -90,7 +83,7 @@ def fate(stack: Stack, copy: Copy) -> str:
     """What became of a copy: `deleted by layer 4`; empty when it is seen."""
     if copy.shown:
         return ""
-    done = _DONE.get(copy.cause, "deleted") if copy.cause else "hidden"
+    done = DONE[copy.cause] if copy.cause else "hidden"
     return f"{done} by layer {_label(stack, copy.hidden_by) or '?'}"
 
 
