@@ -85,6 +85,25 @@ say 'A file is looked for from the top layer down. The search ends at the first 
     'it, or that says it was deleted:'
 run lamina explain seed /home/50M.file
 
+chapter 'Deleted is not gone'
+say 'So nothing that was ever in a layer is secret. This image copies a token in, uses it, and' \
+    'deletes it, as many real ones do:'
+mkdir "$place/leaky"
+cp leaky/Dockerfile "$place/leaky/"
+printf '//registry.npmjs.org/:_authToken=npm_%s\n' "$(head -c 32 /dev/urandom | sha256sum | head -c 36)" \
+    >"$place/leaky/.npmrc"
+run grep -v '^#' leaky/Dockerfile
+run lamina build --quiet -t leaky "$place/leaky"
+say 'Lamina looks for secrets in every layer, also in what was deleted:'
+show lamina leaks leaky
+lamina leaks leaky || true
+echo
+say 'and gets it back, as anybody can who pulls the image:'
+run lamina recover leaky /srv/.npmrc -o "$place/npmrc"
+run sed -E 's/(npm_.{6}).*/\1.../' "$place/npmrc"
+say 'Every image of the store can be asked at once. How much does each ship that nobody sees?'
+run lamina sql 'select image, sum(size) filter (where not visible) as hidden from files group by all order by all'
+
 chapter 'Containers: copy on write'
 say 'A container puts one writable layer on top of the image. Ada reads a file, changes one,' \
     'deletes one and adds one:'
@@ -149,7 +168,7 @@ else
 fi
 
 chapter 'What all of this takes, and whether it is whole'
-say 'Five images and two containers, and one copy of what they share:'
+say 'Six images and two containers, and one copy of what they share:'
 run lamina system df
 say 'Every byte of every layer, checked against the digests that name it:'
 run lamina verify
