@@ -8,6 +8,7 @@ from lamina.cli.app import App
 from lamina.cli.completion import object_names
 from lamina.cli.format import emit, to_json
 from lamina.cli.reports import paper
+from lamina.cli.stacks import stack_of
 from lamina.cli.view_options import json_option
 
 
@@ -25,11 +26,10 @@ def command(app: App, name: str, path: str, every: bool, fmt: str) -> None:
     --format json every file is an object on a line.
     """
     from lamina.explain.blame import blame
-    from lamina.explain.stack import open_stack
     from lamina.explain.view import clean
     from lamina.report import blame as reports
 
-    stack = open_stack(app.engine.store, name)
+    stack = stack_of(app, name)
     blamed = blame(stack, path)
     if fmt == "json":
         emit("".join(to_json(row) + "\n" for row in reports.as_json(stack, blamed)))

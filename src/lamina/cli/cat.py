@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from lamina.cli.app import App
+from lamina.cli.stacks import stack_of
 from lamina.cli.view_options import view_options
 
 if TYPE_CHECKING:
@@ -32,10 +33,9 @@ def command(
     characters are written out.
     """
     from lamina.cli.named import for_each
-    from lamina.explain.stack import open_stack
     from lamina.explain.view import open_view
 
-    stack = open_stack(app.engine.store, name)
+    stack = stack_of(app, name)
     view = open_view(stack, layer=layer, hidden=hidden)
     escaped = sys.stdout.isatty() and not raw
     return for_each(paths, lambda path: _print_file(stack, view, path, escaped=escaped))

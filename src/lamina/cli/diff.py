@@ -6,6 +6,7 @@ import click
 
 from lamina.cli.app import App
 from lamina.cli.completion import object_names
+from lamina.cli.stacks import stack_of
 from lamina.cli.view_options import json_option
 
 _DIFFERENT = 3
@@ -73,10 +74,9 @@ def _two(
     from lamina.cli.format import emit, to_json
     from lamina.cli.reports import paper
     from lamina.explain.compare import compare
-    from lamina.explain.stack import open_stack
     from lamina.report import compare as reports
 
-    before, after = (open_stack(app.engine.store, name) for name in (old, new))
+    before, after = (stack_of(app, name) for name in (old, new))
     found = compare(before, after, mtime=mtime)
     pair = reports.Pair(before, after, found)
     if fmt == "json":

@@ -11,6 +11,7 @@ import click
 
 from lamina.cli.app import App
 from lamina.cli.completion import object_names
+from lamina.cli.stacks import stack_of
 from lamina.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ def _open(app: App, name: str) -> ExplorerApp:
     # it grows, costs a start a tenth of a second, and later a key now and then.
     gc.disable()
     try:
-        from lamina.explain.stack import open_stack
-
-        stack = open_stack(app.engine.store, name)
+        stack = stack_of(app, name)
         from lamina.explore.app import ExplorerApp
         from lamina.explore.glyphs import glyphs
 

@@ -12,6 +12,7 @@ import click
 from lamina.cli.app import App
 from lamina.cli.format import emit, escape, to_json
 from lamina.cli.reports import paper
+from lamina.cli.stacks import stack_of
 from lamina.cli.view_options import json_option, view_options
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ def command(
     if long_ + print0 + (fmt == "json") > 1:
         raise click.UsageError("give one of --long, --print0 and --format json")
     from lamina.explain.match import Matcher, Permissions, Size, select
-    from lamina.explain.stack import open_stack
     from lamina.explain.view import nodes_at, open_view
 
     matcher = Matcher(
@@ -70,7 +70,7 @@ def command(
         size=Size.parse(size) if size else None,
         permissions=Permissions.parse(perm) if perm else None,
     )
-    stack = open_stack(app.engine.store, name)
+    stack = stack_of(app, name)
     view = open_view(stack, layer=layer, hidden=hidden)
     top = nodes_at(stack, view, path)
     found = select(chain(top, view.walk(top[0].path)), matcher, hidden=hidden)

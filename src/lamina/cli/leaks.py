@@ -11,6 +11,7 @@ from lamina.cli.app import App
 from lamina.cli.completion import object_names
 from lamina.cli.format import emit, to_json
 from lamina.cli.reports import paper
+from lamina.cli.stacks import stack_of
 
 if TYPE_CHECKING:
     from lamina.leaks.leaks import Leaks
@@ -37,11 +38,10 @@ def command(app: App, name: str, fmt: str, show: bool, ignore: tuple[str, ...]) 
     redacted.  Exits 3 when there are any.
     """
     from lamina.errors import CheckFailed
-    from lamina.explain.stack import open_stack
     from lamina.leaks.leaks import leaks
     from lamina.report.leaks import as_json, as_text
 
-    stack = open_stack(app.engine.store, name)
+    stack = stack_of(app, name)
     if sys.stderr.isatty():
         try:
             found = leaks(stack, begin=_begin)

@@ -7,6 +7,7 @@ import click
 from lamina.cli.app import App
 from lamina.cli.format import emit, to_json
 from lamina.cli.reports import paper
+from lamina.cli.stacks import stack_of
 from lamina.cli.view_options import json_option, view_options
 
 
@@ -22,11 +23,10 @@ def command(app: App, name: str, layer: str | None, hidden: bool, path: str, fmt
     With --format json one object a line.
     """
     from lamina.explain.owners import Owners
-    from lamina.explain.stack import open_stack
     from lamina.explain.view import contents, open_view
     from lamina.report import directory as reports
 
-    stack = open_stack(app.engine.store, name)
+    stack = stack_of(app, name)
     view = open_view(stack, layer=layer, hidden=hidden)
     found, owners = contents(stack, view, path), Owners.of(stack)
     if fmt == "json":

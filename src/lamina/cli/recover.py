@@ -12,6 +12,7 @@ from lamina.cli.app import App
 from lamina.cli.completion import object_names
 from lamina.cli.format import emit, to_json
 from lamina.cli.reports import paper
+from lamina.cli.stacks import stack_of
 from lamina.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -58,10 +59,9 @@ def command(
     """
     if output is None and not list_:
         raise click.UsageError("say where to write it with -o FILE, or look with --list")
-    from lamina.explain.stack import open_stack
     from lamina.leaks import recover
 
-    stack = open_stack(app.engine.store, name)
+    stack = stack_of(app, name)
     at = recover.clean_path(stack, path)
     place = stack.place(layer) if layer is not None else None
     is_tree = recover.is_directory(stack, at)

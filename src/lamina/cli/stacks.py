@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 from lamina.cli.app import App
 
 if TYPE_CHECKING:
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 _PATHS = ("./", "../", "/")
 """How a file's name begins and no image's does."""
 _PLACES = ("docker-archive:", "oci-archive:", "docker://")
+
+
+def stack_of(app: App, text: str) -> Stack:
+    """What `text` names (see `opened_stack`), for the length of the command."""
+    return click.get_current_context().with_resource(opened_stack(app, text))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import click
 from lamina.cli.app import App
 from lamina.cli.format import emit, to_json
 from lamina.cli.reports import paper
+from lamina.cli.stacks import stack_of
 from lamina.cli.view_options import json_option, view_options
 
 
@@ -34,11 +35,10 @@ def command(
     A directory's size is that of all files below it, each content once.
     With --format json one object a line.
     """
-    from lamina.explain.stack import open_stack
     from lamina.explain.view import nodes_at, open_view
     from lamina.report import tree as reports
 
-    stack = open_stack(app.engine.store, name)
+    stack = stack_of(app, name)
     view = open_view(stack, layer=layer, hidden=hidden)
     real = nodes_at(stack, view, path)[0].path
     levels = None if whole else depth

@@ -191,6 +191,13 @@ class NotPermitted(Denied):
         )
 
 
+class NotReadable(Denied):
+    """What another user stored, this one may not read."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"not permitted to read {what}", hint="run as the user who owns the store")
+
+
 class NewerFormat(Unsupported):
     """The store was written by a later version of Lamina."""
 

@@ -18,7 +18,7 @@ from lamina.layer.entry import Entry, os_path
 from lamina.layer.whiteout import Whiteouts
 from lamina.linux.syscall import syncfs
 from lamina.oci.digest import Digest
-from lamina.store.errors import LayerDamaged, LayerNotFound
+from lamina.store.errors import LayerDamaged, LayerNotFound, NotReadable
 from lamina.store.form import TREE, Lower, StoredLayer, Written
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ class TreeForm:
         except OSError as error:
             if not layer.place.is_dir():
                 raise LayerNotFound(layer.diff_id) from None
+            if isinstance(error, PermissionError):
+                raise NotReadable(f"{entry.path!r} of layer {layer.diff_id.short}") from None
             raise LayerDamaged(
                 layer.diff_id, f"{entry.path!r} cannot be read ({error.strerror})"
             ) from None

@@ -78,3 +78,29 @@ def test_a_damaged_archive_is_named(store: Store, places: list[str]) -> None:
 def test_a_place_where_nothing_is(store: Store, text: str) -> None:
     with pytest.raises((EngineError, OSError)), opened_stack(App(store.root), text):
         pass
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "explain {} --format json",
+        "explain {} /home/50M.file",
+        "blame {}",
+        "ls {} /etc",
+        "tree {}",
+        "find {} --hidden",
+        "cat {} /etc/passwd",
+        "diff debian:bookworm {}",
+        "leaks {}",
+        "recover {} /home/50M.file --list",
+    ],
+)
+def test_every_command_that_looks_into_an_image_takes_an_archive(
+    store: Store, places: list[str], capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    capsys.readouterr()
+    printed = []
+    for name in ("seed", places[0]):
+        assert run(["--root", str(store.root), *command.format(name).split()]) == 0
+        printed.append(capsys.readouterr().out.replace("seed:latest", "seed.tar"))
+    assert printed[0] == printed[1]
