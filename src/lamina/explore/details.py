@@ -11,7 +11,7 @@ from lamina.explore.cause import taken_by
 from lamina.explore.model import Explorer
 from lamina.explore.tree import Node, State
 from lamina.layer.entry import Kind
-from lamina.layer.union import Cause
+from lamina.report.words import DONE
 from lamina.text import prose_size
 
 Tone = Literal["", "head", "dim", "added", "changed", "deleted", "hidden"]
@@ -35,15 +35,6 @@ _NOUNS = {
     Kind.BLOCK: "block device",
     Kind.DIRECTORY: "directory",
     Kind.FIFO: "named pipe",
-}
-_DONE = {
-    Cause.OVERWRITTEN: "overwritten",
-    Cause.DUPLICATED: "shipped again, same content,",
-    Cause.DELETED: "deleted",
-    Cause.OPAQUE: "deleted",
-    Cause.REPLACED: "replaced",
-    Cause.SUPERSEDED: "named twice",
-    Cause.MERGED: "merged",
 }
 _MOST = 6
 """Findings of an image that are told, and lines on what is hidden in a directory."""
@@ -144,7 +135,7 @@ def _losses(explorer: Explorer, node: Node) -> Iterator[tuple[int, str, int]]:
     for each in explorer.timeline.hidden(node.path):
         if each.layer <= last:
             at = f" with /{each.at}" if each.at != node.path else ""
-            done = f"{_DONE[each.cause]} by {_layer(explorer, each.hidden_by)}{at}"
+            done = f"{DONE[each.cause]} by {_layer(explorer, each.hidden_by)}{at}"
             text = f"{prose_size(each.size)} of {_layer(explorer, each.layer)} {done}"
             yield each.size, text, each.hidden_by
     folder = explorer.timeline.folders.get(node.path)
