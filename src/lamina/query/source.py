@@ -12,7 +12,8 @@ from lamina.errors import EngineError
 from lamina.explain.stack import Stack, image_stack
 from lamina.layer.listing import Columns
 from lamina.oci.digest import Digest
-from lamina.query.visibility import Hidden, LayerPaths, visibility
+from lamina.query.layer_paths import LayerPaths
+from lamina.query.visibility import Hidden, visibility
 from lamina.store.contract import Image, NamedImage, Store
 
 T = TypeVar("T")

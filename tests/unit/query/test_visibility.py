@@ -14,7 +14,8 @@ from lamina.explain.fate import CAUSES, NOBODY, fates
 from lamina.layer.contract import Listing
 from lamina.layer.listing import UNKNOWN, Columns, StoredListing, decode, decode_columns, encode
 from lamina.layer.union import Cause, Union
-from lamina.query.visibility import LayerPaths, visibility
+from lamina.query.layer_paths import LayerPaths
+from lamina.query.visibility import visibility
 from tests.unit.layer.stacks import listing, stacks
 
 
