@@ -12,7 +12,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench import builds, containers, layers, material, peers, startup, stores, transfer
+from bench import (
+    builds,
+    containers,
+    explaining,
+    layers,
+    material,
+    peers,
+    queries,
+    startup,
+    stores,
+    transfer,
+)
 from bench.disk import fresh_disk
 from bench.rows import Bench, Floor, Measurement, Row, attempt
 
@@ -32,10 +43,13 @@ MEASUREMENTS: dict[str, Measurement] = {
     "imports": startup.imports,
     "build": builds.build,
     "images": stores.images,
+    "explain": explaining.explain,
+    "archive": explaining.archive,
+    "sql": queries.sql,
     "memory": transfer.memory,
 }
 RESULTS = Path(__file__).with_name("results.md")
-COLUMNS = ("docker", "podman", "umoci", "buildkit", "lamina")
+COLUMNS = ("docker", "podman", "umoci", "buildkit", "dive", "lamina")
 
 
 def main() -> int:
