@@ -17,6 +17,7 @@ from lamina.explain.package_records import Package
 from lamina.explain.packages import packages
 from lamina.explain.stack import Stack
 from lamina.explain.view import Node, View, clean, file_at, nodes_at, open_view
+from lamina.explain.waste import largest_first
 from lamina.leaks.leaks import leaks
 from lamina.oci.config import Execution
 from lamina.report.fragment import image_fragment
@@ -116,7 +117,7 @@ class Image:
                     each.hidden_by + 1,
                     self._stack.origins[each.hidden_by].instruction,
                 )
-                for each in self._stack.account.hidden
+                for each in sorted(self._stack.account.hidden, key=largest_first)
                 if each.size
             ]
         )

@@ -57,7 +57,7 @@ def command(
     options = settings(app, **registry)
     with (
         reporting(app, quiet=quiet) as progress,
-        opened_source(from_, options) as reading,
+        opened_source(from_, lambda: options) as reading,
         _opened_sink(to, options) as (writing, tag),
     ):
         copied = copy(

@@ -86,7 +86,7 @@ def command(
         "--html": html,
     }
     _refuse_mixtures([each for each, value in asked.items() if value is not None], fmt, compare)
-    with opened_stack(app, name) as stack:
+    with opened_stack(app, name, alone=True) as stack:
         if path is not None:
             emit(_path_report(app, stack, path, limit, as_json=fmt == "json"))
         elif layer is not None:
@@ -125,7 +125,7 @@ def _page(app: App, stack: Stack, other: str | None, target: str) -> None:
     if other is None:
         write_page(target, stack, None)
         return
-    with opened_stack(app, other) as old:
+    with opened_stack(app, other, alone=True) as old:
         write_page(target, stack, old)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,12 +58,12 @@ class Place(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def opened_source(place: Place, options: Settings) -> Iterator[Source]:
-    """The image there, for the length of a block; `options` are for registries."""
+def opened_source(place: Place, options: Callable[[], Settings]) -> Iterator[Source]:
+    """The image there, for the length of a block; `options` are asked for registries."""
     if place.transport == "docker":
         from lamina.registry.connect import connect
 
-        yield connect(place.reference(), options)
+        yield connect(place.reference(), options())
         return
     from lamina.transfer.archive import find_image
 

@@ -15,6 +15,7 @@ from lamina.cli.app import App
 if TYPE_CHECKING:
     from lamina.cli.places import Place
     from lamina.explain.stack import Stack
+    from lamina.registry.settings import Settings
     from lamina.store.contract import Store
 
 _PATHS = ("./", "../", "/")
@@ -28,10 +29,14 @@ def stack_of(app: App, text: str) -> Stack:
 
 
 @contextmanager
-def opened_stack(app: App, text: str) -> Iterator[Stack]:
+def opened_stack(app: App, text: str, *, alone: bool = False) -> Iterator[Stack]:
     """What `text` names, for the length of a block: an image or container of the store, an
     image elsewhere (`docker-archive:FILE`, `oci:DIR`, `docker://NAME`, see `Place`), or an
-    archive by its path, `./image.tar`.  Of an index the image for this host is taken."""
+    archive by its path, `./image.tar`.  Of an index the image for this host is taken.
+
+    With `alone`, of an archive only those files are hashed whose content decides something
+    within this image, and no layer's digest is checked.
+    """
     # A stack is a million small objects and hardly a cycle, and it lives as long as the
     # command: to look through them again and again would take a fifth of the time.
     gc.disable()
@@ -43,18 +48,26 @@ def opened_stack(app: App, text: str) -> Iterator[Stack]:
         return
     from lamina.cli.named import host_platform
     from lamina.cli.places import opened_source
-    from lamina.cli.registry_options import settings
     from lamina.explain.stack import source_stack
+    from lamina.explain.undecided import undecided
     from lamina.transfer.contents import SourceContents
     from lamina.transfer.receive import read_documents
 
-    with opened_source(place, settings(app)) as source:
+    with opened_source(place, lambda: _settings(app)) as source:
         documents = read_documents(
             source, source.resolve(), platform=host_platform(None), what=text
         )
         name = place.name or place.path.name
-        with closing(SourceContents(source, documents)) as contents:
+        with closing(
+            SourceContents(source, documents, undecided=undecided if alone else None)
+        ) as contents:
             yield source_stack(name, documents.config, contents, _store(app))
+
+
+def _settings(app: App) -> Settings:
+    from lamina.cli.registry_options import settings
+
+    return settings(app)
 
 
 def _place(text: str) -> Place | None:

@@ -42,7 +42,7 @@ class Account(msgspec.Struct, frozen=True):
     listings: Sequence[Listing]
     layers: Sequence[LayerAccount]
     hidden: Sequence[Hidden]
-    """The largest first."""
+    """In the order of hiding; see `largest_first`."""
     union: Union
 
     @property
@@ -74,8 +74,9 @@ def account(listings: Sequence[Listing]) -> Account:
         LayerAccount(listing.diff_id, listing.content_size, hidden_by[place], hides[place])
         for place, listing in enumerate(listings)
     ]
-    return Account(listings, layers, sorted(union.hidden, key=_largest_first), union)
+    return Account(listings, layers, union.hidden, union)
 
 
-def _largest_first(hidden: Hidden) -> tuple[int, int, str]:
+def largest_first(hidden: Hidden) -> tuple[int, int, str]:
+    """A key to sort by: the most bytes first, then by layer and path."""
     return -hidden.entry.size, hidden.layer, hidden.entry.path

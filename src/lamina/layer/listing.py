@@ -115,7 +115,11 @@ def encode(stored: StoredListing) -> bytes:
 
 def decode(raw: bytes) -> StoredListing:
     """The listing that `raw` holds.  Raises BadListing unless every byte is as written."""
-    columns = decode_columns(raw)
+    return from_columns(decode_columns(raw))
+
+
+def from_columns(columns: Columns) -> StoredListing:
+    """The listing that has these columns."""
     listing = Listing(Digest.from_raw(columns.diff_id), _entries(columns), columns.tar_size)
     return StoredListing(listing, columns.extras)
 
@@ -186,10 +190,11 @@ def _sparse(values: Mapping[int, Any], count: int, default: Any) -> Any:
 
 def _hashes(kinds: bytes, sizes: Sequence[int], column: bytes) -> list[bytes]:
     filled = [column[at : at + 32] for at in range(0, len(column), 32)]
-    if UNKNOWN in filled:
+    if UNKNOWN in column:
         filled = [b"" if each == UNKNOWN else each for each in filled]
     known = iter(filled)
+    file = int(Kind.FILE)
     return [
-        next(known) if size else _EMPTY if kind == Kind.FILE else b""
+        next(known) if size else _EMPTY if kind == file else b""
         for kind, size in zip(kinds, sizes, strict=True)
     ]

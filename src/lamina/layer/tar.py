@@ -36,15 +36,21 @@ class TarReader:
     Iterate over the reader for entries; after each one of kind FILE take
     `content()`, or leave it, and it is passed over.  Memory does not grow with
     the stream.  `keep`, when given, gets every byte that is not content, in
-    order: headers, padding, the end blocks and what follows them.
+    order: headers, padding, the end blocks and what follows them.  `jump`, when
+    given, takes the stream so many bytes further, unread, where content is left.
 
     Raises BadLayer for what breaks the format, naming the entry.
     """
 
     def __init__(
-        self, chunks: Iterable[bytes], *, keep: Callable[[bytes], object] | None = None
+        self,
+        chunks: Iterable[bytes],
+        *,
+        keep: Callable[[bytes], object] | None = None,
+        jump: Callable[[int], object] | None = None,
     ) -> None:
         self._chunks = iter(chunks)
+        self._jump = jump
         self._buffer: memoryview = memoryview(b"")
         self._at = 0
         self._read = 0
@@ -104,10 +110,13 @@ class TarReader:
         """Pass over what is left of the current content."""
         padded = self._left + self._padding
         end = self._at + padded
-        if end > len(self._buffer):
+        if end > len(self._buffer) and self._jump is None:
             for _ in self.content():
                 pass
             return
+        if end > len(self._buffer) and self._jump is not None:
+            self._jump(end - len(self._buffer))
+            end = len(self._buffer)
         if self._padding and self._keep is not None:
             self._keep(bytes(self._buffer[end - self._padding : end]))
         self._at = end

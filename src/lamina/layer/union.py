@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import repeat
 from typing import NamedTuple
 
 from lamina.errors import Invalid
@@ -238,19 +239,24 @@ class _Layer:
                 self.release(marker, self.layer, Cause.SUPERSEDED, marker.path)
 
     def lay_all(self, changes: Mapping[str, Entry], parents: Sequence[str]) -> None:
-        """`lay` for every path; most of them are new, and those take no call."""
+        """`lay` for every path.  Most are new, and these are entered all at once: which
+        directory comes first makes no difference, for no path of a layer contradicts another."""
         found, children, layer = self.found, self.children, self.layer
-        for (path, entry), parent in zip(changes.items(), parents, strict=True):
-            if path in found:
-                self.lay(path, entry)
-                continue
-            siblings = children.get(parent)
-            if siblings is None:
-                siblings = self.make_directory(parent)
-            siblings[path] = None
-            found[path] = (layer, entry)
-            if entry.kind is _DIRECTORY:
+        known = changes.keys() & found.keys()
+        for path in [path for path in changes if path in known] if known else ():
+            self.lay(path, changes[path])
+        found.update(zip(changes, zip(repeat(layer), changes.values(), strict=False), strict=False))
+        for path, entry in changes.items():
+            if entry.kind is _DIRECTORY and path not in children:
                 children[path] = {}
+        last, siblings = "", children[""]
+        for path, parent in zip(changes, parents, strict=True):
+            if parent != last:
+                last = parent
+                siblings = children.get(parent)
+                if siblings is None:
+                    siblings = self.make_directory(parent)
+            siblings[path] = None
 
     def join(self, entries: Sequence[Entry]) -> None:
         """Know which entries share one content; a link means the entry before it."""
@@ -364,7 +370,7 @@ class _Layer:
 def _divided(entries: Sequence[Entry]) -> tuple[dict[str, Entry], list[Entry]]:
     """What a layer has by its path, the last entry of each, and its markers."""
     changes = {entry.path: entry for entry in entries}
-    if not any(WHITEOUT_PREFIX in path for path in changes):
+    if WHITEOUT_PREFIX not in "\0".join(changes):
         return changes, []
     markers = [entry for entry in entries if WHITEOUT_PREFIX in entry.path and entry.is_marker]
     for marker in markers:

@@ -104,15 +104,9 @@ class StoredLayer:
     @cached_property
     def stored(self) -> StoredListing:
         """The listing, and where contents lie that a directory has no room for."""
-        from lamina.layer import listing
+        from lamina.layer.listing import from_columns
 
-        try:
-            stored = listing.decode(self.read(LISTING))
-        except listing.BadListing as error:
-            raise LayerDamaged(self.diff_id, str(error)) from None
-        if stored.listing.diff_id != self.diff_id:
-            raise LayerDamaged(self.diff_id, f"its listing is that of {stored.listing.diff_id}")
-        return stored
+        return from_columns(self.columns)
 
     @cached_property
     def columns(self) -> Columns:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.layer.contract import Form
-from lamina.layer.entry import Entry, Kind
+from lamina.layer.entry import Entry
 from lamina.linux import mounts
 from lamina.store.atomic import replace_file
 from lamina.store.errors import LayerDamaged, LayerNotFound, NotMounted, writing
@@ -131,7 +131,7 @@ class ImageForm:
         return io.BufferedReader(Part(fd, entry.size))
 
     def hashed(self, layer: StoredLayer) -> StoredListing:
-        if all(each.sha256 for each in layer.stored.listing.entries if each.kind is Kind.FILE):
+        if layer.columns.hashed:
             return layer.stored
         from lamina.layer.listing import StoredListing, encode
         from lamina.store.image_writing import hashed

@@ -8,7 +8,7 @@ Docker writes both into one file, and so do we.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import BinaryIO
 
 import msgspec
@@ -33,7 +33,7 @@ from lamina.transfer.layout import (
     read_index,
     verify_bytes,
 )
-from lamina.transfer.members import BadArchive, Members, TarMembers, read_document
+from lamina.transfer.members import BadArchive, Extent, Members, TarMembers, read_document
 from lamina.transfer.pieces import read_pieces, sha256_of, write_all
 
 DOCKER_FILE = "manifest.json"
@@ -202,6 +202,10 @@ class DockerArchiveSource:
             return
         with reading(self._members.chunks(self._paths[descriptor.digest], offset=offset)) as pieces:
             yield pieces
+
+    def extent(self, descriptor: Descriptor) -> AbstractContextManager[Extent]:
+        """Where a layer's bytes lie."""
+        return self._members.extent(self._paths[descriptor.digest])
 
 
 def _clean(path: str) -> str:

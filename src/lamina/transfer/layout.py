@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import msgspec
@@ -15,7 +15,7 @@ from lamina.oci.document import amend, encode
 from lamina.oci.manifest import Index, Manifest
 from lamina.oci.reference import Reference
 from lamina.store.errors import DigestMismatch, SizeMismatch
-from lamina.transfer.members import MAX_DOCUMENT, BadArchive, Members, read_document
+from lamina.transfer.members import MAX_DOCUMENT, BadArchive, Extent, Members, read_document
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -84,6 +84,10 @@ class LayoutSource:
             raise SizeMismatch(descriptor.digest, descriptor.size, self._members.size(name))
         with reading(self._members.chunks(name, offset=offset)) as pieces:
             yield pieces
+
+    def extent(self, descriptor: Descriptor) -> AbstractContextManager[Extent]:
+        """Where a layer's bytes lie."""
+        return self._members.extent(blob_name(descriptor.digest))
 
 
 def verify_bytes(raw: bytes, descriptor: Descriptor) -> None:

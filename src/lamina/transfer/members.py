@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import msgspec
 
@@ -36,6 +37,15 @@ class MissingFile(NotFound):
     """An archive or layout that lacks a file it says it has."""
 
 
+class Extent(NamedTuple):
+    """Where a file's bytes lie."""
+
+    fd: int
+    """An open file, which need not be that file alone."""
+    offset: int
+    size: int
+
+
 class Members(Protocol):
     """Named files; reading raises MissingFile for a name that is none, BadArchive for no file."""
 
@@ -54,6 +64,10 @@ class Members(Protocol):
 
     def chunks(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
         """The file from `offset` on, in pieces of at most 1 MiB."""
+        ...
+
+    def extent(self, name: str) -> AbstractContextManager[Extent]:
+        """Where the file's bytes are read, for the length of a block."""
         ...
 
 
@@ -91,6 +105,11 @@ class DirectoryMembers:
             file.seek(offset)
             while piece := file.read(_PIECE):
                 yield piece
+
+    @contextmanager
+    def extent(self, name: str) -> Iterator[Extent]:
+        with os.fdopen(self._open(name), "rb", buffering=0) as file:
+            yield Extent(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
     def _open(self, name: str) -> int:
         """Open a regular file below the directory, following no link and no `..`."""
@@ -168,6 +187,11 @@ class TarMembers:
                 raise BadArchive(f"{self._what} became shorter while it was read")
             at += len(piece)
             yield piece
+
+    @contextmanager
+    def extent(self, name: str) -> Iterator[Extent]:
+        entry = self._find(name)
+        yield Extent(self._fd, entry.offset, entry.size)
 
     def _find(self, name: str) -> Entry:
         """The file that `name` stands for, through links to other members."""

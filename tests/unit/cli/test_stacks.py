@@ -104,3 +104,27 @@ def test_every_command_that_looks_into_an_image_takes_an_archive(
         assert run(["--root", str(store.root), *command.format(name).split()]) == 0
         printed.append(capsys.readouterr().out.replace("seed:latest", "seed.tar"))
     assert printed[0] == printed[1]
+
+
+def test_explain_leaves_contents_of_an_archive_unread(
+    store: Store, places: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A byte that no answer depends on may be wrong: only `load` and its kin would notice."""
+    capsys.readouterr()
+    assert run(["--root", str(store.root), "explain", places[0], "--format", "json"]) == 0
+    before = capsys.readouterr().out
+    archive = Path(places[0])
+    raw = bytearray(archive.read_bytes())
+    raw[raw.index(b"#" * 1000) + 10] ^= 1
+    archive.write_bytes(raw)
+    assert run(["--root", str(store.root), "explain", places[0], "--format", "json"]) == 0
+    assert capsys.readouterr().out == before
+
+
+def test_an_archive_that_is_cut_off_is_named(
+    store: Store, places: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = Path(places[0])
+    archive.write_bytes(archive.read_bytes()[:100_000])
+    assert run(["--root", str(store.root), "explain", places[0]]) == 1
+    assert "cut off" in capsys.readouterr().err
