@@ -252,11 +252,13 @@ class _Layer:
         last, siblings = "", children[""]
         for path, parent in zip(changes, parents, strict=True):
             if parent != last:
-                last = parent
-                siblings = children.get(parent)
-                if siblings is None:
-                    siblings = self.make_directory(parent)
+                last, siblings = parent, children.get(parent) or self.siblings(parent)
             siblings[path] = None
+
+    def siblings(self, parent: str) -> dict[str, None]:
+        """What is in a directory, which is made where it is missing."""
+        found = self.children.get(parent)
+        return self.make_directory(parent) if found is None else found
 
     def join(self, entries: Sequence[Entry]) -> None:
         """Know which entries share one content; a link means the entry before it."""
