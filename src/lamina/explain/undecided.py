@@ -17,15 +17,14 @@ def undecided(listings: Sequence[Listing]) -> list[set[int]]:
     other, where copies of that size are told at all (explain/advice.py).
     """
     found: list[set[int]] = [set() for _ in listings]
-    first: dict[int, tuple[int, int]] = {}
+    sizes: dict[int, list[tuple[int, int]]] = {}
     for layer, listing in enumerate(listings):
         for at, entry in enumerate(listing.entries):
-            if entry.kind is not Kind.FILE or not entry.size or entry.sha256:
-                continue
-            other, place = first.setdefault(entry.size, (layer, at))
-            if (other, place) != (layer, at) and (
-                other != layer or entry.size >= SMALLEST_DUPLICATE
-            ):
-                found[other].add(place)
+            if entry.kind is Kind.FILE and entry.size and not entry.sha256:
+                sizes.setdefault(entry.size, []).append((layer, at))
+    for size, places in sizes.items():
+        in_layers = {layer for layer, _ in places}
+        if len(in_layers) > 1 or (len(places) > 1 and size >= SMALLEST_DUPLICATE):
+            for layer, at in places:
                 found[layer].add(at)
     return found

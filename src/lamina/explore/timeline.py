@@ -124,13 +124,16 @@ class Timeline:
         return self.hidden_inside(path.rpartition("/")[0]).get(path, ())
 
     def _version(self, layer: int, entry: Entry) -> Version | None:
-        """None for what stands for nothing: a marker, or what its own layer has anew."""
+        """None for what stands for nothing: a marker, or what its own layer has anew; and for
+        the root, which is in no directory."""
+        if not entry.path:
+            return None
         until = self._ends[layer].get(id(entry))
         if until is None:
             until = self.top + 1
             seen = self._union.get(entry.path)
             # Nothing took it away: then it is still there, or never was.
-            if seen is None or seen.entry is not entry or not entry.path:
+            if seen is None or seen.entry is not entry:
                 return None
         return Version(layer, until, entry)
 

@@ -19,6 +19,7 @@ from lamina.oci.digest import Digest
 _LOOK = 16 << 10
 """Bytes that are read for a header: those of small files come with it."""
 _PIECE = 1 << 20
+_EMPTY = hashlib.sha256(b"").digest()
 
 
 def read_listing(
@@ -71,15 +72,21 @@ class TarFile:
 
 
 def read_headers(tar: TarFile, diff_id: Digest) -> Listing:
-    """The listing of a tar, without any sha256, and without a look at any content.
+    """The listing of a tar without a look at any content: no sha256 but that of empty files.
 
     Raises BadLayer.  Whether it is the tar that `diff_id` names, only all of it would tell.
     """
     reader = TarReader(tar, jump=tar.jump)
-    entries = tuple(map(LayerTree().add, reader))
+    entries = tuple(map(_empty_hashed, map(LayerTree().add, reader)))
     if tar.is_past_its_end:
         raise BadLayer(f"the tar is cut off at byte {reader.position}")
     return Listing(diff_id, entries, reader.position)
+
+
+def _empty_hashed(entry: Entry) -> Entry:
+    if entry.size or entry.kind is not Kind.FILE:
+        return entry
+    return msgspec.structs.replace(entry, sha256=_EMPTY)
 
 
 def hash_some(listing: Listing, places: Collection[int], fd: int, offset: int) -> Listing:

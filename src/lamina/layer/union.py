@@ -254,6 +254,7 @@ class _Layer:
             if parent != last:
                 last, siblings = parent, children.get(parent) or self.siblings(parent)
             siblings[path] = None
+        children[""].pop("", None)  # the root is in no directory
 
     def siblings(self, parent: str) -> dict[str, None]:
         """What is in a directory, which is made where it is missing."""

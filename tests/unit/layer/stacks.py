@@ -16,11 +16,12 @@ _KINDS = {"d": Kind.DIRECTORY, "f": Kind.FILE, "l": Kind.SYMLINK, "h": Kind.HARD
 
 def listing(*lines: str) -> Listing:
     """A layer from lines: `f a/x 100 [content]`, `d a`, `l a -> b`, `h a/y = a/x`, `w a/x`,
-    `o a` (opaque)."""
+    `o a` (opaque); `d .` is the root."""
     entries: list[Entry] = []
     offset = 0
     for line in lines:
         letter, path, *rest = line.split()
+        path = "" if path == "." else path
         if letter == "w":
             parent, slash, name = path.rpartition("/")
             path, letter, rest = parent + slash + WHITEOUT_PREFIX + name, "f", ["0"]
@@ -100,6 +101,8 @@ def _extract(layer: Listing, number: int) -> Node:
 
     marks: list[tuple[Node, str]] = []
     for entry in layer.entries:
+        if not entry.path:
+            continue  # the root is there anyhow
         *parents, name = entry.path.split("/")
         at = directory(parents)
         assert at.children is not None
@@ -155,6 +158,7 @@ _LINES = st.one_of(
     st.builds("h {} = {}".format, _PATHS, _PATHS),
     st.builds("w {}".format, _PATHS),
     st.builds("o {}".format, _PATHS),
+    st.just("d ."),
 )
 
 

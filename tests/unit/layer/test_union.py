@@ -276,3 +276,14 @@ def _timed(layers: list[Listing]) -> float:
     union = Union.of(layers)
     assert union.hidden
     return time.monotonic() - start
+
+
+def test_the_root_may_have_an_entry_in_every_layer() -> None:
+    root = Entry("", Kind.DIRECTORY, 0o700, 1, 2, 0, 0)
+    layers = [listing("f a 1"), listing("f b/c 2")]
+    layers = [Listing(each.diff_id, (root, *each.entries), each.tar_size) for each in layers]
+    union = Union.of(layers)
+    assert paths(union) == ["a", "b", "b/c"]
+    assert union.children("") == ["a", "b"]
+    found = union.get("")
+    assert found is not None and found.entry is root
