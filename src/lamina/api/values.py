@@ -12,16 +12,7 @@ from lamina.explain.stack import Stack
 from lamina.explain.view import Node
 from lamina.layer.entry import Kind
 from lamina.leaks.leaks import Leak, Place, Source
-
-TYPES = {
-    Kind.FILE: "file",
-    Kind.HARDLINK: "file",
-    Kind.DIRECTORY: "directory",
-    Kind.SYMLINK: "link",
-    Kind.CHAR: "character device",
-    Kind.BLOCK: "block device",
-    Kind.FIFO: "named pipe",
-}
+from lamina.report.words import NOUNS
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -172,7 +163,7 @@ class Secret(msgspec.Struct, frozen=True):
 def found(step: Step, stack: Stack) -> Found:
     what = ""
     if step.entry is not None:
-        what = TYPES[step.entry.kind]
+        what = NOUNS[step.entry.kind]
     elif step.barrier in (Barrier.WHITEOUT, Barrier.OPAQUE):
         what = step.barrier.value
     return Found(
@@ -189,7 +180,7 @@ def file(node: Node) -> File:
     inode, hidden = node.inode, node.hidden
     return File(
         "/" + node.path,
-        TYPES[node.entry.kind],
+        NOUNS[node.entry.kind],
         inode.size,
         inode.mode,
         inode.uid,

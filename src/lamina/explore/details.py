@@ -11,7 +11,7 @@ from lamina.explore.cause import taken_by
 from lamina.explore.model import Explorer
 from lamina.explore.tree import Node, State
 from lamina.layer.entry import Kind
-from lamina.report.words import DONE
+from lamina.report.words import DONE, NOUNS
 from lamina.text import prose_size
 
 Tone = Literal["", "head", "dim", "added", "changed", "deleted", "hidden"]
@@ -27,15 +27,6 @@ class Word(NamedTuple):
 
 Line = Sequence[Word]
 
-_NOUNS = {
-    Kind.FILE: "file",
-    Kind.HARDLINK: "file",
-    Kind.SYMLINK: "link",
-    Kind.CHAR: "character device",
-    Kind.BLOCK: "block device",
-    Kind.DIRECTORY: "directory",
-    Kind.FIFO: "named pipe",
-}
 _MOST = 6
 """Findings of an image that are told, and lines on what is hidden in a directory."""
 
@@ -111,7 +102,7 @@ def of_node(explorer: Explorer, node: Node) -> list[Line]:
 
 def noun(node: Node) -> str:
     """What a node is, in a word."""
-    return _NOUNS[node.entry.kind]
+    return NOUNS[node.entry.kind]
 
 
 def _story(explorer: Explorer, node: Node) -> Iterator[Line]:

@@ -14,9 +14,10 @@ from lamina.explain.owners import Owners
 from lamina.explain.settings import SettingChange
 from lamina.explain.stack import Stack
 from lamina.layer.entry import Kind
-from lamina.report.directory import NOUNS, count
+from lamina.report.directory import count
 from lamina.report.metadata import changes_text
 from lamina.report.paper import Cell, Meaning, Paper
+from lamina.report.words import NOUNS
 from lamina.text import prose_size, to_json
 
 _SIGNS: dict[Verdict, tuple[str, Meaning]] = {

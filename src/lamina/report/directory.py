@@ -15,18 +15,9 @@ from lamina.explain.view import Node, View
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Hidden
 from lamina.report.paper import Cell, Meaning, Paper
-from lamina.report.words import DONE
+from lamina.report.words import DONE, NOUNS
 from lamina.text import prose_size
 
-NOUNS = {
-    Kind.FILE: "file",
-    Kind.HARDLINK: "file",
-    Kind.SYMLINK: "link",
-    Kind.CHAR: "character device",
-    Kind.BLOCK: "block device",
-    Kind.DIRECTORY: "directory",
-    Kind.FIFO: "named pipe",
-}
 _TYPES = {
     Kind.FILE: stat.S_IFREG,
     Kind.HARDLINK: stat.S_IFREG,

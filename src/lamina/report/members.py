@@ -9,7 +9,8 @@ from lamina.explain.cause import Origin
 from lamina.explain.ownership import Member
 from lamina.layer.entry import Kind
 from lamina.report.paper import Cell, Paper
-from lamina.report.search import NOUNS, owner
+from lamina.report.search import owner
+from lamina.report.words import NOUNS
 from lamina.text import prose_size
 
 

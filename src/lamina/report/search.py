@@ -10,18 +10,9 @@ from lamina.explain.cause import Origin
 from lamina.explain.lookup import Barrier, Search, Step
 from lamina.layer.entry import Entry, Kind
 from lamina.report.paper import Cell, Meaning, Paper
+from lamina.report.words import NOUNS
 from lamina.text import prose_size
 
-NOUNS = {
-    Kind.FILE: "file",
-    Kind.HARDLINK: "file",
-    Kind.SYMLINK: "link",
-    Kind.CHAR: "character device",
-    Kind.BLOCK: "block device",
-    Kind.DIRECTORY: "directory",
-    Kind.FIFO: "named pipe",
-}
-"""What an entry is, for people; a hard link is a file by another name."""
 _BARRIERS = {Barrier.WHITEOUT: "whiteout", Barrier.OPAQUE: "opaque", Barrier.OTHER_TYPE: "replaced"}
 
 

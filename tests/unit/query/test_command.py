@@ -22,7 +22,9 @@ from tests.unit.query.material import fill
 from tests.unit.query.test_sql import damage
 
 Lamina = Callable[..., tuple[int, str, str]]
-LARGEST = "select path, size, visible from files where size > 0 order by size desc, path, image, layer"
+LARGEST = (
+    "select path, size, visible from files where size > 0 order by size desc, path, image, layer"
+)
 
 
 @pytest.fixture
