@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lamina.cli.app import App
 from lamina.cli.completion import object_names
 from lamina.cli.stacks import stack_of
 from lamina.cli.view_options import json_option
+from lamina.errors import EngineError
+
+if TYPE_CHECKING:
+    from lamina.store.contract import Store
 
 _DIFFERENT = 3
 """With --exit-code; 1 is for what failed."""
@@ -61,11 +67,26 @@ def _refuse_options_of_two(ctx: click.Context) -> None:
 def _container(app: App, name: str) -> int:
     from lamina.cli.format import emit, escape
     from lamina.run.changes import container_changes
+    from lamina.store.errors import ContainerNotFound
 
     store = app.engine.store
-    record = store.containers.find(name)
+    try:
+        record = store.containers.find(name)
+    except ContainerNotFound:
+        if _is_image(store, name):
+            message = f"{name} is an image: name the one to compare it with as well"
+            raise click.UsageError(message) from None
+        raise
     emit("".join(f"{kind} {escape(path)}\n" for kind, path in container_changes(store, record)))
     return 0
+
+
+def _is_image(store: Store, name: str) -> bool:
+    try:
+        store.images.find(name)
+    except EngineError:
+        return False
+    return True
 
 
 def _two(

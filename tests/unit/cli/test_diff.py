@@ -170,7 +170,8 @@ def test_a_container_is_compared_with_its_image(store: Store, lamina: Lamina) ->
         (["app:1", "nope"], 1, "no image nope in the store"),
         (["web", "--format", "json"], 2, "--format is for two names: lamina diff OLD NEW"),
         (["web", "--exit-code"], 2, "--exit-code is for two names: lamina diff OLD NEW"),
-        (["app:1"], 1, "no container app:1"),
+        (["app:1"], 2, "app:1 is an image: name the one to compare it with as well"),
+        (["nobody"], 1, "no container nobody"),
         ([], 2, "missing argument"),
     ],
 )
