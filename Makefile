@@ -10,14 +10,16 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
+USABLE := .venv/.usable
 STAMP := .venv/.installed
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test check bench clean packages test-packages bench-packages
 
 help:
 	@sed -n '2,6s/^#  //p' Makefile
 
-demo: $(STAMP) packages
+demo: $(USABLE) packages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/story.sh
 
 test: check packages test-packages
@@ -41,11 +43,16 @@ bench-packages:
 	@.ci/install-packages bench/packages
 
 # The packages come first: Debian's Python has no venv module until it is installed.
-$(STAMP): pyproject.toml
+$(USABLE): pyproject.toml
 	@$(MAKE) --no-print-directory packages
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later found; set PYTHON=" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(INSTALL) --editable '.[all]'
+	@touch $@
+
+# What only those need who change Lamina: linters, a browser's driver, a notebook's kernel.
+$(STAMP): $(USABLE)
+	$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 clean:
