@@ -76,6 +76,13 @@ COMMANDS: dict[str, tuple[str, int, set[str]]] = {
     # The host name is refused when all is imported and nothing is made.
     "run": ("run --rm --hostname=- demo true", 125, {"select", "signal"}),
     "images": ("images", 0, set()),
+    "explain": ("explain demo", 0, LISTING),
+    "explain an archive": (
+        "explain {place}/demo.tar",
+        0,
+        STREAMS | LISTING,
+    ),
+    "ls": ("ls demo", 0, LISTING),
     "rmi": ("rmi demo", 0, LISTING),
     "save": ("save -o {place}/new.tar demo", 0, STREAMS | LISTING | OPTION),
     "save oci": (

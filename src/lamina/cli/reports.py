@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,18 @@ def paper(app: App) -> Paper:
     """The terminal's width, colour and alphabet; 120 plain columns for a pipe."""
     from lamina.report.paper import Paper
 
-    width = shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
-    return Paper(
-        width if sys.stdout.isatty() else _PIPE_WIDTH, app.colored, encoding.startswith("utf")
-    )
+    return Paper(_width(), app.colored, encoding.startswith("utf"))
+
+
+def _width() -> int:
+    """As shutil.get_terminal_size, which brings every compressor with it."""
+    if not sys.stdout.isatty():
+        return _PIPE_WIDTH
+    chosen = os.environ.get("COLUMNS", "")
+    if chosen.isdecimal() and int(chosen):
+        return int(chosen)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _PIPE_WIDTH
+    except OSError:
+        return _PIPE_WIDTH
