@@ -223,4 +223,4 @@ def _cure(found: Sequence[Finding], paper: Paper) -> str:
     cure, size = max(sums.items(), key=lambda item: item[1])
     if not cure:
         return ""
-    return paper.write(Cell(f"   to ship {prose_size(size)} less: {cure}")) + "\n"
+    return paper.prose(f"to ship {prose_size(size)} less: {cure}")

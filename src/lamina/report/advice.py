@@ -16,11 +16,8 @@ def as_text(stack: Stack, advice: Sequence[Advice], paper: Paper, *, limit: int)
     if not advice or not limit:
         return ""
     total = prose_size(sum(each.bytes for each in advice))
-    head = paper.write(
-        Cell("   visible, but probably not wanted: ", "head"),
-        Cell(total, "head"),
-        Cell("  (advice: no part of what is hidden)"),
-    )
+    head = paper.prose(f"visible, but probably not wanted: {total}", "head")
+    head += paper.prose("advice: no part of what is hidden")
     rows = [
         [
             Cell(each.kind, "deleted"),
@@ -37,8 +34,8 @@ def as_text(stack: Stack, advice: Sequence[Advice], paper: Paper, *, limit: int)
         kinds = ", ".join(each.kind for each in rest)
         rows.append([Cell("and more"), Cell(size), count, Cell(kinds), Cell("")])
     first = advice[0]
-    cure = paper.write(Cell(f"   instead of {first.kind}: {first.instead}"))
-    return f"{head}\n\n{paper.grid(rows, right={1, 2}, stretch=3)}{cure}\n"
+    cure = paper.prose(f"instead of {first.kind}: {first.instead}")
+    return f"{head}\n{paper.grid(rows, right={1, 2}, stretch=3)}{cure}"
 
 
 def files(count: int) -> str:

@@ -37,6 +37,15 @@ class Paper(msgspec.Struct, frozen=True):
         """Cells one after another; all that an image wrote is escaped."""
         return "".join(self._ink(self._plain(escape(text)), meaning) for text, meaning in cells)
 
+    def prose(self, text: str, meaning: Meaning = "") -> str:
+        """A sentence, indented as a grid is, in as many lines as it takes; every line is ended."""
+        lines = [""]
+        for word in escape(text).split(" "):
+            if lines[-1] and width(lines[-1]) + 1 + width(word) > self.width - _GAP:
+                lines.append("")
+            lines[-1] += f" {word}" if lines[-1] else word
+        return "".join(" " * _GAP + self.write(Cell(line, meaning)) + "\n" for line in lines)
+
     def bar(self, share: float) -> str:
         """A share of 1 as a bar."""
         filled = round(share * _BAR)

@@ -233,3 +233,10 @@ def test_a_grid_gives_way_in_one_column() -> None:
         "   aaaaaaaaaa   " + "b" * 13 + "…\n" + " " * 16 + "c\n"
     )
     assert Paper(30).grid([], stretch=0) == ""
+
+
+def test_a_sentence_takes_as_many_lines_as_it_needs() -> None:
+    text = Paper(20).prose("to ship 52.4 MB less: chain \x1b[31m them", "deleted")
+    assert text == "   to ship 52.4 MB\n   less: chain\n   \\e[31m them\n"
+    assert all(len(line) <= 20 for line in text.splitlines())
+    assert Paper(12).prose("averylongwordindeed") == "   averylongwordindeed\n"
