@@ -42,8 +42,8 @@ def test_debian_is_told_as_it_tells_itself(debian_store: Lamina) -> None:
 def test_what_a_build_deleted_is_found(busybox_store: Lamina, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(
         "FROM busybox\n"
-        "RUN mkdir /work && dd if=/dev/zero of=/work/big bs=1M count=3\n"
-        "RUN rm -r /work\n"
+        "RUN mkdir /build && dd if=/dev/zero of=/build/big bs=1M count=3\n"
+        "RUN rm -r /build\n"
     )
     busybox_store("build", "-q", "-t", "seed", str(tmp_path))
     assert answer(
@@ -51,7 +51,7 @@ def test_what_a_build_deleted_is_found(busybox_store: Lamina, tmp_path: Path) ->
         "select f.path, f.size, f.hidden_kind, l.instruction from files f"
         " join layers l on l.image = f.image and l.layer = f.hidden_by"
         " where f.image = 'seed:latest' and f.type = 'file' and not f.visible",
-    ) == [["/work/big", str(3 << 20), "deleted", "RUN rm -r /work"]]
+    ) == [["/build/big", str(3 << 20), "deleted", "RUN rm -r /build"]]
     command = ("sh", "-c", "echo 12345 > /new; exit 4")
     assert busybox_store("run", "--name", "web", "seed", *command, check=False).returncode == 4
     assert answer(

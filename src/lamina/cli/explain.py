@@ -230,17 +230,12 @@ def _container_subject(store: Store, stack: Stack, found: Search) -> Subject:
 
 def _same(stack: Stack, own: Entry, below: Entry) -> bool:
     """Whether the container's copy has the image's content."""
-    from hashlib import sha256
-
+    from lamina.explain.content import content_sha256
     from lamina.layer.entry import Kind
 
     if own.kind is not Kind.FILE or own.size != below.size or not below.sha256:
         return False
-    digest = sha256()
-    with stack.open(len(stack) - 1, own) as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.digest() == below.sha256
+    return content_sha256(stack, len(stack) - 1, own) == below.sha256
 
 
 def _clock(mtime: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lamina.explain.findings import Finding, findings
+from lamina.explain.findings import Finding
 from lamina.explain.policy import DIVE, Policy, Rule
 from lamina.explain.score import Score, score
 from lamina.explain.stack import Stack
@@ -58,7 +58,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def check(stack: Stack, policy: Policy) -> Verdict:
     """Hold an image to its rules."""
-    found = findings(stack.account.hidden)
+    found = stack.findings
     dive = score(stack.listings) if policy.asks_dive else None
     outcomes = []
     for rule in policy.rules:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 from lamina.errors import EngineError, NotFound
 from lamina.explain.cause import Base, Origin, base_of, origins
 from lamina.explain.fate import Fates, fates
+from lamina.explain.findings import Finding, findings
 from lamina.explain.waste import Account, account
 from lamina.layer.contract import Listing
 from lamina.layer.diff import changes
@@ -89,6 +90,11 @@ class Stack:
     def account(self) -> Account:
         """Its bytes, added up."""
         return account(self.listings)
+
+    @cached_property
+    def findings(self) -> Sequence[Finding]:
+        """What is hidden, gathered, the most bytes first."""
+        return findings(self.account.hidden)
 
     @property
     def union(self) -> Union:

@@ -48,7 +48,7 @@ def of_image(explorer: Explorer) -> list[Line]:
     if stack.base:
         noun = "image" if stack.is_container else "base"
         lines.append([Word(f"{noun:<9}"), Word(stack.base.name)])
-    return [*lines, *_largest(explorer, explorer.findings)]
+    return [*lines, *_largest(explorer, explorer.stack.findings)]
 
 
 def of_layer(explorer: Explorer, place: int) -> list[Line]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
-from lamina.explain.findings import Finding, findings
 from lamina.explain.stack import Stack
 from lamina.explore.cause import next_layer
 from lamina.explore.rows import Folds, Rows
@@ -50,11 +48,6 @@ class Explorer:
     def base(self) -> int:
         """How many of the lowest layers are the base: one, where nothing is known of it."""
         return self.stack.base.layers if self.stack.base else 1
-
-    @cached_property
-    def findings(self) -> Sequence[Finding]:
-        """What is hidden in the image, the most bytes first."""
-        return findings(self.stack.account.hidden)
 
     @property
     def span(self) -> Span:

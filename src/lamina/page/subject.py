@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lamina.explain.findings import Finding, findings
+from lamina.explain.findings import Finding
 from lamina.explain.stack import Stack
 from lamina.oci.digest import Digest
 from lamina.report.account import deed, fate
@@ -42,7 +42,7 @@ def subjects(stacks: Sequence[Stack]) -> list[Subject]:
     colours = _colours(stacks)
     found = []
     for number, stack in enumerate(stacks):
-        hidden = findings(stack.account.hidden)
+        hidden = stack.findings
         others = [other for other in stacks if other is not stack]
         found.append(
             Subject(

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.explain.advice import advise
 from lamina.explain.cause import Origin
-from lamina.explain.findings import Finding, findings
+from lamina.explain.findings import Finding
 from lamina.explain.stack import Stack
 from lamina.explain.waste import Account, LayerAccount
 from lamina.layer.union import Cause
@@ -35,7 +35,7 @@ _CURES = {
 def as_json(stack: Stack, *, limit: int | None = None) -> dict[str, Any]:
     """The report as a JSON document; sizes are bytes of file content, the lowest layer first."""
     account = stack.account
-    found = findings(account.hidden)
+    found = stack.findings
     return {
         "container" if stack.is_container else "image": stack.name,
         "id": stack.identity,
@@ -87,7 +87,7 @@ def _labelled(stack: Stack, sums: Mapping[int, int]) -> dict[str, int]:
 def as_text(stack: Stack, paper: Paper, *, limit: int) -> str:
     """The report for people: the sum, the layers from the top, the largest findings; and under
     a heading of its own what can be seen and is probably not wanted."""
-    found = findings(stack.account.hidden)
+    found = stack.findings
     parts = [_headline(stack, paper), _layer_table(stack, found, paper)]
     if found:
         parts.append(finding_table(stack, found, paper, limit=limit))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.explain.findings import Finding, findings
+from lamina.explain.findings import Finding
 from lamina.explain.stack import Stack
 from lamina.explain.waste import Account
 from lamina.layer.entry import Entry
@@ -18,7 +18,7 @@ from lamina.text import prose_size
 
 def as_text(stack: Stack, layers: Sequence[int], paper: Paper, *, limit: int) -> str:
     """For each layer what it ships, what became of that, and what it hides of those below."""
-    found = findings(stack.account.hidden)
+    found = stack.findings
     return "\n".join(_block(stack, layer, found, paper, limit) for layer in layers)
 
 
@@ -75,7 +75,7 @@ def as_json(stack: Stack, layer: int) -> dict[str, Any]:
     ]
     document["findings"] = [
         finding_json(stack, each)
-        for each in findings(stack.account.hidden)
+        for each in stack.findings
         if each.hidden_by == layer and each.layer != layer
     ]
     return document

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from lamina.explain.advice import Advice
 from lamina.explain.check import Evidence, Verdict
-from lamina.explain.findings import Finding, findings
+from lamina.explain.findings import Finding
 from lamina.explain.stack import Stack
 from lamina.layer.entry import os_path
 from lamina.layer.union import Cause
@@ -36,7 +36,7 @@ def as_sarif(
 ) -> dict[str, Any]:
     """What is hidden as warnings, advice as notes, and each rule of `verdict`: an error, or
     passed.  Paths are URIs below the image's root; text of the image is escaped."""
-    results = [_hidden(stack, each) for each in findings(stack.account.hidden)[:MOST_RESULTS]]
+    results = [_hidden(stack, each) for each in stack.findings[:MOST_RESULTS]]
     results += [_advice(stack, each) for each in advice]
     results += _outcomes(stack, verdict) if verdict else []
     rules = [_rule(f"hidden/{cause.value}", text, "warning") for cause, text in _WASTE.items()]
