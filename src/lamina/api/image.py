@@ -148,7 +148,7 @@ class Image:
 
     def search(self, path: str) -> Rows[Found]:
         """The search for a path, the top layer first.  Raises PathNotFound, LinkLoop."""
-        steps = search(self._stack.listings, path, name=self.name).steps
+        steps = search(self._stack.union, path, name=self.name).steps
         return Rows([found(step, self._stack) for step in steps])
 
     def packages(self) -> Rows[Package]:

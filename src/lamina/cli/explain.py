@@ -186,7 +186,7 @@ def _path_report(app: App, stack: Stack, path: str, limit: int | None, *, as_jso
     from lamina.report import members as listings
     from lamina.report import search as searches
 
-    found = search(stack.listings, path, name=stack.name)
+    found = search(stack.union, path, name=stack.name)
     subject = searches.Subject(stack.name, stack.origins)
     if stack.is_container:
         subject = _container_subject(app.engine.store, stack, found)

@@ -79,12 +79,12 @@ class Search(msgspec.Struct, frozen=True):
         return next((step for step in self.steps if step.barrier and step.reached), None)
 
 
-def search(listings: Sequence[Listing], path: str, *, name: str) -> Search:
-    """Look `path` up in layers, the lowest given first; `name` is their image's, for errors.
+def search(union: Union, path: str, *, name: str) -> Search:
+    """Look `path` up in the layers of `union`; `name` is their image's, for errors.
 
     Links in the path are followed, the last one not.  Raises PathNotFound and LinkLoop.
     """
-    union = Union.of(listings)
+    listings = union.listings
     asked = "/".join(part for part in path.split("/") if part not in ("", "."))
     real = union.resolve(path, follow=False)
     views = [_View(Union.of([listing]), listing) for listing in listings]

@@ -115,6 +115,11 @@ class Union:
         return union
 
     @property
+    def listings(self) -> Sequence[Listing]:
+        """The layers that it was made of, the lowest first."""
+        return self._listings
+
+    @property
     def hidden(self) -> Sequence[Hidden]:
         """Every file content that is shipped and cannot be seen, in the order of hiding."""
         return self._hidden

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 import msgspec
 
 from lamina.errors import NotFound
+from lamina.explain.inodes import Inodes
 from lamina.explain.stack import Stack
-from lamina.layer.contract import Listing
-from lamina.layer.entry import OPAQUE_NAME, Entry, Kind
+from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Cause
 
 
@@ -117,36 +117,20 @@ def _that_fit(found: Sequence[Copy]) -> list[Copy]:
 
 def _in_layers(stack: Stack, wanted: Callable[[Entry], bool]) -> list[Copy]:
     """The files among the entries that are wanted, the newest first."""
+    inodes = Inodes(stack.listings)
     found: list[Copy] = []
     for layer, listing in enumerate(stack.listings):
-        contents = _linked(listing)
         for at, entry in enumerate(listing.entries):
             if entry.kind not in _CONTENT or not wanted(entry):
                 continue
-            content = contents.get(at) if entry.kind is Kind.HARDLINK else entry
+            content = inodes.of(layer, entry)
             # A marker is no file, but for one that somebody gave a content.
-            if content is not None and (entry.size or not entry.is_marker):
+            if content.kind is Kind.FILE and (entry.size or not entry.is_marker):
                 found.append(_copy(stack, layer, at, content))
     return found[::-1]
 
 
 _CONTENT = {Kind.FILE, Kind.HARDLINK}
-
-
-def _linked(listing: Listing) -> dict[int, Entry]:
-    """The FILE entry of each hard link, by the link's place; a link means the entry before it."""
-    if not any(entry.kind is Kind.HARDLINK for entry in listing.entries):
-        return {}
-    latest: dict[str, Entry | None] = {}
-    found: dict[int, Entry] = {}
-    for at, entry in enumerate(listing.entries):
-        content = entry if entry.kind is Kind.FILE else None
-        if entry.kind is Kind.HARDLINK:
-            content = latest.get(entry.link)
-            if content is not None:
-                found[at] = content
-        latest[entry.path] = content
-    return found
 
 
 def _copy(stack: Stack, layer: int, at: int, content: Entry) -> Copy:
@@ -159,23 +143,8 @@ def _copy(stack: Stack, layer: int, at: int, content: Entry) -> Copy:
     if cause is not None:
         return Copy(layer, entry, content, False, max(fate.hidden_by[at], layer), cause)
     # Its content is seen by another name, so no fate says what happened to this one.
-    hidden_by = _hider(stack.listings, layer, entry.path)
-    return Copy(layer, entry, content, False, hidden_by, None)
-
-
-def _hider(listings: Sequence[Listing], layer: int, path: str) -> int | None:
-    """The lowest layer above that has something else at the path, or deletes it."""
-    above = path.split("/")
-    parents = {"/".join(above[:depth]) for depth in range(1, len(above))}
-    markers = {f"{parent}/{OPAQUE_NAME}" for parent in parents} | {OPAQUE_NAME}
-    for other in range(layer + 1, len(listings)):
-        for entry in listings[other].entries:
-            gone = entry.whiteout_of
-            if entry.path == path or entry.path in markers or gone == path or gone in parents:
-                return other
-            if entry.path in parents and entry.kind is not Kind.DIRECTORY:
-                return other
-    return None
+    gone = next((each for each in stack.union.parted if each.entry is entry), None)
+    return Copy(layer, entry, content, False, gone.hidden_by if gone else None, None)
 
 
 def _directories(stack: Stack) -> set[str]:

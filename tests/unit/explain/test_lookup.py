@@ -6,7 +6,7 @@ import pytest
 
 from lamina.explain.lookup import Barrier, PathNotFound, Search, search
 from lamina.layer.contract import Listing
-from lamina.layer.union import LinkLoop
+from lamina.layer.union import LinkLoop, Union
 from tests.unit.layer.stacks import listing
 
 
@@ -98,12 +98,12 @@ def told(found: Search) -> list[tuple[int, str, str, bool, bool]]:
 def test_the_search_goes_down_until_something_ends_it(
     layers: list[Listing], path: str, steps: list[tuple[int, str, str, bool, bool]]
 ) -> None:
-    assert told(search(layers, path, name="x")) == steps
+    assert told(search(Union.of(layers), path, name="x")) == steps
 
 
 def test_links_lead_to_where_the_file_is() -> None:
     found = search(
-        [listing("l bin -> usr/bin", "f usr/bin/sh 9"), listing("w usr/bin/sh")],
+        Union.of([listing("l bin -> usr/bin", "f usr/bin/sh 9"), listing("w usr/bin/sh")]),
         "bin/./sh",
         name="x",
     )
@@ -113,33 +113,39 @@ def test_links_lead_to_where_the_file_is() -> None:
 
 
 def test_the_last_link_is_what_was_asked_for() -> None:
-    found = search([listing("l a -> b", "f b 1")], "a", name="x")
+    found = search(Union.of([listing("l a -> b", "f b 1")]), "a", name="x")
     assert found.path == "a" and found.found is not None and found.deleted_by is None
 
 
 def test_a_directory_counts_what_each_layer_has_in_it() -> None:
-    found = search([listing("f d/a 1", "f d/e/b 2", "d d/f"), listing("f d/a 5")], "d", name="x")
+    found = search(
+        Union.of([listing("f d/a 1", "f d/e/b 2", "d d/f"), listing("f d/a 5")]), "d", name="x"
+    )
     assert [(step.files, step.size) for step in found.steps] == [(1, 5), (2, 3)]
 
 
 def test_a_hidden_name_may_have_another_that_is_seen() -> None:
-    found = search([listing("f a 5", "h b = a"), listing("w a")], "a", name="x")
+    found = search(Union.of([listing("f a 5", "h b = a"), listing("w a")]), "a", name="x")
     assert [step.elsewhere for step in found.steps] == ["", "b"]
-    gone = search([listing("f a 5", "h b = a"), listing("w a", "w b")], "b", name="x")
+    gone = search(Union.of([listing("f a 5", "h b = a"), listing("w a", "w b")]), "b", name="x")
     assert [(step.elsewhere, step.size) for step in gone.steps] == [("", 0), ("", 5)]
 
 
 def test_the_root_is_a_directory() -> None:
-    found = search([listing("f a 1")], "/", name="x")
+    found = search(Union.of([listing("f a 1")]), "/", name="x")
     assert [(step.files, step.shown) for step in found.steps] == [(1, True)]
 
 
 def test_what_never_was_is_not_found() -> None:
     with pytest.raises(PathNotFound, match="no layer of seed has /etc/passwdd") as caught:
-        search([listing("f etc/passwd 1"), listing("w etc/passwdd")], "etc/passwdd", name="seed")
+        search(
+            Union.of([listing("f etc/passwd 1"), listing("w etc/passwdd")]),
+            "etc/passwdd",
+            name="seed",
+        )
     assert caught.value.hint == "similar there: /etc/passwd"
 
 
 def test_a_circle_of_links_is_told() -> None:
     with pytest.raises(LinkLoop):
-        search([listing("l a -> b", "l b -> a")], "a/x", name="x")
+        search(Union.of([listing("l a -> b", "l b -> a")]), "a/x", name="x")

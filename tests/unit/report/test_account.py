@@ -11,6 +11,7 @@ from lamina.explain.lookup import search
 from lamina.explain.stack import NoSuchLayer, Stack
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.union import Union
 from lamina.report import account as reports
 from lamina.report import layer as layer_report
 from lamina.report import search as search_report
@@ -164,13 +165,13 @@ def test_all_kinds_of_waste_go_by_their_names() -> None:
     ],
 )
 def test_the_report_of_a_path(name: str, path: str) -> None:
-    found = search(LAYERS, path, name="seed:latest")
+    found = search(Union.of(LAYERS), path, name="seed:latest")
     subject = Subject("seed:latest", origins())
     check(f"cli/explain-path-{name}.txt", search_report.as_text(found, subject, Paper(110)))
 
 
 def test_the_json_of_a_path() -> None:
-    found = search(LAYERS, "home/50M.file", name="seed:latest")
+    found = search(Union.of(LAYERS), "home/50M.file", name="seed:latest")
     document = search_report.as_json(found, Subject("seed:latest", origins()))
     assert json.loads(json.dumps(document)) == document
     assert (document["state"], document["deleted_by"]) == ("deleted", "5")
@@ -219,8 +220,8 @@ def test_what_a_container_did_to_a_path(path: str, same: bool, words: str) -> No
         "f read 3", "f changed 3", "f mode 3", "f touched 3", "f deleted 3", "d dir", "d typed"
     )
     layers = [image, Listing(image.diff_id, own, 0)]
-    found = search(layers, path, name="web")
-    below = search([image], path, name="web").found if path != "added" else None
+    found = search(Union.of(layers), path, name="web")
+    below = search(Union.of([image]), path, name="web").found if path != "added" else None
     told = happened(found, below.entry if below else None, same_content=same, when="09:41:02")
     assert told == words
     subject = Subject("web", [*origins(1), Origin("rw", "sh")], told, sharers=2)
