@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from lamina.explain.stack import Stack
-from lamina.explore.details import Line, Word
+from lamina.explore.details import Line, Tone, Word
 from lamina.explore.keys import FOOTER
 from lamina.explore.model import Explorer
 from lamina.explore.tree import Node
+from lamina.report.account import summed
+from lamina.report.paper import Meaning
 from lamina.text import prose_size
+
+_TONES: dict[Meaning, Tone] = {"": "", "visible": "added", "hidden": "hidden"}
 
 
 def headline(stack: Stack) -> Line:
     """The name of an image and its sums."""
-    account = stack.account
     name = [Word(stack.name, "head"), Word("   ")]
-    if not account.hidden_bytes:
-        return [*name, Word(prose_size(account.bytes)), Word(", all of it visible", "added")]
-    share = 100 * account.hidden_bytes / account.bytes
-    return [
-        *name,
-        Word(f"{prose_size(account.bytes)} = "),
-        Word(f"{prose_size(account.visible_bytes)} visible", "added"),
-        Word(" + "),
-        Word(f"{prose_size(account.hidden_bytes)} hidden", "hidden"),
-        Word(f" ({share:.1f} %)"),
-    ]
+    return [*name, *(Word(text, _TONES[meaning]) for text, meaning in summed(stack.account))]
 
 
 def tree_title(explorer: Explorer) -> Line:

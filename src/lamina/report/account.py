@@ -104,6 +104,7 @@ def _headline(stack: Stack, paper: Paper) -> str:
 
 
 def summed(account: Account | LayerAccount) -> list[Cell]:
+    """`251.7 MB = 199.3 MB visible + 52.4 MB hidden (20.8 %)`."""
     if not account.hidden_bytes:
         return [Cell(prose_size(account.bytes)), Cell(", all of it visible", "visible")]
     share = 100 * account.hidden_bytes / account.bytes

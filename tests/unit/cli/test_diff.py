@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
 
 import pytest
 
-from lamina.cli.main import run
 from lamina.oci.config import Execution
 from lamina.oci.manifest import Manifest
 from lamina.oci.reference import Reference
 from lamina.store.contract import Image, Store
 from tests.golden.golden import check
 from tests.unit.cli import sample
+from tests.unit.cli.conftest import Lamina
 
-Lamina = Callable[..., tuple[int, str, str]]
 DPKG = "Package: {}\nStatus: install ok installed\nVersion: {}\nInstalled-Size: {}\n\n"
-
-
-@pytest.fixture
-def lamina(store: Store, capsys: pytest.CaptureFixture[str]) -> Lamina:
-    """Run the command line on `store`: (exit status, standard output, standard error)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(["--root", str(store.root), *arguments])
-        return status, *capsys.readouterr()
-
-    return call
 
 
 def dpkg(*packages: tuple[str, str, int]) -> bytes:

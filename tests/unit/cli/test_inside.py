@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 
 import pytest
 
@@ -12,19 +11,7 @@ from lamina.cli.main import run
 from lamina.store.contract import Store
 from tests.golden.golden import check
 from tests.unit.cli import sample
-
-Lamina = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def lamina(store: Store, capsys: pytest.CaptureFixture[str]) -> Lamina:
-    """Run the command line on `store`: (exit status, standard output, standard error)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(["--root", str(store.root), *arguments])
-        return status, *capsys.readouterr()
-
-    return call
+from tests.unit.cli.conftest import Lamina
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,10 @@ from lamina.leaks import tokens
 from lamina.store.contract import Store
 from tests.fakes import secrets
 from tests.unit.cli import sample
+from tests.unit.cli.conftest import Lamina
 
-Lamina = Callable[..., tuple[int, str, str]]
 KEY = secrets.pem().encode()
 TOKEN = secrets.github_token()
-
-
-@pytest.fixture
-def lamina(store: Store, capsys: pytest.CaptureFixture[str]) -> Lamina:
-    """Run the command line on `store`: (exit status, standard output, standard error)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(["--root", str(store.root), *arguments])
-        return status, *capsys.readouterr()
-
-    return call
 
 
 def leaky(store: Store) -> None:

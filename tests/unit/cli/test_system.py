@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,24 +11,11 @@ import pytest
 
 from lamina.cli.filters import BadFilter
 from lamina.cli.info import userland
-from lamina.cli.main import run
 from lamina.cli.prune import _until
 from lamina.oci.digest import Digest
 from lamina.store.contract import StepResult, Store
 from tests.fakes.images import make_image, make_layer, make_record
-
-Lamina = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def lamina(store: Store, capsys: pytest.CaptureFixture[str]) -> Lamina:
-    """Run the command line on `store`: (exit status, standard output, standard error)."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        status = run(["--root", str(store.root), *arguments])
-        return status, *capsys.readouterr()
-
-    return call
+from tests.unit.cli.conftest import Lamina
 
 
 @pytest.fixture
