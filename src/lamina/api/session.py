@@ -17,11 +17,9 @@ from lamina.engine import Engine, open_engine
 from lamina.explain.stack import container_stack, image_stack, source_stack
 from lamina.oci.platform import Platform
 from lamina.store.place import default_root
-from lamina.transfer.archive import find_image
-from lamina.transfer.archive import open_archive as opened_members
+from lamina.transfer.archive import find_image, open_path
 from lamina.transfer.contents import SourceContents
 from lamina.transfer.load import load
-from lamina.transfer.members import DirectoryMembers, Members
 from lamina.transfer.progress import Silent
 from lamina.transfer.receive import read_documents
 
@@ -97,7 +95,7 @@ class Session:
         Raises BadArchive, NoSuchImage, and Corrupt kinds for bytes that are not what their
         digest says.
         """
-        with _members(Path(path)) as members:
+        with open_path(Path(path)) as members:
             loaded = load(members, self._engine.store, platform=_host(), progress=Silent())
         ids = {str(each.image.config.digest) for each in loaded}
         return Rows([row for row in self.images() if row.id in ids])
@@ -128,21 +126,12 @@ def open_image_archive(path: str | os.PathLike[str], name: str = "") -> Iterator
 
     `name` says which one of several.  Raises BadArchive, NoSuchImage.
     """
-    with _members(Path(path)) as members:
+    with open_path(Path(path)) as members:
         source = find_image(members, name)
         what = name or Path(path).name
         documents = read_documents(source, source.resolve(), platform=_host(), what=what)
         with closing(SourceContents(source, documents)) as contents:
             yield Image(source_stack(what, documents.config, contents, None))
-
-
-@contextmanager
-def _members(path: Path) -> Iterator[Members]:
-    if path.is_dir():
-        yield DirectoryMembers(path)
-        return
-    with path.open("rb") as file, opened_members(file, str(path)) as members:
-        yield members
 
 
 def _host() -> Platform:

@@ -58,14 +58,11 @@ def command(app: App, source: Path | None, platform: str | None, quiet: bool) ->
 @contextmanager
 def opened_members(source: Path | None) -> Iterator[Members]:
     """The members of a file, a directory, or of standard input."""
-    from lamina.transfer.archive import open_archive
-    from lamina.transfer.members import DirectoryMembers
+    from lamina.transfer.archive import open_archive, open_path
 
     if source is None:
-        with open_archive(sys.stdin.buffer, "standard input") as members:
-            yield members
-    elif source.is_dir():
-        yield DirectoryMembers(source)
+        opened = open_archive(sys.stdin.buffer, "standard input")
     else:
-        with source.open("rb") as file, open_archive(file, str(source)) as members:
-            yield members
+        opened = open_path(source)
+    with opened as members:
+        yield members

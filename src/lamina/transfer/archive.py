@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -33,7 +34,14 @@ from lamina.transfer.layout import (
     read_index,
     verify_bytes,
 )
-from lamina.transfer.members import BadArchive, Extent, Members, TarMembers, read_document
+from lamina.transfer.members import (
+    BadArchive,
+    DirectoryMembers,
+    Extent,
+    Members,
+    TarMembers,
+    read_document,
+)
 from lamina.transfer.pieces import read_pieces, sha256_of, write_all
 
 DOCKER_FILE = "manifest.json"
@@ -78,6 +86,16 @@ def open_archive(file: BinaryIO, what: str) -> Iterator[Members]:
                 write_all(spool, piece)
             spool.flush()
         yield TarMembers(spool, what)
+
+
+@contextmanager
+def open_path(path: Path) -> Iterator[Members]:
+    """The members of an archive, or of a layout's directory."""
+    if path.is_dir():
+        yield DirectoryMembers(path)
+        return
+    with path.open("rb") as file, open_archive(file, str(path)) as members:
+        yield members
 
 
 def _is_compressed(file: BinaryIO) -> bool:
