@@ -15,11 +15,11 @@ FILES = {
 }
 ROWS = (
     {"errors", "text", "sha256"},
-    {"oci", "linux"},
+    {"oci", "linux", "dockerfile"},
     {"layer"},
     {"store", "registry"},
-    {"transfer", "run", "explain"},
-    {"leaks"},
+    {"transfer", "run", "explain", "context"},
+    {"leaks", "attest"},
     {"report"},
     {"build", "slim", "base", "query", "page", "explore"},
     {"engine"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 from lamina import errors
-from lamina.build.source import CommandFailed
+from lamina.build.errors import CommandFailed
 from lamina.errors import KINDS, EngineError
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lamina.build.context import Context, Nothing
-from lamina.build.dockerfile import Dockerfile
 from lamina.build.plan import Plan, Resolver, plan
 from lamina.build.solve import Observer, Occasion, Result, solve
 from lamina.build.stage import Settings
+from lamina.context.directory import Context, Nothing
+from lamina.dockerfile.parse import Dockerfile
 from lamina.oci import mediatype
 from lamina.oci.config import History, ImageConfig
 from lamina.oci.descriptor import Descriptor

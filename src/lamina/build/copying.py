@@ -16,9 +16,9 @@ import msgspec
 
 from lamina.build.graph import CopyOp, Document
 from lamina.build.select import Selected
-from lamina.build.tree import Tree, clean
 from lamina.build.unpack import is_archive, unpack
 from lamina.build.upper import Upper
+from lamina.context.tree import Tree, clean
 from lamina.layer.entry import Entry, Kind
 
 

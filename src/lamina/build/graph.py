@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lamina.build.dockerfile import Instruction
+from lamina.dockerfile.parse import Instruction
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from lamina.build.tree import ROOT, Content
+from lamina.context.tree import ROOT, Content
 from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Union

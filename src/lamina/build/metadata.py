@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lamina.build.dockerfile import Instruction, name_values, parse_line, quoted_words
 from lamina.build.stage import Stage, quoted, quoted_list
+from lamina.dockerfile.parse import Instruction, name_values, parse_line, quoted_words
 from lamina.oci.config import Healthcheck
 
 _PORT = re.compile(r"(\d+)(?:-(\d+))?(?:/([a-zA-Z]+))?")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamina.build.copying import Copier
+from lamina.build.errors import CommandFailed
 from lamina.build.graph import CopyOp, MakeDirOp, RunOp
 from lamina.build.merged import Views
 from lamina.build.select import Selected
-from lamina.build.source import CommandFailed
-from lamina.build.tree import Tree, resolve
 from lamina.build.upper import Upper
+from lamina.context.tree import Tree, resolve
 from lamina.layer.contract import LayerInfo
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import msgspec
 
 from lamina.build import metadata, steps
-from lamina.build.dockerfile import Dockerfile, Instruction, parse_line, quoted_words
-from lamina.build.expand import BadSubstitution, expand
 from lamina.build.graph import BaseOp, Graph, Vertex
-from lamina.build.source import DockerfileError, Span
 from lamina.build.stage import DEFAULT_PATH, Settings, Stage, unknown_flag
+from lamina.dockerfile.expand import BadSubstitution, expand
+from lamina.dockerfile.parse import Dockerfile, Instruction, parse_line, quoted_words
+from lamina.dockerfile.source import DockerfileError, Span
 from lamina.errors import EngineError, Invalid
 from lamina.oci.config import Execution
 from lamina.oci.platform import Platform

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lamina.build.tree import Tree, clean, resolve
-from lamina.build.wildcard import compile_pattern, is_pattern
+from lamina.context.tree import Tree, clean, resolve
+from lamina.dockerfile.wildcard import compile_pattern, is_pattern
 from lamina.errors import NotFound
 from lamina.layer.entry import Entry, Kind, os_path
 from lamina.oci.digest import Digest

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lamina.build.cache import Cache, Made, key_of
-from lamina.build.context import Context, Nothing
+from lamina.build.errors import CommandFailed, StepError
 from lamina.build.graph import BaseOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
 from lamina.build.plan import Plan
 from lamina.build.select import NoSuchSource, Selected, digest, select
-from lamina.build.source import CommandFailed, DockerfileError, Source
-from lamina.build.tree import Tree, clean
+from lamina.context.directory import Context, Nothing
+from lamina.context.tree import Tree, clean
+from lamina.dockerfile.source import Source
 from lamina.errors import EngineError
 from lamina.layer.contract import LayerInfo
 from lamina.oci.digest import Digest
@@ -29,13 +30,6 @@ from lamina.store.contract import Lease, StepResult, Store
 
 if TYPE_CHECKING:
     from lamina.build.merged import Views
-
-
-class StepError(DockerfileError):
-    """An instruction was understood and could not be carried out."""
-
-    status = 1
-    """Of the command, when it was a RUN that failed."""
 
 
 @dataclass(frozen=True, slots=True)

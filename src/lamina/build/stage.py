@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from lamina.build.dockerfile import Flag, Instruction
-from lamina.build.expand import BadSubstitution, expand, expand_words
 from lamina.build.graph import Graph, Vertex
-from lamina.build.source import DockerfileError, NotYet, Source
+from lamina.dockerfile.expand import BadSubstitution, expand, expand_words
+from lamina.dockerfile.parse import Flag, Instruction
+from lamina.dockerfile.source import DockerfileError, NotYet, Source
 from lamina.oci.config import Execution
 from lamina.oci.platform import Platform
 

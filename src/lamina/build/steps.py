@@ -6,10 +6,10 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from lamina.build.dockerfile import Heredoc, Instruction
-from lamina.build.expand import BadSubstitution, expand_document
 from lamina.build.graph import CopyOp, Document, MakeDirOp, RunOp, Vertex
 from lamina.build.stage import Stage
+from lamina.dockerfile.expand import BadSubstitution, expand_document
+from lamina.dockerfile.parse import Heredoc, Instruction
 
 PROXIES = tuple(
     name

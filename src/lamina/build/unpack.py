@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lamina.build.tree import Tree
 from lamina.build.upper import Upper
+from lamina.context.tree import Tree
 from lamina.errors import EngineError
 from lamina.layer.compression import decompress
 from lamina.layer.entry import Entry, Kind

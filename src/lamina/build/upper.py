@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from lamina.build.tree import ROOT, Content, Tree, resolve
+from lamina.context.tree import ROOT, Content, Tree, resolve
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path, text_path
 

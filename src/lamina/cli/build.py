@@ -17,11 +17,11 @@ from lamina.errors import EngineError, Invalid, NotFound, Unsupported
 
 if TYPE_CHECKING:
     from lamina.build.build import Built
-    from lamina.build.context import Context, Nothing
     from lamina.build.plan import Resolver
-    from lamina.build.source import SourceError
     from lamina.build.stage import Settings
     from lamina.cli.build_progress import Live, Plain, Quiet
+    from lamina.context.directory import Context, Nothing
+    from lamina.dockerfile.source import SourceError
     from lamina.oci.platform import Platform
     from lamina.oci.reference import Reference
     from lamina.store.contract import Image
@@ -90,8 +90,8 @@ def command(
     Steps whose inputs have not changed come from the cache.  PATH - reads the
     Dockerfile from standard input and has no files.
     """
-    from lamina.build.dockerfile import parse
-    from lamina.build.source import SourceError
+    from lamina.dockerfile.parse import parse
+    from lamina.dockerfile.source import SourceError
     from lamina.oci.reference import Reference
 
     names = [Reference.parse(tag) for tag in tags]
@@ -208,7 +208,7 @@ def _context(
     """The context, and what keeps the digests of its files for the next build."""
     from hashlib import sha256
 
-    from lamina.build.context import Context, DigestCache, Nothing, ignore_file
+    from lamina.context.directory import Context, DigestCache, Nothing, ignore_file
 
     if path == "-":
         return Nothing(), lambda: None

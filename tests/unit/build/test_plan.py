@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lamina.build.dockerfile import parse
 from lamina.build.graph import BaseOp, CopyOp, MakeDirOp, RunOp, in_order
 from lamina.build.plan import NoSuchStage, Plan, plan
-from lamina.build.source import DockerfileError, NotYet, SourceError
 from lamina.build.stage import Settings
+from lamina.dockerfile.parse import parse
+from lamina.dockerfile.source import DockerfileError, NotYet, SourceError
 from lamina.errors import NotFound
 from lamina.oci.config import Execution, ImageConfig
 from lamina.oci.descriptor import Descriptor

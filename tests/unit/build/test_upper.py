@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lamina.build.context import Context
 from lamina.build.copying import Copier
 from lamina.build.graph import CopyOp, Document
-from lamina.build.ignore import Ignore
 from lamina.build.merged import LayersTree
 from lamina.build.select import select
 from lamina.build.upper import InTheWay, Upper
+from lamina.context.directory import Context
+from lamina.dockerfile.ignore import Ignore
 from lamina.layer.contract import Listing
 from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.build.expand import (
+from lamina.dockerfile.expand import (
     BadSubstitution,
     expand,
     expand_document,

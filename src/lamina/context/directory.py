@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from lamina.build.ignore import Ignore
-from lamina.build.tree import ROOT, Content
+from lamina.context.tree import ROOT, Content
+from lamina.dockerfile.ignore import Ignore
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path, text_path
 from lamina.store.atomic import replace_file

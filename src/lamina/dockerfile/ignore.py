@@ -6,7 +6,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-from lamina.build.wildcard import BadPattern, compile_ignore, is_pattern
+from lamina.dockerfile.wildcard import BadPattern, compile_ignore, is_pattern
 from lamina.errors import Invalid
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from lamina.build.expand import raw_words, unquoted
-from lamina.build.source import DockerfileError, Source, Span
+from lamina.dockerfile.expand import raw_words, unquoted
+from lamina.dockerfile.source import DockerfileError, Source, Span
 
 KEYWORDS = (
     "ADD",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lamina.build import select
-from lamina.build.context import Context, ContextChanged, DigestCache, NoContext, ignore_file
-from lamina.build.ignore import Ignore
 from lamina.build.select import NoSuchSource
+from lamina.context.directory import Context, ContextChanged, DigestCache, NoContext, ignore_file
+from lamina.dockerfile.ignore import Ignore
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest
 
@@ -58,7 +58,7 @@ def test_a_link_is_followed_inside_the_context(root: Path) -> None:
 
 
 def test_a_link_that_leads_to_itself_is_refused(root: Path) -> None:
-    from lamina.build.tree import LinkLoop
+    from lamina.context.tree import LinkLoop
 
     with pytest.raises(LinkLoop):
         picked(root, "loop")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.build.ignore import BadIgnoreFile, Ignore
+from lamina.dockerfile.ignore import BadIgnoreFile, Ignore
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.build.wildcard import BadPattern, compile_ignore, compile_pattern, is_pattern
+from lamina.dockerfile.wildcard import BadPattern, compile_ignore, compile_pattern, is_pattern
 
 
 @pytest.mark.parametrize(

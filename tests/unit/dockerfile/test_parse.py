@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.build.dockerfile import Dockerfile, Instruction, name_values, parse, quoted_words
-from lamina.build.source import DockerfileError
+from lamina.dockerfile.parse import Dockerfile, Instruction, name_values, parse, quoted_words
+from lamina.dockerfile.source import DockerfileError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "dockerfile"
 CASES = sorted(path.name for path in GOLDEN.iterdir())

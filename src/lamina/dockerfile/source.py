@@ -51,13 +51,3 @@ class DockerfileError(SourceError, Invalid):
 
 class NotYet(SourceError, Unsupported):
     """Part of the Dockerfile language that this version does not build."""
-
-
-class CommandFailed(EngineError):
-    """A RUN ended with another exit status than 0."""
-
-    kind = "invalid"
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"the command ended with exit status {status}")
-        self.status = status
