@@ -69,6 +69,11 @@ class Heredoc:
     word: str
     """How the instruction names it: `<<EOF`."""
 
+    @property
+    def text(self) -> str:
+        """The content, without leading tabs if they are dropped."""
+        return re.sub(r"^\t+", "", self.content, flags=re.MULTILINE) if self.chomp else self.content
+
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
