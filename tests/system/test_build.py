@@ -400,3 +400,44 @@ def test_a_step_that_cannot_begin_points_at_its_line(
     assert "a link at /proc, where a directory belongs" in said
     assert "Traceback" not in said
     nothing_left(busybox_store)
+
+
+def test_stages_that_know_nothing_of_each_other(busybox_store: Lamina, context: Path) -> None:
+    text = (
+        "FROM busybox AS one\nRUN echo one > /out\n"
+        "FROM busybox AS two\nRUN echo two > /out\n"
+        "FROM busybox\nCOPY --from=one /out /1\nCOPY --from=two /out /2\n"
+    )
+    built(busybox_store, context, text)
+    assert content(busybox_store, "1") == "one\n"
+    assert content(busybox_store, "2") == "two\n"
+
+
+def test_a_stage_that_only_feeds_cached_steps_is_not_looked_for(
+    busybox_store: Lamina, context: Path
+) -> None:
+    text = "FROM busybox AS one\nRUN echo one > /out\nFROM busybox\nCOPY --from=one /out /1\n"
+    built(busybox_store, context, text)
+    store = open_engine(busybox_store.root).store
+    chain = image(busybox_store).layers
+    for step in list(store.steps):
+        if step.layers and step.layers[0] not in chain:
+            store.steps.remove(step.key)
+    again = built(busybox_store, context, text)
+    assert cached(again) == [1, 2]
+
+
+def test_a_renewed_stage_is_copied_from_by_what_it_holds_now(
+    busybox_store: Lamina, context: Path
+) -> None:
+    text = (
+        "FROM busybox AS one\nRUN cat /proc/sys/kernel/random/uuid > /out\n"
+        "FROM busybox\nCOPY --from=one /out /1\n"
+    )
+    built(busybox_store, context, text)
+    first = content(busybox_store, "1")
+    assert cached(built(busybox_store, context, text, "--no-cache")) == []
+    second = content(busybox_store, "1")
+    assert second != first
+    assert cached(built(busybox_store, context, text)) == [1, 2]
+    assert content(busybox_store, "1") == second

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lamina.build.cache import Importer
+from lamina.build.inputs import Result
+from lamina.build.means import Means
+from lamina.build.observe import Observer, Occasion
 from lamina.build.plan import Plan, Resolver, plan
-from lamina.build.solve import Observer, Occasion, Result, solve
+from lamina.build.solve import solve
 from lamina.build.stage import Settings
-from lamina.context.directory import Context, Nothing
+from lamina.build.trees import Trees
 from lamina.dockerfile.parse import Dockerfile
 from lamina.oci import mediatype
 from lamina.oci.config import History, ImageConfig
@@ -43,7 +47,7 @@ class Built:
 
 def build(
     dockerfile: Dockerfile,
-    context: Context | Nothing,
+    trees: Trees,
     store: Store,
     *,
     settings: Settings,
@@ -51,6 +55,8 @@ def build(
     names: Sequence[Reference],
     occasion: Occasion,
     observer: Observer,
+    means: Means,
+    importers: Sequence[Importer] = (),
 ) -> Built:
     """Build the target and give it `names`, or leave it unnamed; the names come last.
 
@@ -64,7 +70,16 @@ def build(
         made = plan(dockerfile, settings, resolve)
         if made.image is not None:
             lease.protect(*made.image.layers)
-        solved = solve(made, context, store, lease, occasion=occasion, observer=observer)
+        solved = solve(
+            made,
+            trees,
+            store,
+            lease,
+            occasion=occasion,
+            observer=observer,
+            means=means,
+            importers=importers,
+        )
         results = solved.results
         config = image_config(made, results, settings, occasion.created)
         manifest = image_manifest(made, results, config)

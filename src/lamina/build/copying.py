@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lamina.build.graph import CopyOp, Document
+from lamina.build.reading import Reading
 from lamina.build.select import Selected
 from lamina.build.unpack import is_archive, unpack
 from lamina.build.upper import Upper
@@ -27,34 +28,41 @@ class Copier:
     """One COPY: where to, and what the files' metadata become."""
 
     op: CopyOp
-    tree: Tree
     upper: Upper
     owner: tuple[int, int] | None
     """None keeps the source's."""
     now: int
     """The mtime of documents, in nanoseconds."""
 
-    def run(self, selection: Sequence[Selected]) -> None:
+    def run(self, readings: Sequence[Reading]) -> None:
         """Copy everything.  Raises InTheWay, ContextChanged, OSError."""
         dest = self.upper.resolve(clean(self.op.dest))
         owner = self.owner or (0, 0)
         into = self.op.dest.endswith("/")
         self.upper.make_directories(dest if into else dest.rpartition("/")[0], owner)
-        for each in selection:
-            self._one(each, dest, into)
+        for reading in readings:
+            unpack = self._unpacks(reading)
+            for each in reading.selection:
+                self._one(reading.tree, each, dest, into, unpack)
         for document in self.op.documents:
             self._document(document, dest, into)
         self.upper.finish()
 
-    def _one(self, each: Selected, dest: str, into: bool) -> None:
+    def _unpacks(self, reading: Reading) -> bool:
+        """Whether archives are unpacked: those of the context, unless ADD says otherwise."""
+        if self.op.unpack is None:
+            return self.op.add and not reading.source.origin
+        return self.op.unpack
+
+    def _one(self, tree: Tree, each: Selected, dest: str, into: bool, unpacks: bool) -> None:
         if each.entry.kind is Kind.DIRECTORY:
             self.upper.put_directory(dest, self._made(each.entry), overwrite=False)
-            self._contents(each.entry, dest)
-        elif self.op.unpack and is_archive(self.tree, each.entry):
+            self._contents(tree, each.entry, dest)
+        elif unpacks and is_archive(tree, each.entry):
             self.upper.make_directories(dest)
-            unpack(self.tree, each.entry, self.upper, dest)
+            unpack(tree, each.entry, self.upper, dest)
         else:
-            self._other(each.entry, self._target(each.name, dest, into))
+            self._other(tree, each.entry, self._target(each.name, dest, into))
 
     def _target(self, name: str, dest: str, into: bool) -> str:
         """Where a file of that name goes; the directory is there afterwards.
@@ -68,24 +76,24 @@ class Copier:
         self.upper.make_directories(dest)
         return f"{dest}/{name}" if dest else name
 
-    def _contents(self, directory: Entry, dest: str) -> None:
+    def _contents(self, tree: Tree, directory: Entry, dest: str) -> None:
         pending = [(directory.path, dest)]
         while pending:
             source, target = pending.pop()
-            for entry in self.tree.children(source):
+            for entry in tree.children(source):
                 path = f"{target}/{entry.name}" if target else entry.name
                 if entry.kind is Kind.DIRECTORY:
                     self.upper.put_directory(path, self._made(entry), overwrite=True)
                     pending.append((entry.path, path))
                 else:
-                    self._other(entry, path)
+                    self._other(tree, entry, path)
 
-    def _other(self, entry: Entry, path: str) -> None:
+    def _other(self, tree: Tree, entry: Entry, path: str) -> None:
         made = self._made(entry)
         if entry.kind not in (Kind.FILE, Kind.HARDLINK):
             self.upper.put_special(path, made)
             return
-        content = self.tree.open(entry)
+        content = tree.open(entry)
         with content.file:
             self.upper.put_file(path, made, content)
 
@@ -98,5 +106,5 @@ class Copier:
     def _made(self, entry: Entry) -> Entry:
         """The entry with the owner and mode that the instruction asks for."""
         uid, gid = self.owner if self.owner is not None else (entry.uid, entry.gid)
-        mode = entry.mode if self.op.mode is None else self.op.mode
+        mode = int(self.op.mode, 8) if self.op.mode else entry.mode
         return msgspec.structs.replace(entry, uid=uid, gid=gid, mode=mode)

@@ -1,6 +1,6 @@
 """What a build does, as a graph of values: operations on file systems and their inputs.  Pure.
 
-A vertex is an operation, the vertex it starts from and the one it copies from.
+A vertex is an operation, the vertex it starts from and those it reads from.
 Its digest is that of the operation and of the inputs' digests: two vertices
 with one digest do the same work, and the planner keeps only one of them.
 """
@@ -8,6 +8,7 @@ with one digest do the same work, and the planner keeps only one of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -23,6 +24,44 @@ class BaseOp(msgspec.Struct, frozen=True, tag="base"):
     layers: tuple[Digest, ...]
 
 
+class ContextOp(msgspec.Struct, frozen=True, tag="context"):
+    """A tree of files that came with the build: the context, or `--build-context name=…`."""
+
+    name: str = ""
+    """Empty: the context itself."""
+
+
+class RemoteOp(msgspec.Struct, frozen=True, tag="remote"):
+    """A tree of files that is fetched: ADD of an address."""
+
+    address: str
+    checksum: str = ""
+    keep_git_dir: bool = False
+
+
+class RunMount(msgspec.Struct, frozen=True):
+    """One `RUN --mount`, its options as BuildKit has them."""
+
+    kind: Literal["bind", "cache", "tmpfs", "secret", "ssh"]
+    target: str = ""
+    """Absolute; empty for a secret that is an environment variable alone."""
+    source: str = ""
+    """bind, cache: the path in `origin`."""
+    origin: int = -1
+    """bind, cache: which of the vertex's origins it shows; -1 for none."""
+    id: str = ""
+    sharing: Literal["shared", "private", "locked"] = "shared"
+    read_only: bool = False
+    required: bool = False
+    env: str = ""
+    """secret: the variable that holds it."""
+    size: int = 0
+    """tmpfs: bytes, 0 for no limit."""
+    mode: int | None = None
+    uid: int = 0
+    gid: int = 0
+
+
 class RunOp(msgspec.Struct, frozen=True, tag="run"):
     """Run a command on the input's file system."""
 
@@ -33,6 +72,10 @@ class RunOp(msgspec.Struct, frozen=True, tag="run"):
     network: str = "default"
     script: str = ""
     """A heredoc that begins with `#!`: mounted as the file that `args` names."""
+    mounts: tuple[RunMount, ...] = ()
+    insecure: bool = False
+    hosts: tuple[str, ...] = ()
+    """`name:address` lines for /etc/hosts."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -42,18 +85,32 @@ class Document(msgspec.Struct, frozen=True):
     content: str
 
 
-class CopyOp(msgspec.Struct, frozen=True, tag="copy"):
-    """Copy files from the context, or from another vertex, into the input's file system."""
+class CopySource(msgspec.Struct, frozen=True):
+    """What COPY and ADD read: a path or pattern in one of the vertex's origins."""
 
-    sources: tuple[str, ...]
+    path: str
+    origin: int = 0
+
+
+class CopyOp(msgspec.Struct, frozen=True, tag="copy"):
+    """Copy files from the vertex's origins into the input's file system."""
+
+    sources: tuple[CopySource, ...]
     dest: str
     """Absolute; a trailing slash says that it is a directory."""
     documents: tuple[Document, ...] = ()
     owner: str = ""
-    """As in `--chown`, looked up in the input; empty: 0:0 from the context, else kept."""
-    mode: int | None = None
-    unpack: bool = False
-    """ADD: archives of the context are unpacked."""
+    """As in `--chown`, looked up in the input; empty: 0:0 from a context, else kept."""
+    mode: str = ""
+    """As in `--chmod`: octal or symbolic; empty keeps the source's."""
+    unpack: bool | None = None
+    """Whether archives are unpacked; None: those of a context that ADD reads."""
+    add: bool = False
+    """ADD, not COPY."""
+    link: bool = False
+    """The layer does not depend on what lies under it."""
+    parents: bool = False
+    exclude: tuple[str, ...] = ()
 
 
 class MakeDirOp(msgspec.Struct, frozen=True, tag="mkdir"):
@@ -62,7 +119,9 @@ class MakeDirOp(msgspec.Struct, frozen=True, tag="mkdir"):
     path: str
 
 
-Op = BaseOp | RunOp | CopyOp | MakeDirOp
+Op = BaseOp | ContextOp | RemoteOp | RunOp | CopyOp | MakeDirOp
+TreeOp = ContextOp | RemoteOp
+"""Operations that give a tree of files and no layers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,18 +132,25 @@ class Vertex:
     digest: Digest
     parent: Vertex | None = None
     """Whose file system it changes."""
-    origin: Vertex | None = None
-    """Where COPY --from reads."""
+    origins: tuple[Vertex, ...] = ()
+    """Where it reads: COPY and ADD, and mounts of RUN."""
     instruction: Instruction | None = None
     title: str = ""
     """The instruction as a person reads it, on one line."""
+    stage: str = ""
+    """The name of the stage, else its number."""
     proxies: tuple[str, ...] = ()
     """Proxy settings of this build: RUN sees them, but nothing depends on them."""
 
     @property
     def inputs(self) -> tuple[Vertex, ...]:
         """The vertices whose results it needs."""
-        return tuple(each for each in (self.parent, self.origin) if each is not None)
+        return (self.parent, *self.origins) if self.parent else self.origins
+
+    @property
+    def makes_layer(self) -> bool:
+        """Whether it is a step of its own: it neither begins a stage nor is only read."""
+        return isinstance(self.op, RunOp | CopyOp | MakeDirOp)
 
 
 class Graph:
@@ -98,16 +164,19 @@ class Graph:
         op: Op,
         *,
         parent: Vertex | None = None,
-        origin: Vertex | None = None,
+        origins: tuple[Vertex, ...] = (),
         instruction: Instruction | None = None,
         title: str = "",
+        stage: str = "",
         proxies: tuple[str, ...] = (),
     ) -> Vertex:
         """The vertex of `op` on its inputs: a new one, or the one that is there."""
-        inputs = [each.digest if each else None for each in (parent, origin)]
+        inputs = [parent.digest if parent else None, [each.digest for each in origins]]
         digest = Digest.of(encode([op, inputs]))
         if digest not in self._known:
-            self._known[digest] = Vertex(op, digest, parent, origin, instruction, title, proxies)
+            self._known[digest] = Vertex(
+                op, digest, parent, origins, instruction, title, stage, proxies
+            )
         return self._known[digest]
 
 

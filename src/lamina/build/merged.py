@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from threading import RLock
 
 from lamina.context.tree import ROOT, Content
 from lamina.layer.contract import Listing
@@ -12,7 +13,7 @@ from lamina.layer.union import Union
 from lamina.oci.digest import Digest
 from lamina.store.contract import LayerStore
 
-_KEPT = 3
+_KEPT = 4
 
 
 class LayersTree:
@@ -60,29 +61,33 @@ class LayersTree:
 class Views:
     """The merged views of chains of layers.
 
-    The last ones are kept: a step looks at what the one before it made.
+    The last ones are kept: a step looks at what the one before it made.  Safe to use
+    from several threads.
     """
 
     def __init__(self, layers: LayerStore) -> None:
         self._layers = layers
         self._kept: dict[tuple[Digest, ...], LayersTree] = {}
         self._listings: dict[Digest, Listing] = {}
+        self._lock = RLock()
 
     def of(self, chain: Sequence[Digest]) -> LayersTree:
         """The view of a chain, the lowest layer first."""
         key = tuple(chain)
-        if key not in self._kept:
-            if len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            union = Union.of([self.listing(each) for each in key])
-            self._kept[key] = LayersTree(union, self._layers, key)
-        return self._kept[key]
+        with self._lock:
+            if key not in self._kept:
+                if len(self._kept) >= _KEPT:
+                    del self._kept[next(iter(self._kept))]
+                union = Union.of([self.listing(each) for each in key])
+                self._kept[key] = LayersTree(union, self._layers, key)
+            return self._kept[key]
 
     def listing(self, diff_id: Digest) -> Listing:
         """A layer's entries; read once."""
-        if diff_id not in self._listings:
-            self._listings[diff_id] = self._layers.listing(diff_id)
-        return self._listings[diff_id]
+        with self._lock:
+            if diff_id not in self._listings:
+                self._listings[diff_id] = self._layers.listing(diff_id)
+            return self._listings[diff_id]
 
     def hidden_by_top(self, chain: Sequence[Digest]) -> tuple[tuple[int, int], ...]:
         """(place in `chain`, bytes of file content) that the last layer of `chain` hides."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lamina.build import metadata, steps
-from lamina.build.graph import BaseOp, Graph, Vertex
+from lamina.build import copy_instruction, metadata, run_instruction
+from lamina.build.graph import BaseOp, ContextOp, CopyOp, CopySource, Graph, Vertex
 from lamina.build.stage import DEFAULT_PATH, Settings, Stage, unknown_flag
 from lamina.dockerfile.expand import BadSubstitution, expand
 from lamina.dockerfile.parse import Dockerfile, Instruction, parse_line, quoted_words
@@ -26,7 +26,7 @@ from lamina.store.contract import Image
 Resolver = Callable[[str, str], Image]
 """Finds an image by name and platform ("" is the target's); raises ImageNotFound and its kin."""
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
-_FREE_ARGS = frozenset(steps.PROXIES) | {
+_FREE_ARGS = frozenset(run_instruction.PROXIES) | {
     "SOURCE_DATE_EPOCH",
     "BUILDKIT_SYNTAX",
     "BUILDKIT_INLINE_CACHE",
@@ -185,6 +185,8 @@ class _Planner:
             inherited = self._number(draft.base, draft.number)
         if inherited is not None:
             return self._from_stage(draft, self.stage(inherited))
+        if draft.base in self.settings.contexts:
+            return self._from_context(draft)
         image = self._image(draft.base, draft.platform, draft.line)
         vertex = self._base_vertex(draft.base, image, draft.line)
         execution = image.config.execution if image else Execution(working_dir="/")
@@ -200,6 +202,22 @@ class _Planner:
         self.images[id(stage)] = self.images[id(base)]
         return stage
 
+    def _from_context(self, draft: _Draft) -> Stage:
+        """A stage that begins with the files of a named context."""
+        scratch = self._base_vertex("scratch", None, draft.line)
+        stage = self._new_stage(draft, scratch, _with_path(Execution(working_dir="/")))
+        vertex = self.graph.add(
+            CopyOp((CopySource("/"),), "/"),
+            parent=scratch,
+            origins=(self.graph.add(ContextOp(draft.base)),),
+            instruction=draft.line,
+            title=f"FROM {draft.base}",
+            stage=stage.label,
+        )
+        stage.record(f"FROM {draft.base}", vertex)
+        self.images[id(stage)] = None
+        return stage
+
     def _new_stage(self, draft: _Draft, tip: Vertex, execution: Execution) -> Stage:
         return Stage(
             self.source,
@@ -208,7 +226,7 @@ class _Planner:
             self.settings,
             tip,
             execution,
-            draft.name,
+            draft.name or str(draft.number),
             variables=execution.environment(),
         )
 
@@ -242,13 +260,13 @@ class _Planner:
         if line.keyword == "ARG":
             metadata.arg(stage, line, self._inherited(draft))
         elif line.keyword == "COPY":
-            steps.copy(stage, line, lambda name: self._origin(draft, line, name))
+            copy_instruction.copy(stage, line, lambda name: self._origin(draft, line, name))
         elif line.keyword == "ADD":
-            steps.add(stage, line)
+            copy_instruction.add(stage, line)
         elif line.keyword == "RUN":
-            steps.run(stage, line)
+            run_instruction.run(stage, line, lambda name: self._origin(draft, line, name))
         elif line.keyword == "WORKDIR":
-            steps.workdir(stage, line)
+            copy_instruction.workdir(stage, line)
         else:
             metadata.METADATA[line.keyword](stage, line)
 
@@ -256,10 +274,12 @@ class _Planner:
         return {**self.globals, "TARGETSTAGE": draft.name or str(draft.number)}
 
     def _origin(self, draft: _Draft, line: Instruction, name: str) -> Vertex:
-        """What COPY --from means: an earlier stage, else an image."""
+        """What `from` means to COPY and mounts: an earlier stage, a named context, an image."""
         number = self._number(name, draft.number)
         if number is not None:
             return self.stage(number).tip
+        if name in self.settings.contexts:
+            return self.graph.add(ContextOp(name))
         if name.isdecimal() or name.lower() == draft.name:
             raise DockerfileError(
                 self.source, line.place(name), f"no stage {name} comes before this one"

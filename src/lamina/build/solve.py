@@ -1,223 +1,268 @@
-"""Walking the graph: each step comes from the cache or is carried out; then the image."""
+"""Walking the graph: each step comes from the cache or is carried out; then the image.
+
+First the cache is asked, from the base up, for every step that needs nothing to be done
+first.  What is left is carried out, independent stages side by side.  A step that comes
+from the cache needs its parent's layers only by name, and what it copied from other
+stages not at all: a stage that only feeds cached steps is not even looked for.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from threading import RLock
 
-from lamina.build.cache import Cache, Made, key_of
+import msgspec
+
+from lamina.build.cache import Cache, Importer, Made
+from lamina.build.directory import working_directory
 from lamina.build.errors import CommandFailed, StepError
-from lamina.build.graph import BaseOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
+from lamina.build.graph import BaseOp, ContextOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
+from lamina.build.inputs import Inputs, Result
+from lamina.build.means import Means
+from lamina.build.observe import Observer, Occasion, Outcome, Step
 from lamina.build.plan import Plan
-from lamina.build.select import NoSuchSource, Selected, digest, select
-from lamina.context.directory import Context, Nothing
-from lamina.context.tree import Tree, clean
-from lamina.dockerfile.source import Source
+from lamina.build.reading import sources
+from lamina.build.schedule import Stop, Stopped, carry_out
+from lamina.build.select import NoSuchSource
+from lamina.build.trees import Trees
+from lamina.context.tree import clean
 from lamina.errors import EngineError
 from lamina.layer.contract import LayerInfo
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
-from lamina.store.atomic import locked
 from lamina.store.contract import Lease, StepResult, Store
 
-if TYPE_CHECKING:
-    from lamina.build.merged import Views
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A vertex that makes a layer, as it is shown: `number` of `total`; a base has number 0."""
-
-    number: int
-    total: int
-    vertex: Vertex
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a step ended."""
-
-    cached: bool
-    size: int
-    """Bytes of file content it added."""
-    seconds: float
-    hides: tuple[tuple[str, int], ...] = ()
-    """What it took out of sight: which step's (or base's), and bytes."""
-
-
-class Observer(Protocol):
-    """Hears of a build as it goes."""
-
-    def started(self, step: Step) -> None:
-        """A step begins."""
-        ...
-
-    def output(self, step: Step, piece: bytes) -> None:
-        """What the step's command prints, as it comes."""
-        ...
-
-    def finished(self, step: Step, outcome: Outcome) -> None:
-        """The step ended well."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A vertex's file system: its layers, the lowest first, and what made the top one."""
-
-    layers: tuple[Digest, ...]
-    made: Made | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Solved:
-    """Every vertex's result, by its digest, and the bytes of the target that nobody can see."""
+class Solved(msgspec.Struct, frozen=True):
+    """The results of the target and of all below it, by their digest, and the bytes of it
+    that nobody can see."""
 
     results: Mapping[Digest, Result]
     hidden: int
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """What differs from one run of the same build to the next; the command line knows it."""
-
-    identity: str
-    """Random hexadecimal digits: the name of the working directory."""
-    created: str
-    """The time, RFC 3339: for what this run makes anew."""
-    now: int
-    """The same in nanoseconds since the epoch."""
-    use_cache: bool = True
-
-
-@dataclass
 class _Solver:
-    store: Store
-    context: Context | Nothing
-    source: Source
-    occasion: Occasion
-    observer: Observer
-    cache: Cache
-    directory: Path
-    results: dict[Digest, Result] = field(default_factory=dict)
-    names: dict[Digest, str] = field(default_factory=dict)
-    """Who made a layer of this build, for `Outcome.hides`."""
-
-    @cached_property
-    def views(self) -> Views:
-        """Made when a step is not in the cache: a build that is all cached reads no listing,
-        and does not even import what reads them."""
-        from lamina.build.merged import Views
-
-        return Views(self.store.layers)
+    def __init__(
+        self,
+        plan: Plan,
+        trees: Trees,
+        cache: Cache,
+        occasion: Occasion,
+        observer: Observer,
+        means: Means,
+        directory: Path,
+    ) -> None:
+        self.source = plan.stage.source
+        self.epoch = plan.stage.settings.epoch
+        self.store = cache.store
+        self.trees = trees
+        self.cache = cache
+        self.occasion = occasion
+        self.observer = observer
+        self.means = means
+        self.directory = directory
+        self.results: dict[Digest, Result] = {}
+        self.inputs = Inputs(trees, cache, self.results, self.epoch)
+        self.names: dict[Digest, str] = {}
+        """Who made a layer of this build, for `Outcome.hides`."""
+        self.steps: dict[Digest, Step] = {}
+        self.stop = Stop()
+        self.telling = RLock()
 
     def solve(self, tip: Vertex) -> None:
+        """Have the result of `tip` and of everything below it, its layers stored."""
         order = in_order(tip)
-        total = sum(not isinstance(vertex.op, BaseOp) for vertex in order)
+        self._number(order)
+        for vertex in order:
+            self._settle_known(vertex)
+        needed = self._needed(tip)
+        for vertex in order:
+            self._tell_known(vertex, needed)
+        left = [each for each in order if each.digest in needed and self._is_open(each)]
+        if left:
+            self._find_sources(left)
+            carry_out(left, self._carry_out, self.occasion.workers, self.stop)
+        self.cache.bring(self.results[tip.digest].layers)
+
+    def _is_open(self, vertex: Vertex) -> bool:
+        return vertex.makes_layer and vertex.digest not in self.results
+
+    def _number(self, order: Sequence[Vertex]) -> None:
+        total = sum(vertex.makes_layer for vertex in order)
         number = 0
         for vertex in order:
-            if isinstance(vertex.op, BaseOp):
-                self._base(Step(0, total, vertex), vertex.op)
-                continue
-            number += 1
-            step = Step(number, total, vertex)
-            begun = time.monotonic()
+            number += vertex.makes_layer
+            self.steps[vertex.digest] = Step(number if vertex.makes_layer else 0, total, vertex)
+
+    def _settle_known(self, vertex: Vertex) -> None:
+        """The result of a vertex for which nothing must be done, not even by others."""
+        if isinstance(vertex.op, BaseOp):
+            self.cache.lease.protect(*vertex.op.layers)
+            self.results[vertex.digest] = Result(vertex.op.layers)
+            return
+        parent = vertex.parent
+        if not vertex.makes_layer or parent is None or parent.digest not in self.results:
+            return
+        if self._is_anew(vertex) or self._reads_anew(vertex):
+            return
+        with self._located(vertex):
+            made = self.cache.find(self.inputs.quick_key(vertex), vertex.title)
+        if made is not None:
+            self._settle(vertex, made)
+
+    def _needed(self, tip: Vertex) -> set[Digest]:
+        """What must be there for `tip`: of a known step its parent alone."""
+        needed: set[Digest] = set()
+        waiting = [tip]
+        while waiting:
+            vertex = waiting.pop()
+            if vertex.digest not in needed:
+                needed.add(vertex.digest)
+                parents = (vertex.parent,) if vertex.parent else ()
+                known = vertex.digest in self.results
+                waiting += parents if known else vertex.inputs
+        return needed
+
+    def _tell_known(self, vertex: Vertex, needed: set[Digest]) -> None:
+        step = self.steps[vertex.digest]
+        if isinstance(vertex.op, BaseOp):
+            if vertex.digest in needed:
+                layers = vertex.op.layers
+                size = sum(self.store.layers.info(each).content_size for each in layers)
+                self._tell(step, Outcome(True, size, 0.0))
+        elif vertex.makes_layer and vertex.digest in self.results:
+            made = self.results[vertex.digest].made
+            assert made is not None
+            self._tell(step, Outcome(True, made.size, 0.0, self._hides(vertex, made)))
+        elif vertex.makes_layer and vertex.digest not in needed:
+            self._tell(step, Outcome(True, 0, 0.0))
+
+    def _tell(self, step: Step, outcome: Outcome) -> None:
+        with self.telling:
             self.observer.started(step)
-            try:
-                cached, made = self._step(step)
-            except EngineError as error:
-                raise self._located(vertex, error) from error
-            self._settle(step, made, cached, time.monotonic() - begun)
+            self.observer.finished(step, outcome)
 
-    def _base(self, step: Step, op: BaseOp) -> None:
+    def _find_sources(self, vertices: Sequence[Vertex]) -> None:
+        """Find what is read from contexts, so that a name that is wrong fails the build before
+        it has cost anything."""
+        for vertex in vertices:
+            for place, source in enumerate(sources(vertex.op)):
+                if isinstance(vertex.origins[source.origin].op, ContextOp):
+                    with self._located(vertex):
+                        self.inputs.reading(vertex, place)
+
+    def _carry_out(self, vertex: Vertex) -> None:
+        step = self.steps[vertex.digest]
         begun = time.monotonic()
-        self.observer.started(step)
-        self.cache.lease.protect(*op.layers)
-        self.results[step.vertex.digest] = Result(op.layers)
-        size = sum(self.store.layers.info(each).content_size for each in op.layers)
-        self.observer.finished(step, Outcome(True, size, time.monotonic() - begun))
+        with self.telling:
+            self.observer.started(step)
+        try:
+            with self._located(vertex):
+                cached, made = self._step(vertex)
+        except BaseException:
+            if self.stop.asked:
+                raise Stopped from None
+            with self.telling:
+                self.observer.failed(step)
+            raise
+        with self.telling:
+            self._settle(vertex, made)
+            hides = self._hides(vertex, made)
+            seconds = time.monotonic() - begun
+            self.observer.finished(step, Outcome(cached, made.size, seconds, hides))
 
-    def _settle(self, step: Step, made: Made, cached: bool, seconds: float) -> None:
-        below = self._below(step.vertex)
-        self.results[step.vertex.digest] = Result((*below, made.layer), made)
-        hides = tuple(
-            (self.names.get(below[place], "the base"), size) for place, size in made.hides
-        )
-        self.names.setdefault(made.layer, f"step {step.number}")
-        self.observer.finished(step, Outcome(cached, made.size, seconds, hides))
+    def _settle(self, vertex: Vertex, made: Made) -> None:
+        self.results[vertex.digest] = Result((*self.inputs.below(vertex), made.layer), made)
+        self.names.setdefault(made.layer, f"step {self.steps[vertex.digest].number}")
 
-    def _below(self, vertex: Vertex) -> tuple[Digest, ...]:
-        return self.results[vertex.parent.digest].layers if vertex.parent else ()
+    def _hides(self, vertex: Vertex, made: Made) -> tuple[tuple[str, int], ...]:
+        below = self.inputs.below(vertex)
+        return tuple((self.names.get(below[place], "the base"), size) for place, size in made.hides)
 
-    def _step(self, step: Step) -> tuple[bool, Made]:
+    def _step(self, vertex: Vertex) -> tuple[bool, Made]:
         """Whether it came from the cache, and what it made."""
-        vertex, op = step.vertex, step.vertex.op
-        below = self._below(vertex)
-        origin = self.results[vertex.origin.digest].layers if vertex.origin else None
-        key = key_of(op, below, list(origin) if origin is not None else None)
-        tree: Tree | None = None
-        selection: list[Selected] = []
-        if isinstance(op, CopyOp) and origin is None:
-            tree, selection = self.context, select(self.context, op.sources)
-            key = key_of(op, below, digest(tree, selection, owners=False))
-        if found := self._cached(key):
-            return True, found
-        exact = key
-        if isinstance(op, CopyOp) and origin is not None:
-            # Where the files came from does not matter, only what they are: the exact
-            # key costs reading listings, so it is asked for only when the quick one missed.
-            tree = self.views.of(origin)
-            selection = select(tree, op.sources)
-            exact = key_of(op, below, digest(tree, selection, owners=True))
-            if found := self._cached(exact):
-                self.cache.keep(key, found, vertex.title)
+        quick = self.inputs.quick_key(vertex)
+        anew = self._is_anew(vertex)
+        if not anew and not self._reads_anew(vertex):
+            found = self.cache.find(quick, vertex.title)
+            if found:
                 return True, found
-        info = self._execute(step, below, tree, selection)
-        made = self._made(info, below)
-        for each in {key, exact}:
-            self.cache.keep(each, made, vertex.title)
-        return False, made
+        # Where files came from does not matter, only what they are.  This key costs having
+        # them, and reading listings, so it is asked for only when the quick one missed.
+        exact = self.inputs.exact_key(vertex)
+        found = None if anew else self.cache.find(exact, vertex.title)
+        made = found or self._made(vertex, self._execute(vertex))
+        for key in {quick, exact}:
+            self.cache.keep(key, made, vertex.title)
+        return made is found, made
 
-    def _cached(self, key: Digest) -> Made | None:
-        return self.cache.find(key) if self.occasion.use_cache else None
+    def _is_anew(self, vertex: Vertex) -> bool:
+        return not self.occasion.use_cache or vertex.stage in self.occasion.anew
 
-    def _execute(
-        self,
-        step: Step,
-        below: Sequence[Digest],
-        tree: Tree | None,
-        selection: Sequence[Selected],
-    ) -> LayerInfo:
-        from lamina.build import ops
+    def _reads_anew(self, vertex: Vertex) -> bool:
+        """Whether a stage that it reads is carried out whatever the cache has: then the
+        work behind that stage says nothing of its files."""
+        if self.occasion.use_cache and not self.occasion.anew:
+            return False
+        return any(
+            each.makes_layer and self._is_anew(each)
+            for origin in vertex.origins
+            for each in in_order(origin)
+        )
 
-        op = step.vertex.op
-        shop = ops.Workshop(self.store, self.views, self.directory, self.occasion.now)
+    def _execute(self, vertex: Vertex) -> LayerInfo:
+        from lamina.build import execute_copy, execute_run
+        from lamina.build.workshop import Workshop
+
+        below = self.inputs.below(vertex)
+        self.cache.bring(below)
+        op, step = vertex.op, self.steps[vertex.digest]
+        shop = Workshop(
+            self.store,
+            self.inputs.views,
+            self.directory,
+            self.occasion.now,
+            self.means,
+            self.epoch,
+        )
         place = shop.place(step.number)
         try:
             if isinstance(op, RunOp):
-                return ops.run(
+                origins = [self.inputs.origin(each) for each in vertex.origins]
+                return execute_run.run(
                     shop,
                     place,
                     op,
                     below,
-                    step.vertex.proxies,
-                    lambda piece: self.observer.output(step, piece),
+                    origins,
+                    vertex.proxies,
+                    lambda piece: self._output(step, piece),
+                    self.stop,
                 )
             if isinstance(op, MakeDirOp):
-                return ops.make_directory(shop, place, op, below)
-            assert isinstance(op, CopyOp) and tree is not None
-            keep = step.vertex.origin is not None
-            return ops.copy(shop, place, op, below, tree, selection, keep_owner=keep)
+                return execute_copy.make_directory(shop, place, op, below)
+            assert isinstance(op, CopyOp)
+            readings = self.inputs.readings(vertex)
+            return execute_copy.copy(shop, place, op, below, readings)
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+    def _output(self, step: Step, piece: bytes) -> None:
+        with self.telling:
+            self.observer.output(step, piece)
+
+    def _made(self, vertex: Vertex, info: LayerInfo) -> Made:
+        self.cache.lease.protect(info.diff_id)
+        hides: tuple[tuple[int, int], ...] = ()
+        # A layer that does not depend on those below is kept for any of them.
+        linked = isinstance(vertex.op, CopyOp) and vertex.op.link
+        if info.entry_count and not linked:
+            hides = self.inputs.views.hidden_by_top([*self.inputs.below(vertex), info.diff_id])
+        return Made(info.diff_id, info.content_size, info.tar_size, self.occasion.created, hides)
 
     def hidden(self, chain: Sequence[Digest]) -> int:
         """Bytes of file content in `chain` that nobody can see; remembered."""
@@ -225,85 +270,65 @@ class _Solver:
         known = self.store.steps.get(key)
         if known is not None and isinstance(known.data.get("bytes"), int):
             return int(known.data["bytes"])
-        total = self.views.total_hidden(chain)
+        total = self.inputs.views.total_hidden(chain)
         self.store.steps.put(StepResult(key, data={"bytes": total}))
         return total
 
-    def _made(self, info: LayerInfo, below: Sequence[Digest]) -> Made:
-        self.cache.lease.protect(info.diff_id)
-        hides: tuple[tuple[int, int], ...] = ()
-        if info.entry_count:
-            hides = self.views.hidden_by_top([*below, info.diff_id])
-        return Made(info.diff_id, info.content_size, info.tar_size, self.occasion.created, hides)
+    @contextmanager
+    def _located(self, vertex: Vertex) -> Iterator[None]:
+        """Let errors point at the vertex's instruction."""
+        try:
+            yield
+        except EngineError as error:
+            raise self._at(vertex, error) from error
 
-    def _located(self, vertex: Vertex, error: EngineError) -> EngineError:
-        if vertex.instruction is None or error.kind in ("unavailable", "corrupt", "denied"):
+    def _at(self, vertex: Vertex, error: EngineError) -> EngineError:
+        known = isinstance(error, StepError) or error.kind in ("unavailable", "corrupt", "denied")
+        if vertex.instruction is None or known:
             return error
         line = vertex.instruction
         if isinstance(error, NoSuchSource):
-            where = "the context" if vertex.origin is None else vertex.origin.title
-            hidden = vertex.origin is None and self.context.hidden(clean(error.source))
-            note = "the ignore file hides it" if hidden else error.hint
-            problem = f"{error.source} is not in {where}"
-            return StepError(self.source, line.place(error.source), problem, note=note)
+            return self._missing(vertex, error)
         found = StepError(self.source, line.span, str(error), note=error.hint)
         if isinstance(error, CommandFailed):
             found.status = error.status
         return found
 
+    def _missing(self, vertex: Vertex, error: NoSuchSource) -> StepError:
+        assert vertex.instruction is not None
+        origin = vertex.origins[0]
+        note = error.hint
+        where = origin.title
+        if isinstance(origin.op, ContextOp):
+            where = f"the context {origin.op.name}".rstrip()
+            if self.trees.hides(origin.op, clean(error.source)):
+                note = "the ignore file hides it"
+        problem = f"{error.source} is not in {where}"
+        return StepError(self.source, vertex.instruction.place(error.source), problem, note=note)
+
 
 def solve(
     plan: Plan,
-    context: Context | Nothing,
+    trees: Trees,
     store: Store,
     lease: Lease,
     *,
     occasion: Occasion,
     observer: Observer,
+    means: Means,
+    importers: Sequence[Importer] = (),
 ) -> Solved:
-    """Make every vertex that the plan's target needs.
+    """Have what the plan's target needs, its layers stored.
 
     Each finished step is kept in the cache at once, so a build that fails later
     begins there again.  Nothing is left behind but layers and cache entries.
 
     Raises StepError at the instruction that failed, and what the store raises.
     """
-    with _directory(store, occasion) as directory:
-        cache = Cache(store, lease)
-        solver = _Solver(store, context, plan.stage.source, occasion, observer, cache, directory)
-        solver.solve(plan.stage.tip)
-        chain = solver.results[plan.stage.tip.digest].layers
+    stage = plan.stage
+    with working_directory(store, occasion.identity) as directory:
+        cache = Cache(store, lease, importers)
+        solver = _Solver(plan, trees, cache, occasion, observer, means, directory)
+        solver.solve(stage.tip)
+        chain = solver.results[stage.tip.digest].layers
         return Solved(solver.results, solver.hidden(chain))
-
-
-@contextmanager
-def _directory(store: Store, occasion: Occasion) -> Iterator[Path]:
-    """A working directory, locked while this process lives; those of dead ones are swept."""
-    builds = store.root / "builds"
-    builds.mkdir(mode=0o700, exist_ok=True)
-    directory = builds / occasion.identity
-    with locked(builds):
-        _sweep(builds)
-        directory.mkdir(mode=0o700)
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(fd)
-
-
-def _sweep(builds: Path) -> None:
-    for place in builds.iterdir():
-        try:
-            fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue  # its owner has just finished
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(place, ignore_errors=True)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(fd)

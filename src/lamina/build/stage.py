@@ -41,6 +41,14 @@ class Settings:
     target: str = ""
     network: str = "default"
     labels: Mapping[str, str] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    """`name:address` lines for /etc/hosts of every RUN."""
+    contexts: frozenset[str] = frozenset()
+    """Names of `--build-context` that are trees of files."""
+    insecure: bool = False
+    """Whether RUN --security=insecure is granted."""
+    epoch: int | None = None
+    """Seconds since 1970: SOURCE_DATE_EPOCH, or what `--reproducible` found."""
 
 
 @dataclass(slots=True)
@@ -53,7 +61,8 @@ class Stage:
     settings: Settings
     tip: Vertex
     execution: Execution
-    name: str = ""
+    label: str = ""
+    """Its name, else its number."""
     author: str = ""
     history: list[Line] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)

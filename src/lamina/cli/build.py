@@ -17,10 +17,12 @@ from lamina.errors import EngineError, Invalid, NotFound, Unsupported
 
 if TYPE_CHECKING:
     from lamina.build.build import Built
+    from lamina.build.graph import RemoteOp
     from lamina.build.plan import Resolver
     from lamina.build.stage import Settings
     from lamina.cli.build_progress import Live, Plain, Quiet
     from lamina.context.directory import Context, Nothing
+    from lamina.context.tree import Tree
     from lamina.dockerfile.source import SourceError
     from lamina.oci.platform import Platform
     from lamina.oci.reference import Reference
@@ -102,29 +104,34 @@ def command(
         text, name, place = _dockerfile(path, file)
         dockerfile = parse(text, name=name)
         from lamina.build.build import build
-        from lamina.build.solve import Occasion
+        from lamina.build.means import Means
+        from lamina.build.observe import Occasion
+        from lamina.build.trees import Trees
 
         started = time.time_ns()
         begun = time.monotonic()
         context, save = _context(app, path, place, started)
         built = build(
             dockerfile,
-            context,
+            Trees({"": context}, _no_fetching),
             app.engine.store,
             settings=settings,
             resolve=_resolver(app, wanted, pull),
             names=names,
-            occasion=Occasion(os.urandom(16).hex(), timestamp(), started, not no_cache),
+            occasion=Occasion(
+                os.urandom(16).hex(),
+                timestamp(),
+                started,
+                not no_cache,
+                workers=os.cpu_count() or 1,
+            ),
+            means=Means(),
             observer=shown,
         )
         save()
     except SourceError as error:
-        shown.failed()
         _say_where(error)
         return 1
-    except (EngineError, KeyboardInterrupt):
-        shown.failed()
-        raise
     image_id = built.image.config.digest
     if iidfile is not None:
         iidfile.write_text(str(image_id))
@@ -133,6 +140,10 @@ def command(
     else:
         _conclude(app, built, names, time.monotonic() - begun)
     return 0
+
+
+def _no_fetching(op: RemoteOp) -> Tree:
+    raise Unsupported(f"ADD from an address is not supported yet: {op.address}")
 
 
 def _settings(

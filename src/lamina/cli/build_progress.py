@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lamina.text import escape, prose_size, width
 
 if TYPE_CHECKING:
-    from lamina.build.solve import Outcome, Step
+    from lamina.build.observe import Outcome, Step
 
 _TAIL = 6
 """Lines of the running step's output that a terminal shows."""
@@ -34,7 +34,7 @@ class Quiet:
     def finished(self, step: Step, outcome: Outcome) -> None:
         pass
 
-    def failed(self) -> None:
+    def failed(self, step: Step) -> None:
         """The running step did not end well."""
 
 
@@ -60,7 +60,7 @@ class Plain:
             self._line(step, self._rest)
         self._say(step, "  ".join(part for part in _facts(outcome) if part))
 
-    def failed(self) -> None:
+    def failed(self, step: Step) -> None:
         if self._rest:
             print(escape(_text(self._rest)), flush=True)
 
@@ -107,7 +107,7 @@ class Live:
         self._write(self._paint(_DIM, row) if outcome.cached and not note else row)
         self._step = None
 
-    def failed(self) -> None:
+    def failed(self, step: Step) -> None:
         """Leave the failed step's output on the screen."""
         self._erase()
         if self._step is None:

@@ -195,8 +195,7 @@ def test_equal_work_is_one_vertex() -> None:
 
 def test_copy_from_an_image() -> None:
     found = planned("FROM scratch\nCOPY --from=debian /a /b")
-    origin = found.stage.tip.origin
-    assert origin is not None
+    (origin,) = found.stage.tip.origins
     assert origin.op == BaseOp("debian", (LAYER,))
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lamina.build.copying import Copier
-from lamina.build.graph import CopyOp, Document
+from lamina.build.graph import CopyOp, CopySource, Document
 from lamina.build.merged import LayersTree
-from lamina.build.select import select
+from lamina.build.reading import Origin, read
 from lamina.build.upper import InTheWay, Upper
 from lamina.context.directory import Context
 from lamina.dockerfile.ignore import Ignore
@@ -67,9 +67,9 @@ def copied(
     dest: str,
     *sources: str,
     owner: tuple[int, int] | None = (0, 0),
-    mode: int | None = None,
+    mode: str = "",
     documents: tuple[Document, ...] = (),
-    unpack: bool = False,
+    add: bool = False,
 ) -> dict[str, Entry]:
     """What the layer has after a COPY over BELOW, by path."""
     upper_directory = context.parent / "upper"
@@ -77,8 +77,9 @@ def copied(
     below = LayersTree(Union.of([Listing(Digest.of(b""), BELOW, 0)]), DirLayers(context.parent), ())
     upper = Upper(upper_directory, below, now=NOW)
     tree = Context(context, Ignore())
-    op = CopyOp(sources, dest, documents, mode=mode, unpack=unpack)
-    Copier(op, tree, upper, owner, NOW).run(select(tree, sources))
+    op = CopyOp(tuple(map(CopySource, sources)), dest, documents, mode=mode, add=add)
+    origin = Origin(lambda: tree)
+    Copier(op, upper, owner, NOW).run([read(op, each, origin) for each in op.sources])
     return {entry.path: entry for entry in changes(upper_directory)}
 
 
@@ -136,7 +137,7 @@ def test_the_whole_context_into_the_root(context: Path) -> None:
 
 
 def test_owner_and_mode_are_for_all(context: Path) -> None:
-    found = copied(context, "/new/", "dir", "a", owner=(5, 6), mode=0o700)
+    found = copied(context, "/new/", "dir", "a", owner=(5, 6), mode="0700")
     assert {(entry.uid, entry.gid) for entry in found.values()} == {(5, 6)}
     modes = {entry.mode for path, entry in found.items() if path not in ("new", "new/ln")}
     assert modes == {0o700}
@@ -184,7 +185,7 @@ def archive(context: Path, *, form: str) -> None:
 @pytest.mark.parametrize("form", ["", "gz", "bz2", "xz"])
 def test_add_unpacks_archives(context: Path, form: str) -> None:
     archive(context, form=form)
-    found = copied(context, "/new", "t", unpack=True)
+    found = copied(context, "/new", "t", add=True)
     assert set(found) == {"new", "new/top", "new/top/hard", "new/top/in", "new/top/in/f"}
     assert found["new/top"].mode == 0o710
     hard = found["new/top/hard"]
@@ -198,7 +199,7 @@ def test_copy_does_not_unpack(context: Path) -> None:
 
 
 def test_add_of_something_else_copies(context: Path) -> None:
-    assert list(copied(context, "/new", "a", unpack=True)) == ["new"]
+    assert list(copied(context, "/new", "a", add=True)) == ["new"]
 
 
 @pytest.mark.parametrize("name", ["trusted.overlay.opaque", "user.overlay.redirect"])
@@ -208,7 +209,7 @@ def test_an_archive_that_speaks_to_overlayfs_is_refused(context: Path, name: str
         member.type, member.pax_headers = tarfile.DIRTYPE, {f"SCHILY.xattr.{name}": "y"}
         tar.addfile(member)
     with pytest.raises(BadLayer, match="'d' carries overlayfs' own attribute"):
-        copied(context, "/new/", "t", unpack=True)
+        copied(context, "/new/", "t", add=True)
 
 
 def test_an_archive_with_a_whiteout_device_is_refused(context: Path) -> None:
@@ -217,7 +218,7 @@ def test_an_archive_with_a_whiteout_device_is_refused(context: Path) -> None:
         member.type = tarfile.CHRTYPE
         tar.addfile(member)
     with pytest.raises(BadLayer, match="device 0:0"):
-        copied(context, "/new/", "t", unpack=True)
+        copied(context, "/new/", "t", add=True)
 
 
 def test_an_archive_follows_links_inside_the_root_only(context: Path) -> None:
@@ -228,5 +229,5 @@ def test_an_archive_follows_links_inside_the_root_only(context: Path) -> None:
         member = tarfile.TarInfo("up/evil")
         member.size = 1
         tar.addfile(member, io.BytesIO(b"x"))
-    found = copied(context, "/new/", "t", unpack=True)
+    found = copied(context, "/new/", "t", add=True)
     assert set(found) == {"etc", "etc/evil", "new", "new/up"}

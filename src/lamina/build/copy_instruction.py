@@ -1,4 +1,4 @@
-"""The instructions that change a file system: RUN, COPY, ADD, WORKDIR become vertices.  Pure."""
+"""COPY, ADD and WORKDIR as vertices of the graph.  Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from lamina.build.graph import CopyOp, Document, MakeDirOp, RunOp, Vertex
+from lamina.build.graph import ContextOp, CopyOp, CopySource, Document, MakeDirOp, Vertex
 from lamina.build.stage import Stage
 from lamina.dockerfile.expand import BadSubstitution, expand_document
 from lamina.dockerfile.parse import Heredoc, Instruction
 
-PROXIES = tuple(
-    name
-    for stem in ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
-    for name in (stem.upper(), stem)
-)
-"""Arguments that every RUN sees without ARG, and that neither cache nor history knows."""
 _REMOTE = re.compile(r"(?:https?|ftp|git|ssh)://|git@[^:/]+:", re.IGNORECASE)
 _OCTAL = re.compile(r"[0-7]{1,5}")
 _COPY_LATER = ("link", "parents", "exclude")
@@ -30,65 +24,13 @@ def workdir(stage: Stage, line: Instruction) -> None:
     vertex = None
     if path != "/":
         vertex = stage.graph.add(
-            MakeDirOp(path), parent=stage.tip, instruction=line, title=f"WORKDIR {path}"
+            MakeDirOp(path),
+            parent=stage.tip,
+            instruction=line,
+            title=f"WORKDIR {path}",
+            stage=stage.label,
         )
     stage.record(f"WORKDIR {path}", vertex)
-
-
-def run(stage: Stage, line: Instruction) -> None:
-    """RUN in shell or JSON form, or with heredocs."""
-    flags = stage.flags(line, ("network", "security"), ("mount", "device"))
-    network = flags["network"].value if "network" in flags else stage.settings.network
-    if network not in ("default", "none", "host"):
-        raise stage.error(line, f"not a network: {network}", note="default, none or host")
-    if "security" in flags and flags["security"].value != "sandbox":
-        raise stage.not_yet(line, "RUN --security=insecure is not supported yet", "--security")
-    args, script = _command(stage, line)
-    op = RunOp(
-        args,
-        tuple(f"{name}={value}" for name, value in stage.variables.items()),
-        stage.execution.user,
-        stage.cwd,
-        network,
-        script,
-    )
-    proxies = tuple(
-        f"{name}={stage.settings.build_args[name]}"
-        for name in PROXIES
-        if name in stage.settings.build_args
-    )
-    used = [f"{name}={stage.variables.get(name, '')}" for name in stage.declared]
-    counted = [f"|{len(used)}", *used] if used else []
-    vertex = stage.graph.add(
-        op,
-        parent=stage.tip,
-        instruction=line,
-        title="RUN " + " ".join(line.text.split()),
-        proxies=proxies,
-    )
-    stage.record(f"RUN {' '.join([*counted, *args])} # buildkit", vertex)
-
-
-def _command(stage: Stage, line: Instruction) -> tuple[tuple[str, ...], str]:
-    """What RUN executes, and the script to mount for it when there is one."""
-    if line.json is not None:
-        if not line.json:
-            raise stage.error(line, "RUN needs a command", line.text)
-        return line.json, ""
-    text = line.text
-    if line.heredocs:
-        first = line.heredocs[0]
-        if text == first.word:
-            text = _chomped(first)
-            if text.startswith("#!"):
-                return (f"/dev/pipes/{first.name}",), text
-        else:
-            text += "".join(f"\n{doc.content}{doc.name}" for doc in line.heredocs)
-    return (*stage.shell, text), ""
-
-
-def _chomped(doc: Heredoc) -> str:
-    return re.sub(r"^\t+", "", doc.content, flags=re.MULTILINE) if doc.chomp else doc.content
 
 
 def copy(stage: Stage, line: Instruction, find: Callable[[str], Vertex]) -> None:
@@ -100,16 +42,16 @@ def copy(stage: Stage, line: Instruction, find: Callable[[str], Vertex]) -> None
         if "$" in name:
             raise stage.error(line, "--from cannot have a variable", "--from")
         origin = find(name)
-    _transfer(stage, line, origin, unpack=False)
+    _transfer(stage, line, origin, add=False)
 
 
 def add(stage: Stage, line: Instruction) -> None:
     """ADD: COPY from the context that unpacks archives."""
     stage.flags(line, ("chown", "chmod"), _ADD_LATER)
-    _transfer(stage, line, None, unpack=True)
+    _transfer(stage, line, None, add=True)
 
 
-def _transfer(stage: Stage, line: Instruction, origin: Vertex | None, *, unpack: bool) -> None:
+def _transfer(stage: Stage, line: Instruction, origin: Vertex | None, *, add: bool) -> None:
     options = {
         flag.name: stage.expand(line, flag.value or "")
         for flag in line.flags
@@ -117,7 +59,7 @@ def _transfer(stage: Stage, line: Instruction, origin: Vertex | None, *, unpack:
     }
     sources, dest = _paths(stage, line)
     for source in sources:
-        if unpack and _REMOTE.match(source):
+        if add and _REMOTE.match(source):
             raise stage.not_yet(line, f"ADD from an address is not supported yet: {source}", source)
     documents = tuple(_document(stage, line, doc) for doc in line.heredocs)
     if documents and origin is not None:
@@ -133,20 +75,21 @@ def _transfer(stage: Stage, line: Instruction, origin: Vertex | None, *, unpack:
     if dest.endswith("/") or dest in (".", ""):
         target = target.rstrip("/") + "/"
     op = CopyOp(
-        sources,
+        tuple(CopySource(source) for source in sources),
         target,
         documents,
         options.get("chown", ""),
         _mode(stage, line, options.get("chmod", "")),
-        unpack,
+        add=add,
     )
     kept = "".join(f" --{name}={options[name]}" for name in ("chown", "chmod") if name in options)
     what = " ".join([*sources, *(f"<<{doc.name}" for doc in documents), dest])
     vertex = stage.graph.add(
         op,
         parent=stage.tip,
-        origin=origin,
+        origins=(origin or stage.graph.add(ContextOp()),),
         instruction=line,
+        stage=stage.label,
         title=" ".join(f"{line.keyword} {line.original.strip()[len(line.keyword) :]}".split()),
     )
     stage.record(f"{line.keyword}{kept} {what} # buildkit", vertex)
@@ -171,7 +114,7 @@ def _paths(stage: Stage, line: Instruction) -> tuple[tuple[str, ...], str]:
 def _document(stage: Stage, line: Instruction, doc: Heredoc) -> Document:
     if "/" in doc.name or doc.name in (".", ".."):
         raise stage.error(line, f"not a file name: {doc.name}", doc.word)
-    text = _chomped(doc)
+    text = doc.text
     if doc.expand:
         try:
             text = expand_document(text, stage.variables)
@@ -180,11 +123,9 @@ def _document(stage: Stage, line: Instruction, doc: Heredoc) -> Document:
     return Document(doc.name, text)
 
 
-def _mode(stage: Stage, line: Instruction, text: str) -> int | None:
-    if not text:
-        return None
-    if _OCTAL.fullmatch(text) and int(text, 8) <= 0o7777:
-        return int(text, 8)
+def _mode(stage: Stage, line: Instruction, text: str) -> str:
+    if not text or (_OCTAL.fullmatch(text) and int(text, 8) <= 0o7777):
+        return text
     if re.fullmatch(r"[ugoa]*[-+=][rwxXst]*(?:,[ugoa]*[-+=][rwxXst]*)*", text):
         raise stage.not_yet(line, f"--chmod in symbols is not supported yet: {text}", "--chmod")
     raise stage.error(line, f"not a mode: {text}", "--chmod", note="as in 0755")

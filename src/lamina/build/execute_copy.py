@@ -1,0 +1,69 @@
+"""Carrying out COPY, ADD and WORKDIR: no mount, files are written where the layer will be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lamina.build.copying import Copier
+from lamina.build.graph import CopyOp, MakeDirOp
+from lamina.build.reading import Reading
+from lamina.build.upper import Upper
+from lamina.build.workshop import Workshop
+from lamina.context.tree import Tree, resolve
+from lamina.layer.contract import LayerInfo
+from lamina.layer.entry import Kind
+from lamina.oci.digest import Digest
+
+
+def make_directory(
+    shop: Workshop, place: Path, op: MakeDirOp, chain: Sequence[Digest]
+) -> LayerInfo:
+    """WORKDIR.  Raises InTheWay when something else is there."""
+    below = shop.views.of(chain)
+    upper = Upper(place / "upper", below, now=shop.now)
+    path = upper.resolve(op.path)
+    if below.lookup(path) is None:
+        upper.make_directories(path)
+        upper.finish()
+    elif (found := below.lookup(path)) and found.kind is not Kind.DIRECTORY:
+        upper.make_directories(path)
+    return shop.adopt(place)
+
+
+def copy(
+    shop: Workshop,
+    place: Path,
+    op: CopyOp,
+    chain: Sequence[Digest],
+    readings: Sequence[Reading],
+) -> LayerInfo:
+    """Lay what was read, source by source, and the documents over the layers of `chain`.
+
+    Raises InTheWay, ContextChanged, UnknownUser, BadUser.
+    """
+    below = shop.views.of(() if op.link else chain)
+    upper = Upper(place / "upper", below, now=shop.now)
+    owner = _owner(op.owner, shop.views.of(chain)) if op.owner else None
+    copier = Copier(op, upper, owner, shop.now)
+    copier.run(readings)
+    return shop.adopt(place)
+
+
+def _owner(text: str, below: Tree) -> tuple[int, int]:
+    """`--chown`, with names looked up in the layers below.  Raises UnknownUser, BadUser."""
+    user, colon, group = text.partition(":")
+    if user.isdecimal() and (not colon or group.isdecimal()):
+        return int(user), int(group or user)
+    from lamina.run.identity import lookup
+
+    identity, _ = lookup(text, _content(below, "etc/passwd"), _content(below, "etc/group"))
+    return identity.uid, identity.gid
+
+
+def _content(tree: Tree, path: str) -> bytes:
+    entry = tree.lookup(resolve(tree.lookup, path))
+    if entry is None or entry.kind not in (Kind.FILE, Kind.HARDLINK):
+        return b""
+    with tree.open(entry).file as file:
+        return file.read()

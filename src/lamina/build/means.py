@@ -1,0 +1,23 @@
+"""What RUN is given beside its image: secrets, agents, limits.  None of it is in a cache key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What one build's commands may use."""
+
+    secrets: Mapping[str, bytes] = {}
+    """Contents by id.  They are in memory here, and in a tmpfs of the step's; nowhere else."""
+    agents: Mapping[str, Path] = {}
+    """Sockets of ssh agents by id."""
+    shm_size: int = 0
+    """Bytes of /dev/shm; 0 for the usual 64 MiB."""
+    ulimits: tuple[str, ...] = ()
+    """`name=soft[:hard]`, as Docker has them."""
+    memory: int = 0
+    """Bytes that a step may use; 0 for no limit."""

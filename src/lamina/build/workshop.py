@@ -1,0 +1,38 @@
+"""Where steps are carried out: an upper directory is filled and becomes a layer by rename."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from lamina.build.means import Means
+from lamina.build.merged import Views
+from lamina.layer.contract import LayerInfo
+from lamina.store.contract import Store
+
+
+class Workshop(msgspec.Struct, frozen=True):
+    """A directory in the store's file system, and what steps need beside their inputs."""
+
+    store: Store
+    views: Views
+    directory: Path
+    now: int
+    """Nanoseconds since the epoch: the mtime of directories that have no other."""
+    means: Means
+    epoch: int | None = None
+    """Seconds since 1970 that no time in a layer may pass; None keeps times."""
+
+    def place(self, number: int) -> Path:
+        """A new directory for a step, with `upper` (0755, root) and `work`."""
+        place = self.directory / str(number)
+        place.mkdir(mode=0o700)
+        for name in ("upper", "work"):
+            (place / name).mkdir(mode=0o755)
+            (place / name).chmod(0o755)
+        return place
+
+    def adopt(self, place: Path) -> LayerInfo:
+        """The layer that the upper directory of `place` becomes."""
+        return self.store.layers.adopt(place / "upper")
