@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.build_cache_options import cache_options, importers
+from lamina.cli.build_run import means, run_options
 from lamina.cli.named import host_platform
 from lamina.errors import EngineError, Invalid, NotFound, Unsupported
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from lamina.cli.build_progress import Live, Plain, Quiet
     from lamina.context.directory import Context, Nothing
     from lamina.context.tree import Tree
+    from lamina.dockerfile.parse import Dockerfile
     from lamina.dockerfile.source import SourceError
     from lamina.oci.platform import Platform
     from lamina.oci.reference import Reference
@@ -52,9 +55,11 @@ class NoDockerfile(NotFound):
     help="Set an ARG; without a value it is taken from the environment.",
 )
 @click.option("--target", metavar="STAGE", default="", help="Build this stage, not the last.")
-@click.option("--no-cache", is_flag=True, help="Carry out every step again.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Add a label.")
+@click.option("--platform", metavar="OS/ARCH", help="Build for this platform.")
 @click.option("--pull", is_flag=True, help="Pull base images even when they are here.")
+@run_options
+@cache_options
 @click.option("-q", "--quiet", is_flag=True, help="Print the image id alone.")
 @click.option(
     "--progress",
@@ -63,30 +68,8 @@ class NoDockerfile(NotFound):
     help="How to show the steps (auto: by whether this is a terminal).",
 )
 @click.option("--iidfile", type=click.Path(path_type=Path), help="Write the image id to a file.")
-@click.option("--platform", metavar="OS/ARCH", help="Build for this platform.")
-@click.option(
-    "--network",
-    type=click.Choice(["default", "host", "none"]),
-    default="default",
-    help="The network of RUN.",
-)
 @click.pass_obj
-def command(
-    app: App,
-    path: str,
-    tags: tuple[str, ...],
-    file: str | None,
-    build_args: tuple[str, ...],
-    target: str,
-    no_cache: bool,
-    labels: tuple[str, ...],
-    pull: bool,
-    quiet: bool,
-    progress: str,
-    iidfile: Path | None,
-    platform: str | None,
-    network: str,
-) -> int:
+def command(app: App, /, path: str, **given: Any) -> int:
     """Build an image from a Dockerfile and the files in PATH.
 
     Steps whose inputs have not changed come from the cache.  PATH - reads the
@@ -96,68 +79,76 @@ def command(
     from lamina.dockerfile.source import SourceError
     from lamina.oci.reference import Reference
 
-    names = [Reference.parse(tag) for tag in tags]
-    host, wanted = host_platform(None), host_platform(platform)
-    settings = _settings(host, wanted, build_args, labels, target, network)
-    shown = _progress(app, "quiet" if quiet else progress)
+    names = [Reference.parse(tag) for tag in given["tags"]]
+    settings = _settings(given)
+    quiet = given["quiet"] or given["progress"] == "quiet"
+    begun = time.monotonic()
     try:
-        text, name, place = _dockerfile(path, file)
+        text, name, place = _dockerfile(path, given["file"])
         dockerfile = parse(text, name=name)
-        from lamina.build.build import build
-        from lamina.build.means import Means
-        from lamina.build.observe import Occasion
-        from lamina.build.trees import Trees
-
-        started = time.time_ns()
-        begun = time.monotonic()
-        context, save = _context(app, path, place, started)
-        built = build(
-            dockerfile,
-            Trees({"": context}, _no_fetching),
-            app.engine.store,
-            settings=settings,
-            resolve=_resolver(app, wanted, pull),
-            names=names,
-            occasion=Occasion(
-                os.urandom(16).hex(),
-                timestamp(),
-                started,
-                not no_cache,
-                workers=os.cpu_count() or 1,
-            ),
-            means=Means(),
-            observer=shown,
-        )
-        save()
+        built = _build(app, dockerfile, path, place, settings, names, given, quiet=quiet)
     except SourceError as error:
         _say_where(error)
         return 1
     image_id = built.image.config.digest
-    if iidfile is not None:
-        iidfile.write_text(str(image_id))
-    if quiet or progress == "quiet":
+    if given["iidfile"] is not None:
+        given["iidfile"].write_text(str(image_id))
+    if quiet:
         click.echo(str(image_id))
     else:
         _conclude(app, built, names, time.monotonic() - begun)
     return 0
 
 
+def _build(
+    app: App,
+    dockerfile: Dockerfile,
+    path: str,
+    place: Path | None,
+    settings: Settings,
+    names: Sequence[Reference],
+    given: dict[str, Any],
+    *,
+    quiet: bool,
+) -> Built:
+    from lamina.build.build import build
+    from lamina.build.observe import Occasion
+    from lamina.build.trees import Trees
+
+    started = time.time_ns()
+    context, save = _context(app, path, place, started)
+    built = build(
+        dockerfile,
+        Trees({"": context}, _no_fetching),
+        app.engine.store,
+        settings=settings,
+        resolve=_resolver(app, settings.platform, given["pull"]),
+        names=names,
+        occasion=Occasion(
+            os.urandom(16).hex(),
+            timestamp(),
+            started,
+            not given["no_cache"],
+            frozenset(given["anew"]),
+            workers=os.cpu_count() or 1,
+        ),
+        observer=_progress(app, "quiet" if quiet else given["progress"]),
+        means=means(given),
+        importers=importers(app, given),
+    )
+    save()
+    return built
+
+
 def _no_fetching(op: RemoteOp) -> Tree:
     raise Unsupported(f"ADD from an address is not supported yet: {op.address}")
 
 
-def _settings(
-    host: Platform,
-    wanted: Platform,
-    build_args: tuple[str, ...],
-    labels: tuple[str, ...],
-    target: str,
-    network: str,
-) -> Settings:
+def _settings(given: dict[str, Any]) -> Settings:
     from lamina.build.stage import Settings
 
     arguments: dict[str, str] = {}
-    for text in build_args:
+    for text in given["build_args"]:
         name, equals, value = text.partition("=")
         if not name:
             raise BadOption(f"not a build argument: {text!r}", hint="write NAME=VALUE")
@@ -166,12 +157,20 @@ def _settings(
         elif name in os.environ:
             arguments[name] = os.environ[name]
     found: dict[str, str] = {}
-    for text in labels:
+    for text in given["labels"]:
         name, _, value = text.partition("=")
         if not name:
             raise BadOption(f"not a label: {text!r}", hint="write NAME=VALUE")
         found[name] = value
-    return Settings(host, wanted, arguments, target, network, found)
+    return Settings(
+        host_platform(None),
+        host_platform(given["platform"]),
+        arguments,
+        given["target"],
+        given["network"],
+        found,
+        tuple(given["hosts"]),
+    )
 
 
 def _progress(app: App, how: str) -> Quiet | Plain | Live:
@@ -219,7 +218,9 @@ def _context(
     """The context, and what keeps the digests of its files for the next build."""
     from hashlib import sha256
 
-    from lamina.context.directory import Context, DigestCache, Nothing, ignore_file
+    from lamina.context.directory import Context, Nothing
+    from lamina.context.ignoring import ignore_file
+    from lamina.context.known import DigestCache
 
     if path == "-":
         return Nothing(), lambda: None
