@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lamina.context.directory import Context
+from lamina.context.fingerprint import NOTHING, of_entries, of_entry, of_target
 from lamina.context.tree import Tree, clean, resolve
 from lamina.dockerfile.wildcard import compile_pattern, is_pattern
 from lamina.errors import NotFound
-from lamina.layer.entry import Entry, Kind, os_path
+from lamina.layer.entry import Entry, Kind
 from lamina.oci.digest import Digest
 
 
@@ -71,24 +73,40 @@ def digest(tree: Tree, selection: Sequence[Selected], *, owners: bool) -> Digest
     """Of names, kinds, modes, link targets and contents, and owners if they count; no times."""
     hasher = hashlib.sha256()
     for each in selection:
-        hasher.update(os_path(each.name) + b"\0")
-        pending = [(each.entry, "")]
-        while pending:
-            entry, path = pending.pop()
-            hasher.update(_record(tree, entry, path, owners))
-            if entry.kind is Kind.DIRECTORY:
-                pending += [(child, f"{path}/{child.name}") for child in tree.children(entry.path)]
+        content = _content(tree, each.entry, owners)
+        hasher.update(of_entry(each.entry, content, owners=owners, name=each.name))
     return Digest.from_raw(hasher.digest())
 
 
-def _record(tree: Tree, entry: Entry, path: str, owners: bool) -> bytes:
-    is_file = entry.kind in (Kind.FILE, Kind.HARDLINK)
-    content = tree.digest(entry) if is_file else os_path(entry.link)
-    mode = 0 if entry.kind is Kind.SYMLINK else entry.mode
-    owner = (entry.uid, entry.gid) if owners else ()
-    kind = Kind.FILE if is_file else entry.kind
-    facts = (int(kind), mode, owner, entry.device, entry.xattrs)
-    return b"%s\0%r\0%d:%s" % (os_path(path), facts, len(content), content)
+def _content(tree: Tree, entry: Entry, owners: bool) -> bytes:
+    """The sha256 that stands for what is in an entry."""
+    if entry.kind in (Kind.FILE, Kind.HARDLINK):
+        return tree.digest(entry)
+    if entry.kind is Kind.SYMLINK:
+        return of_target(entry.link)
+    if entry.kind is not Kind.DIRECTORY:
+        return NOTHING
+    if isinstance(tree, Context) and not owners:
+        return tree.fingerprint(entry)
+    return _fingerprint(tree, entry, owners)
+
+
+def _fingerprint(tree: Tree, top: Entry, owners: bool) -> bytes:
+    """The fingerprint of a directory in any tree, entry by entry."""
+    order = [top]
+    children: dict[str, Sequence[Entry]] = {}
+    for directory in order:
+        children[directory.path] = found = tree.children(directory.path)
+        order += [entry for entry in found if entry.kind is Kind.DIRECTORY]
+    done: dict[str, bytes] = {}
+
+    def content(entry: Entry) -> bytes:
+        return done.get(entry.path) or _content(tree, entry, owners)
+
+    # Backwards: what is in a directory comes before it.
+    for directory in reversed(order):
+        done[directory.path] = of_entries(children.pop(directory.path), content, owners=owners)
+    return done[top.path]
 
 
 def _near(tree: Tree, path: str) -> str:

@@ -11,24 +11,14 @@ import pytest
 
 from lamina.build import select
 from lamina.build.select import NoSuchSource
-from lamina.context.directory import Context, ContextChanged, DigestCache, NoContext, ignore_file
+from lamina.context.directory import Context
+from lamina.context.errors import ContextChanged, NoContext
+from lamina.context.ignoring import ignore_file
+from lamina.context.known import DigestCache
 from lamina.dockerfile.ignore import Ignore
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A small context."""
-    place = tmp_path / "context"
-    (place / "src" / "deep").mkdir(parents=True)
-    (place / "src" / "a.c").write_text("a")
-    (place / "src" / "b.c").write_text("b")
-    (place / "src" / "deep" / "c.h").write_text("c")
-    (place / "link").symlink_to("src/a.c")
-    (place / "loop").symlink_to("loop")
-    (place / "out").symlink_to("/etc/passwd")
-    return place
+from tests.unit.context.conftest import watch
 
 
 def digest(root: Path, *sources: str, rules: str = "") -> Digest:
@@ -149,46 +139,42 @@ def test_a_context_is_a_directory(root: Path) -> None:
         Context(root / "link", Ignore())
 
 
-class Opened(Context):
-    """Counts the files that are read."""
-
-    reads = 0
-
-    def _hash(self, entry):  # type: ignore[no-untyped-def]
-        self.reads += 1
-        return super()._hash(entry)
-
-
-def reads(root: Path, cache: Path, started: int) -> int:
+def reads(root: Path, cache: Path, started: int) -> list[str]:
+    """Which files a build reads that copies everything."""
     kept = DigestCache(cache, started)
-    context = Opened(root, Ignore(), kept)
-    select.digest(context, select.select(context, ["."]), owners=False)
+    context = Context(root, Ignore(), kept)
+    with watch(root) as found:
+        select.digest(context, select.select(context, ["."]), owners=False)
     kept.save()
-    return context.reads
+    return sorted(found)
+
+
+ALL = ["src/a.c", "src/b.c", "src/deep/c.h"]
 
 
 def test_an_unchanged_file_is_not_read_again(root: Path, tmp_path: Path) -> None:
     later = time.time_ns() + 10**9
     cache = tmp_path / "root" / "cache"
     cache.parent.mkdir()
-    assert reads(root, cache, later) == 3
-    assert reads(root, cache, later) == 0
+    assert reads(root, cache, later) == ALL
+    assert reads(root, cache, later) == []
     (root / "src" / "a.c").write_text("x")
     os.utime(root / "src" / "a.c", (1, 1))
-    assert reads(root, cache, later) == 1
+    assert reads(root, cache, later) == ["src/a.c"]
+    assert reads(root, cache, later) == []
 
 
 def test_a_file_touched_a_moment_ago_is_read_again(root: Path, tmp_path: Path) -> None:
     now = time.time_ns()
-    assert reads(root, tmp_path / "cache", now) == 3
-    assert reads(root, tmp_path / "cache", now) == 3
+    assert reads(root, tmp_path / "cache", now) == ALL
+    assert reads(root, tmp_path / "cache", now) == ALL
 
 
 def test_a_damaged_cache_is_an_empty_one(root: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.write_bytes(b"\xff\x00nonsense")
-    assert reads(root, cache, time.time_ns() + 10**9) == 3
-    assert reads(root, cache, time.time_ns() + 10**9) == 0
+    assert reads(root, cache, time.time_ns() + 10**9) == ALL
+    assert reads(root, cache, time.time_ns() + 10**9) == []
 
 
 def test_the_ignore_file_beside_the_dockerfile_wins(root: Path) -> None:
