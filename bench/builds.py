@@ -27,7 +27,7 @@ def build(bench: Bench) -> Sequence[Row]:
     } | _buildkit(bench, "--no-cache")
     figures, notes = interleaved(fresh, bench.runs)
     rows = [
-        Row("ten RUN echo, no cache", "s", figures, 0.3, ("docker",), notes),
+        Row("ten RUN echo, no cache", "s", figures, 0.25, ("docker",), notes),
     ]
     if "buildkit" in figures:
         both = {name: value for name, value in figures.items() if name in ("buildkit", "lamina")}

@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import (
     builds,
     containers,
+    copies,
     explaining,
     layers,
     material,
@@ -42,6 +43,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "warm": containers.warm,
     "imports": startup.imports,
     "build": builds.build,
+    "copies": copies.copies,
+    "stages": copies.stages,
     "images": stores.images,
     "explain": explaining.explain,
     "archive": explaining.archive,
