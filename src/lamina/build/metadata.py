@@ -9,14 +9,17 @@ import re
 from collections.abc import Callable
 
 from lamina.build.stage import Stage, quoted, quoted_list
-from lamina.dockerfile.parse import Instruction, name_values, parse_line, quoted_words
+from lamina.dockerfile.instruction import Instruction
+from lamina.dockerfile.ports import BadPort, read_ports
+from lamina.dockerfile.spaces import BLANKS, SPACES, words
+from lamina.dockerfile.words import name_values, quoted_words
 from lamina.oci.config import Healthcheck
 
-_PORT = re.compile(r"(\d+)(?:-(\d+))?(?:/([a-zA-Z]+))?")
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6}
 _NANOSECONDS |= {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _LEAST = 10**6
+_HEALTH_FLAGS = ("interval", "timeout", "start-period", "start-interval", "retries")
 
 
 def maintainer(stage: Stage, line: Instruction) -> None:
@@ -56,7 +59,6 @@ def arg(stage: Stage, line: Instruction, inherited: dict[str, str]) -> None:
     shown: list[str] = []
     for word in quoted_words(line.text, stage.escape):
         name, equals, default = word.partition("=")
-        name = stage.expand(line, name)
         if not name:
             raise stage.error(line, "ARG needs a name", word)
         value: str | None = None
@@ -82,41 +84,40 @@ def user(stage: Stage, line: Instruction) -> None:
 
 def command(stage: Stage, line: Instruction) -> None:
     """CMD in JSON or shell form."""
-    words = line.json if line.json is not None else (*stage.shell, line.text)
-    stage.change(cmd=words, args_escaped=line.json is None)
+    args = line.json if line.json is not None else (*stage.shell, line.text)
+    stage.change(cmd=args, args_escaped=True)
     stage.has_command = True
-    stage.record(f"CMD {quoted_list(words)}")
+    stage.record(f"CMD {quoted_list(args)}")
 
 
 def entrypoint(stage: Stage, line: Instruction) -> None:
     """ENTRYPOINT: takes a CMD that came with the base away."""
-    words = line.json if line.json is not None else (*stage.shell, line.text)
-    stage.change(entrypoint=words)
+    args = line.json if line.json is not None else (*stage.shell, line.text)
+    stage.change(entrypoint=args or None)
     if not stage.has_command:
-        stage.change(cmd=None, args_escaped=False)
-    stage.record(f"ENTRYPOINT {quoted_list(words)}")
+        stage.change(cmd=None)
+    stage.record(f"ENTRYPOINT {quoted_list(args)}")
 
 
 def expose(stage: Stage, line: Instruction) -> None:
-    """EXPOSE: `80`, `80/udp`, `8000-8003`."""
+    """EXPOSE: `80`, `80/udp`, `8000-8003`, in the order of the words, sorted as text."""
     ports: list[str] = []
-    for word in stage.expand_words(line, line.text):
-        match = _PORT.fullmatch(word)
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        protocol = (match[3] or "tcp").lower() if match else ""
-        if protocol not in ("tcp", "udp", "sctp") or not 0 < first <= last <= 65535:
-            raise stage.error(line, f"not a port: {word}", word, note="as in 80, 53/udp, 8000-8003")
-        ports += [f"{port}/{protocol}" for port in range(first, last + 1)]
-    ports = sorted(set(ports))
+    for text in sorted(line.words()):
+        for word in stage.expand_words(line, text):
+            try:
+                ports += read_ports(word).exposed()
+            except BadPort as error:
+                raise stage.error(line, str(error), text, note=error.hint) from None
     stage.change(exposed_ports={**(stage.execution.exposed_ports or {}), **{p: {} for p in ports}})
     stage.record(f"EXPOSE [{' '.join(ports)}]")
 
 
 def volume(stage: Stage, line: Instruction) -> None:
     """VOLUME: paths where a container gets a volume."""
-    paths = [stage.expand(line, word) for word in line.words()]
-    if not all(paths):
-        raise stage.error(line, "a volume needs a path")
+    written = [word.strip(SPACES) for word in line.words()]
+    paths = [stage.expand(line, word) for word in written]
+    if not paths or not all(written) or not all(paths):
+        raise stage.error(line, "a volume needs a path", line.text)
     stage.change(volumes={**(stage.execution.volumes or {}), **{path: {} for path in paths}})
     stage.record(f"VOLUME [{' '.join(paths)}]")
 
@@ -141,28 +142,28 @@ def shell(stage: Stage, line: Instruction) -> None:
 
 
 def on_build(stage: Stage, line: Instruction) -> None:
-    """ONBUILD: kept in the configuration for the builds that start from this image."""
-    if line.heredocs:
-        raise stage.not_yet(line, "ONBUILD with a heredoc is not supported yet", "<<")
-    trigger = parse_line(stage.source, line.text, line.place(line.text), stage.escape)
-    if trigger.keyword in ("FROM", "MAINTAINER", "ONBUILD"):
-        raise stage.error(line, f"ONBUILD {trigger.keyword} is not allowed", line.text)
-    stage.change(on_build=(*(stage.execution.on_build or ()), line.text))
-    stage.record(f"ONBUILD {line.text}")
+    """ONBUILD: kept in the configuration for the builds that start from this image.
+
+    It changes nothing now, and BuildKit writes no history of it.  Heredocs are kept with it.
+    """
+    keyword = words(line.text)[0].upper()
+    if keyword in ("FROM", "MAINTAINER", "ONBUILD"):
+        raise stage.error(line, f"ONBUILD {keyword} is not allowed", line.text)
+    kept = line.text + "".join(f"\n{doc.content}{doc.name}" for doc in line.heredocs)
+    stage.change(on_build=(*(stage.execution.on_build or ()), kept))
 
 
 def healthcheck(stage: Stage, line: Instruction) -> None:
     """HEALTHCHECK: NONE, or CMD in JSON or shell form."""
-    known = ("interval", "timeout", "start-period", "start-interval", "retries")
-    flags = stage.flags(line, known)
-    kind, _, rest = line.text.replace("\t", " ").partition(" ")
-    kind = kind.upper()
-    if kind == "NONE":
-        if rest.strip() or flags:
-            raise stage.error(line, "HEALTHCHECK NONE takes nothing", line.text)
+    kind, *arguments = BLANKS.split(line.text, maxsplit=1)
+    rest = "".join(arguments)
+    if kind.upper() == "NONE":
+        if rest:
+            raise stage.error(line, "HEALTHCHECK NONE takes nothing", rest)
         found = Healthcheck(test=("NONE",))
-    elif kind == "CMD" and rest.strip():
-        test = ("CMD", *line.json) if line.json is not None else ("CMD-SHELL", rest.strip())
+    elif kind.upper() == "CMD" and rest and line.json != ():
+        test = ("CMD", *line.json) if line.json is not None else ("CMD-SHELL", rest)
+        flags = stage.flags(line, _HEALTH_FLAGS)
         values = {name: flag.value or "" for name, flag in flags.items()}
         found = Healthcheck(
             test=test,
@@ -177,9 +178,9 @@ def healthcheck(stage: Stage, line: Instruction) -> None:
     stage.change(healthcheck=found)
     times = (found.interval, found.timeout, found.start_period, found.start_interval)
     shown = " ".join(quoted(_go_duration(each)) for each in times)
-    stage.record(
-        f"HEALTHCHECK &{{{quoted_list(found.test)} {shown} '\\x{found.retries & 0xFF:02x}'}}"
-    )
+    # Docker prints all of it with %q, so a number is a character.
+    retries = quoted(chr(found.retries))[1:-1]
+    stage.record(f"HEALTHCHECK &{{{quoted_list(found.test)} {shown} '{retries}'}}")
 
 
 def _retries(stage: Stage, line: Instruction, text: str) -> int:

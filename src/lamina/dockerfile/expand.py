@@ -2,15 +2,20 @@
 
 The rules are those of BuildKit's shell lexer, which are not quite a shell's:
 single quotes are literal, the escape character drops itself outside quotes,
-inside double quotes it escapes `"`, `$` and itself only; patterns know `*`,
-`?` and an escape, no brackets; `${v:=w}` is an error.
+inside double quotes it escapes `"`, `$` and itself only; `${v:=w}` is an error.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
+from lamina.dockerfile.shell_pattern import (
+    BadShellPattern,
+    replaced,
+    without_prefix,
+    without_suffix,
+)
+from lamina.dockerfile.spaces import is_space
 from lamina.errors import Invalid
 
 _SPECIAL = "@*#?-$!"
@@ -39,18 +44,25 @@ def raw_words(text: str) -> list[str]:
     """`text` split at blanks outside quotes, nothing expanded or removed; nothing when
     a quote has no end."""
     try:
-        return _Lexer(text, {}, "\\", keep_marks=True, keep_unset=True).run()[1]
+        return _Lexer(text, {}, "\\", keep_quotes=True, keep_escapes=True, keep_unset=True).run()[1]
     except BadSubstitution:
         return []
 
 
-def unquoted(text: str) -> str | None:
-    """The single word that `text` is without its quotes; None when it is not one word."""
-    try:
-        words = _Lexer(text, {}, "\\", keep_unset=True).run()[1]
-    except BadSubstitution:
+def heredoc_name(text: str) -> tuple[str, bool] | None:
+    """The name behind `<<`, and whether some of it is quoted; None when it is not one word.
+
+    Raises BadSubstitution.
+    """
+    words = _Lexer(text, {}, "\\", keep_unset=True).run()[1]
+    if len(words) != 1:
         return None
-    return words[0] if len(words) == 1 else None
+    raw = _Lexer(text, {}, "\\", keep_quotes=True, keep_unset=True).run()[0]
+    return words[0], _quotes(words[0]) != _quotes(raw)
+
+
+def _quotes(text: str) -> int:
+    return text.count("'") + text.count('"')
 
 
 class _Words:
@@ -64,7 +76,7 @@ class _Words:
     def split(self, text: str) -> None:
         """Text whose blanks end a word."""
         for mark in text:
-            if not mark.isspace():
+            if not is_space(mark):
                 self.keep(mark)
             elif self.begun:
                 self._end()
@@ -94,7 +106,8 @@ class _Lexer:
         escape: str,
         *,
         plain_quotes: bool = False,
-        keep_marks: bool = False,
+        keep_quotes: bool = False,
+        keep_escapes: bool = False,
         keep_unset: bool = False,
     ) -> None:
         self.text = text
@@ -103,12 +116,14 @@ class _Lexer:
         self.quotes: dict[str, Callable[[], str]] = {}
         if not plain_quotes:
             self.quotes = {"'": self._single, '"': self._double}
-        self.keep_marks = keep_marks
+        self.keep_quotes = keep_quotes
+        self.raw = keep_escapes
+        """Whether escapes stay, as they must in a pattern: the pattern has its own use of them."""
         self.keep_unset = keep_unset
         self.place = 0
 
     def run(self) -> tuple[str, list[str]]:
-        return self._until("", raw=False)
+        return self._until("", raw=self.raw)
 
     def _peek(self) -> str:
         return self.text[self.place : self.place + 1]
@@ -121,9 +136,11 @@ class _Lexer:
     def _until(self, stop: str, *, raw: bool) -> tuple[str, list[str]]:
         """Everything up to `stop`, or to the end when that is empty; `raw` keeps escapes."""
         result, words = "", _Words()
+        outside, self.raw = self.raw, raw
         while mark := self._peek():
             if mark == stop:
                 self.place += 1
+                self.raw = outside
                 return result, words.all()
             if mark == "$":
                 piece = self._dollar()
@@ -132,7 +149,8 @@ class _Lexer:
                 piece = self.quotes[mark]()
                 words.keep(piece)
             elif mark == self.escape:
-                piece = self._escaped(raw or self.keep_marks)
+                piece = (mark if raw else "") + self.text[self.place + 1 : self.place + 2]
+                self.place += 2
                 words.keep(piece)
             else:
                 piece = self._next()
@@ -142,10 +160,6 @@ class _Lexer:
             raise BadSubstitution(f"in {self.text!r} a {stop} is missing")
         return result, words.all()
 
-    def _escaped(self, raw: bool) -> str:
-        mark = self._next()
-        return (mark if raw else "") + self._next()
-
     def _single(self) -> str:
         self.place += 1
         end = self.text.find("'", self.place)
@@ -153,7 +167,7 @@ class _Lexer:
             raise BadSubstitution(f"in {self.text!r} a single quote has no end")
         inner = self.text[self.place : end]
         self.place = end + 1
-        return f"'{inner}'" if self.keep_marks else inner
+        return f"'{inner}'" if self.keep_quotes else inner
 
     def _double(self) -> str:
         self.place += 1
@@ -161,16 +175,15 @@ class _Lexer:
         while mark := self._peek():
             if mark == '"':
                 self.place += 1
-                return f'"{result}"' if self.keep_marks else result
+                return f'"{result}"' if self.keep_quotes else result
             if mark == "$":
                 result += self._dollar()
             elif mark == self.escape:
                 self.place += 1
+                result += mark if self.raw else ""
                 follows = self._peek()
-                if follows and follows in ('"', "$", self.escape):
-                    result += (mark if self.keep_marks else "") + self._next()
-                elif follows:
-                    result += mark
+                special = follows and follows in ('"', "$", self.escape)
+                result += self._next() if special else mark
             else:
                 result += self._next()
         raise BadSubstitution(f"in {self.text!r} a double quote has no end")
@@ -197,7 +210,7 @@ class _Lexer:
             mark = self._next()
         if not mark:
             raise self._missing_brace()
-        if mark not in "+-?#%" or (colon and mark in "#%"):
+        if mark not in "+-?#%":
             shown = (":" if colon else "") + mark
             raise BadSubstitution(f"in {self.text!r} the modifier {shown} is not known")
         return self._modified(name, mark, colon, begin)
@@ -210,16 +223,16 @@ class _Lexer:
         first = self._peek()
         if first and first in _SPECIAL:
             self.place += 1
-        elif first.isdigit():
-            while self._peek().isdigit():
+        elif first.isdecimal():
+            while self._peek().isdecimal():
                 self.place += 1
         else:
-            while self._peek().isalnum() or self._peek() == "_":
+            while self._peek().isalpha() or self._peek().isdecimal() or self._peek() == "_":
                 self.place += 1
         return self.text[begin : self.place]
 
     def _value(self, name: str, begin: int) -> str:
-        if name not in self.values and self.keep_unset:
+        if self.keep_unset and name not in self.values:
             return self.text[begin : self.place]
         return self.values.get(name, "")
 
@@ -235,11 +248,15 @@ class _Lexer:
             return word if is_set else ""
         if mark == "?":
             if not is_set:
-                raise BadSubstitution(f"{name}: {word or 'is not allowed to be unset'}")
+                missing = "unset" if value is None else "empty"
+                raise BadSubstitution(f"{name}: {word or f'is not allowed to be {missing}'}")
             return value or ""
-        greedy = word.startswith(mark)
-        trim = _without_suffix if mark == "%" else _without_prefix
-        return trim(value or "", word[1:] if greedy else word, greedy)
+        longest = word.startswith(mark)
+        trim = without_suffix if mark == "%" else without_prefix
+        try:
+            return trim(value or "", word[1:] if longest else word, longest=longest)
+        except BadShellPattern as error:
+            raise self._bad_pattern(error) from None
 
     def _replaced(self, name: str, begin: int) -> str:
         every = self._peek() == "/"
@@ -250,41 +267,10 @@ class _Lexer:
         value = self.values.get(name)
         if self.keep_unset and value is None:
             return self.text[begin : self.place]
-        compiled = re.compile(_regex(pattern), re.DOTALL)
-        return compiled.sub(lambda _: replacement, value or "", count=0 if every else 1)
+        try:
+            return replaced(value or "", pattern, replacement, every=every)
+        except BadShellPattern as error:
+            raise self._bad_pattern(error) from None
 
-
-def _regex(pattern: str) -> str:
-    parts: list[str] = []
-    marks = iter(pattern)
-    for mark in marks:
-        if mark == "*":
-            parts.append(".*")
-        elif mark == "?":
-            parts.append(".")
-        elif mark == "\\":
-            follows = next(marks, "")
-            if not follows:
-                raise BadSubstitution(f"the pattern {pattern!r} ends with an escape")
-            parts.append(re.escape(follows))
-        else:
-            parts.append(re.escape(mark))
-    return "".join(parts)
-
-
-def _without_prefix(value: str, pattern: str, greedy: bool) -> str:
-    compiled = re.compile(_regex(pattern), re.DOTALL)
-    sizes = range(len(value), -1, -1) if greedy else range(len(value) + 1)
-    for size in sizes:
-        if compiled.fullmatch(value, 0, size):
-            return value[size:]
-    return value
-
-
-def _without_suffix(value: str, pattern: str, greedy: bool) -> str:
-    compiled = re.compile(_regex(pattern), re.DOTALL)
-    starts = range(len(value) + 1) if greedy else range(len(value), -1, -1)
-    for start in starts:
-        if compiled.fullmatch(value, start):
-            return value[:start]
-    return value
+    def _bad_pattern(self, error: BadShellPattern) -> BadSubstitution:
+        return BadSubstitution(f"in {self.text!r}: {error}", hint=error.hint)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from lamina.errors import EngineError, Invalid, Unsupported
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """A place in a file: lines and columns count from 1."""
 
     line: int
@@ -19,8 +18,7 @@ class Span:
     """The last line of the instruction; 0 when it is `line`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """A Dockerfile's name and lines, for messages."""
 
     name: str
@@ -42,6 +40,8 @@ class SourceError(EngineError):
     def __init__(self, source: Source, span: Span, problem: str, *, note: str = "") -> None:
         super().__init__(f"{source.name}:{span.line}: {problem}", hint=note)
         self.span = span
+        self.problem = problem
+        """The message without its place."""
         self.excerpt = source.excerpt(span, note)
 
 

@@ -106,7 +106,6 @@ def test_history_is_written_as_buildkit_writes_it() -> None:
         "ADD x.tar / # buildkit",
         "RUN |2 X=1 Y= true x # buildkit",
         "RUN |2 X=1 Y= /bin/bash -c echo # buildkit",
-        "ONBUILD RUN x",
         "WORKDIR /",
         'HEALTHCHECK &{["CMD-SHELL" "x"] "0s" "0s" "0s" "0s" \'\\x03\'}',
     ]

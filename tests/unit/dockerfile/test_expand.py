@@ -11,8 +11,8 @@ from lamina.dockerfile.expand import (
     expand,
     expand_document,
     expand_words,
+    heredoc_name,
     raw_words,
-    unquoted,
 )
 
 VALUES = {
@@ -79,7 +79,8 @@ VALUES = {
         ("${PATH%%:*}", "/usr/local/bin"),
         ("${PATH%%/*}", ""),
         ("${PATH#nothing}", "/usr/local/bin:/usr/bin"),
-        ("${PATH:#x}", None),
+        ("${PATH:#/usr}", "/local/bin:/usr/bin"),
+        ("${PATH:/a/b}", None),
         ("${SHELL#b?}", "sh"),
         ("${SHELL/a/o}", "bosh"),
         ("${PATH/bin/sbin}", "/usr/local/sbin:/usr/bin"),
@@ -139,10 +140,20 @@ def test_raw_words_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "word"), [("EOF", "EOF"), ("'E F'", "E F"), ('"x"', "x"), ("a b", None), ("'", None)]
+    ("text", "named"),
+    [
+        ("EOF", ("EOF", False)),
+        ("'E F'", ("E F", True)),
+        ('"x"', ("x", True)),
+        ('a"b"', ("ab", True)),
+        ("\\EOF", ("EOF", False)),
+        ("$x", ("$x", False)),
+        ("a b", None),
+        ('""', None),
+    ],
 )
-def test_unquoted(text: str, word: str | None) -> None:
-    assert unquoted(text) == word
+def test_the_name_of_a_heredoc(text: str, named: tuple[str, bool] | None) -> None:
+    assert heredoc_name(text) == named
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="$'\"\\", exclude_categories=["Cs"])))

@@ -96,7 +96,7 @@ def failure(text: str) -> DockerfileError:
         ("FROM a\n\n  # c\n  COPPY x y", 4, 3, "unknown instruction COPPY", "did you mean COPY?"),
         ("FROM a\nfoo", 2, 1, "unknown instruction foo", ""),
         ("FROM", 1, 1, "FROM needs an argument", ""),
-        ("FROM a\nRUN \\\n", 2, 1, "RUN needs an argument", ""),
+        ("FROM a\nVOLUME \\\n", 2, 1, "VOLUME needs an argument", ""),
         (
             'FROM a\nRUN ["a", 1]',
             2,
@@ -119,7 +119,7 @@ def failure(text: str) -> DockerfileError:
             "only one syntax directive can be used",
             "",
         ),
-        ("# nothing\n\n", 3, 1, "no instructions in this file", ""),
+        ("# nothing\n\n", 2, 1, "no instructions in this file", ""),
     ],
 )
 def test_errors_point(text: str, line: int, column: int, problem: str, note: str) -> None:
@@ -149,7 +149,9 @@ def test_a_byte_order_mark_and_carriage_returns_mean_nothing() -> None:
 
 
 def test_a_very_long_line_is_refused() -> None:
-    assert "more than 65536 characters" in str(failure("FROM a\nRUN " + "x" * 70000))
+    assert "more than 65535 bytes" in str(failure("FROM a\nRUN " + "x" * 65532))
+    assert "more than 65535 bytes" in str(failure("FROM a\nRUN " + "é" * 32766))
+    assert len(parse("FROM a\nRUN " + "x" * 65531).instructions) == 2
 
 
 def test_control_characters_do_not_reach_the_excerpt() -> None:
