@@ -13,7 +13,7 @@ from lamina.build.plan import Plan, Resolver, plan
 from lamina.build.solve import solve
 from lamina.build.stage import Settings
 from lamina.build.trees import Trees
-from lamina.dockerfile.parse import Dockerfile
+from lamina.dockerfile.instruction import Dockerfile
 from lamina.oci import mediatype
 from lamina.oci.config import History, ImageConfig
 from lamina.oci.descriptor import Descriptor

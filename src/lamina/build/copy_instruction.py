@@ -9,7 +9,7 @@ from collections.abc import Callable
 from lamina.build.graph import ContextOp, CopyOp, CopySource, Document, MakeDirOp, Vertex
 from lamina.build.stage import Stage
 from lamina.dockerfile.expand import BadSubstitution, expand_document
-from lamina.dockerfile.parse import Heredoc, Instruction
+from lamina.dockerfile.instruction import Heredoc, Instruction
 
 _REMOTE = re.compile(r"(?:https?|ftp|git|ssh)://|git@[^:/]+:", re.IGNORECASE)
 _OCTAL = re.compile(r"[0-7]{1,5}")

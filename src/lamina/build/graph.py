@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from lamina.dockerfile.parse import Instruction
+from lamina.dockerfile.instruction import Instruction
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
 

@@ -16,8 +16,10 @@ from lamina.build import copy_instruction, metadata, run_instruction
 from lamina.build.graph import BaseOp, ContextOp, CopyOp, CopySource, Graph, Vertex
 from lamina.build.stage import DEFAULT_PATH, Settings, Stage, unknown_flag
 from lamina.dockerfile.expand import BadSubstitution, expand
-from lamina.dockerfile.parse import Dockerfile, Instruction, parse_line, quoted_words
-from lamina.dockerfile.source import DockerfileError, Span
+from lamina.dockerfile.instruction import Dockerfile, Instruction
+from lamina.dockerfile.parse import parse_line
+from lamina.dockerfile.source import DockerfileError
+from lamina.dockerfile.words import quoted_words
 from lamina.errors import EngineError, Invalid
 from lamina.oci.config import Execution
 from lamina.oci.platform import Platform
@@ -199,6 +201,9 @@ class _Planner:
         stage = self._new_stage(draft, base.tip, base.execution)
         stage.author = base.author
         stage.history = list(base.history)
+        # What ARG said in a stage goes on in those that begin with it.
+        stage.variables = dict(base.variables)
+        stage.declared = dict(base.declared)
         self.images[id(stage)] = self.images[id(base)]
         return stage
 
@@ -251,8 +256,7 @@ class _Planner:
         triggers = stage.execution.on_build or ()
         stage.change(on_build=None)
         for text in triggers:
-            span = Span(draft.line.span.line, draft.line.span.column, draft.line.span.width)
-            self._dispatch(stage, draft, parse_line(self.source, text, span))
+            self._dispatch(stage, draft, parse_line(self.source, text, draft.line.span))
 
     def _dispatch(self, stage: Stage, draft: _Draft, line: Instruction) -> None:
         if line.flags and line.keyword not in ("RUN", "COPY", "ADD", "HEALTHCHECK"):

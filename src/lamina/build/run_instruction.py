@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from lamina.build.graph import RunOp, Vertex
 from lamina.build.stage import Stage
-from lamina.dockerfile.parse import Instruction
+from lamina.dockerfile.instruction import Instruction
 
 PROXIES = tuple(
     name

@@ -12,7 +12,7 @@ import msgspec
 
 from lamina.build.graph import Graph, Vertex
 from lamina.dockerfile.expand import BadSubstitution, expand, expand_words
-from lamina.dockerfile.parse import Flag, Instruction
+from lamina.dockerfile.instruction import Flag, Instruction
 from lamina.dockerfile.source import DockerfileError, NotYet, Source
 from lamina.oci.config import Execution
 from lamina.oci.platform import Platform

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lamina.cli.build_progress import Live, Plain, Quiet
     from lamina.context.directory import Context, Nothing
     from lamina.context.tree import Tree
-    from lamina.dockerfile.parse import Dockerfile
+    from lamina.dockerfile.instruction import Dockerfile
     from lamina.dockerfile.source import SourceError
     from lamina.oci.platform import Platform
     from lamina.oci.reference import Reference

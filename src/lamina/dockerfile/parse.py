@@ -16,16 +16,10 @@ import msgspec
 from lamina.dockerfile.directives import directives
 from lamina.dockerfile.flags import split_flags
 from lamina.dockerfile.heredocs import Begun, begun_by
-from lamina.dockerfile.instruction import KEYWORDS
-from lamina.dockerfile.instruction import Dockerfile as Dockerfile
-from lamina.dockerfile.instruction import Flag as Flag
-from lamina.dockerfile.instruction import Heredoc as Heredoc
-from lamina.dockerfile.instruction import Instruction as Instruction
+from lamina.dockerfile.instruction import KEYWORDS, Dockerfile, Flag, Heredoc, Instruction
 from lamina.dockerfile.lines import Lines, Logical
 from lamina.dockerfile.source import DockerfileError, Source, Span
 from lamina.dockerfile.spaces import BLANKS, SPACES
-from lamina.dockerfile.words import name_values as name_values
-from lamina.dockerfile.words import quoted_words as quoted_words
 
 _JSON_FORMS = {"ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"}
 _HEREDOCS = {"ADD", "COPY", "RUN"}

@@ -36,6 +36,8 @@ IMAGES = {
     "debian": image(Execution(env=(PATH, "LANG=C"), cmd=("bash",), user="me")),
     "bare": image(Execution()),
     "trigger": image(Execution(on_build=("RUN make", "ENV BUILT=1"))),
+    "scripted": image(Execution(on_build=("RUN <<E cat\none\nE",))),
+    "broken": image(Execution(on_build=("RUNN make",))),
 }
 
 
@@ -184,6 +186,12 @@ def test_a_stage_continues_the_history_and_configuration_of_another() -> None:
     assert found.stage.execution.environment()["A"] == "1"
 
 
+def test_an_argument_goes_on_in_stages_that_begin_with_its_own() -> None:
+    found = planned("FROM debian AS a\nARG X=1\nARG Y\nFROM a\nENV Z=$X\nRUN b")
+    assert found.stage.execution.environment()["Z"] == "1"
+    assert found.stage.history[-1].created_by.startswith("RUN |2 X=1 Y= ")
+
+
 def test_equal_work_is_one_vertex() -> None:
     found = planned(
         "FROM debian AS a\nRUN x\nFROM debian AS b\nRUN x\nFROM debian\n"
@@ -242,6 +250,17 @@ def test_triggers_of_the_base_are_carried_out() -> None:
     assert [op.args[-1] for op in runs(found)] == ["make", "x"]
     assert found.stage.execution.environment()["BUILT"] == "1"
     assert found.stage.execution.on_build is None
+
+
+def test_a_trigger_brings_its_heredoc() -> None:
+    (op,) = runs(planned("FROM scripted"))
+    assert op.args[-1] == "<<E cat\none\nE"
+
+
+def test_a_trigger_that_cannot_be_read_points_at_the_from() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        planned("FROM debian AS a\nFROM broken")
+    assert str(caught.value) == "Dockerfile:2: in 'RUNN make': unknown instruction RUNN"
 
 
 def test_healthcheck() -> None:
