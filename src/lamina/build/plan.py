@@ -83,7 +83,7 @@ class _Planner:
         self.settings = settings
         self.resolve = resolve
         self.graph = Graph()
-        self.globals = _platform_args(settings)
+        self.globals = _platform_args(dockerfile, settings)
         self.drafts = self._drafts()
         self.done: dict[int, Stage] = {}
         self.images: dict[int, Image | None] = {}
@@ -262,7 +262,7 @@ class _Planner:
         if line.flags and line.keyword not in ("RUN", "COPY", "ADD", "HEALTHCHECK"):
             raise unknown_flag(self.source, line, line.flags[0], ())
         if line.keyword == "ARG":
-            metadata.arg(stage, line, self._inherited(draft))
+            metadata.arg(stage, line, self.globals)
         elif line.keyword == "COPY":
             copy_instruction.copy(stage, line, lambda name: self._origin(draft, line, name))
         elif line.keyword == "ADD":
@@ -273,9 +273,6 @@ class _Planner:
             copy_instruction.workdir(stage, line)
         else:
             metadata.METADATA[line.keyword](stage, line)
-
-    def _inherited(self, draft: _Draft) -> dict[str, str]:
-        return {**self.globals, "TARGETSTAGE": draft.name or str(draft.number)}
 
     def _origin(self, draft: _Draft, line: Instruction, name: str) -> Vertex:
         """What `from` means to COPY and mounts: an earlier stage, a named context, an image."""
@@ -308,11 +305,16 @@ def _with_path(execution: Execution) -> Execution:
     return msgspec.structs.replace(execution, env=(*(execution.env or ()), f"PATH={DEFAULT_PATH}"))
 
 
-def _platform_args(settings: Settings) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _platform_args(dockerfile: Dockerfile, settings: Settings) -> dict[str, str]:
+    found = {"TARGETSTAGE": settings.target or _last_name(dockerfile) or "default"}
     for prefix, platform in (("BUILD", settings.host), ("TARGET", settings.platform)):
         found |= _platform_names(prefix, platform)
     return {name: settings.build_args.get(name, value) for name, value in found.items()}
+
+
+def _last_name(dockerfile: Dockerfile) -> str:
+    words = [line.words() for line in dockerfile.instructions if line.keyword == "FROM"]
+    return words[-1][2].lower() if words and len(words[-1]) == 3 else ""
 
 
 def _platform_names(prefix: str, platform: Platform) -> dict[str, str]:

@@ -167,6 +167,15 @@ def test_platform_arguments() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("last", "target", "value"),
+    [("FROM a", "", "default"), ("FROM a AS Z", "", "z"), ("FROM a", "A", "A")],
+)
+def test_the_target_stage_is_one_for_all_stages(last: str, target: str, value: str) -> None:
+    (op,) = runs(planned(f"FROM debian AS a\nARG TARGETSTAGE\nRUN x\n{last}", target=target))
+    assert f"TARGETSTAGE={value}" in op.env
+
+
 def test_stages_that_the_target_does_not_need_are_skipped() -> None:
     text = (
         "FROM debian AS a\nRUN a\nFROM nosuch AS b\nRUN b\nFROM a AS c\nCOPY --from=0 /x /y\nRUN c"
