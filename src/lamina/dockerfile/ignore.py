@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
 
+import msgspec
+
+from lamina.dockerfile.spaces import SPACES
 from lamina.dockerfile.wildcard import BadPattern, compile_ignore, is_pattern
 from lamina.errors import Invalid
 
@@ -14,15 +16,13 @@ class BadIgnoreFile(Invalid):
     """A line of an ignore file is no pattern."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(msgspec.Struct, frozen=True):
     pattern: str
     includes: bool
     matcher: re.Pattern[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(msgspec.Struct, frozen=True):
     """The rules of one ignore file, in order: the last one that matches decides."""
 
     rules: tuple[_Rule, ...] = ()
@@ -31,18 +31,17 @@ class Ignore:
     def parse(cls, text: str, *, name: str = ".dockerignore") -> Ignore:
         """Read an ignore file.  Raises BadIgnoreFile, naming the line."""
         rules: list[_Rule] = []
-        for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
-            pattern = "" if line.startswith("#") else line.strip()
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+            pattern = "" if line.startswith("#") else line.strip(SPACES)
             if not pattern:
                 continue
             includes = pattern.startswith("!")
-            pattern = pattern[1:].strip() if includes else pattern
+            pattern = pattern[1:].strip(SPACES) if includes else pattern
             if not pattern:
                 raise BadIgnoreFile(f"{name}:{number}: an exclamation mark without a pattern")
             cleaned = _clean(pattern)
             if cleaned == ".":
-                # BuildKit skips it: a context cannot exclude itself.
-                continue
+                continue  # a context cannot exclude itself
             try:
                 rules.append(_Rule(cleaned, includes, compile_ignore(cleaned)))
             except BadPattern as error:
@@ -71,7 +70,10 @@ class Ignore:
 
 
 def _clean(pattern: str) -> str:
-    return posixpath.normpath(pattern.lstrip("/") or "/").lstrip("/") or "."
+    """Without `.`, `..` and slashes that say nothing; an absolute one is at the context's root."""
+    if pattern.startswith("/"):
+        return posixpath.normpath("/" + pattern.lstrip("/"))[1:] or "."
+    return posixpath.normpath(pattern)
 
 
 def _with_parents(path: str) -> list[str]:

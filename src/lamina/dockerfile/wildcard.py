@@ -22,7 +22,7 @@ def is_pattern(text: str) -> bool:
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Go's `filepath.Match`: `*` `?` `[a-z]` `[^a]` within one path component, `\\` escapes.
+    """Go's `filepath.Match`: `*` and `?` within one path component, `[a-z]`, `[^a]`, `\\` escapes.
 
     Raises BadPattern.
     """
@@ -31,6 +31,10 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 def compile_ignore(pattern: str) -> re.Pattern[str]:
     """The same with `**` for any depth, as `.dockerignore` has it.  Raises BadPattern."""
+    rest = pattern[2:]
+    if pattern.startswith("**") and rest[:1] != "/" and not is_pattern(rest):
+        # Docker looks only at how the path ends: `**ab` is in `x/cab` as well.
+        return re.compile(f".*{re.escape(rest)}", re.DOTALL)
     return re.compile(_translate(pattern, deep=True), re.DOTALL)
 
 
@@ -79,9 +83,9 @@ def _class(pattern: str, place: int) -> tuple[str, int]:
     inner = "".join(ranges)
     if not inner:
         # Only ranges that run backwards: Go matches nothing with them.
-        return ("[^/]" if negated else "(?!)"), place + 1
-    # A class never matches the separator, whatever it lists.
-    return f"(?!/)[{'^' if negated else ''}{inner}]", place + 1
+        return ("." if negated else "(?!)"), place + 1
+    # Unlike `?`, a class may match the separator.
+    return f"[{'^' if negated else ''}{inner}]", place + 1
 
 
 def _member(pattern: str, place: int) -> tuple[str, int]:

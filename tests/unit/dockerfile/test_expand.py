@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.dockerfile.expand import (
@@ -23,6 +23,7 @@ VALUES = {
     "PATH": "/usr/local/bin:/usr/bin",
     "SPACED": "a b",
     "URL": "https://example.org/a/b.tar.gz",
+    "LINES": "a\nb",
 }
 
 
@@ -42,6 +43,8 @@ VALUES = {
         ("$PWD", "/home"),
         ("${PWD}", "/home"),
         ("$PWDx", ""),
+        ("$한국어", ""),
+        ("$x²", "²"),
         ("${PWD}x", "/homex"),
         ("\\$PWD", "$PWD"),
         ("\\\\$PWD", "\\/home"),
@@ -87,6 +90,17 @@ VALUES = {
         ("${PATH//bin/sbin}", "/usr/local/sbin:/usr/sbin"),
         ("${PATH//:*/}", "/usr/local/bin"),
         ("${URL##*/}", "b.tar.gz"),
+        ("${SHELL//*/x}", "x"),
+        ("${SHELL///-}", "-b-a-s-h-"),
+        ("${EMPTY//*/x}", "x"),
+        ("${SHELL/*/x}", "x"),
+        ("${SHELL#\\b}", None),
+        ("${URL%\\/*}", "https://example.org/a"),
+        ("${SHELL%h\\}}", "bash"),
+        ('${SHELL#"b"}', "ash"),
+        ("${LINES%%b*}", "a\n"),
+        ("${LINES#*}", "a\nb"),
+        ("${LINES##*}", "\nb"),
         ("${SPACED/ /\\}}", "a\\}b"),
         ("'", None),
         ('"', None),
@@ -106,6 +120,8 @@ def test_the_message_of_a_required_variable_is_the_files() -> None:
         expand("${VERSION:?give a version}", {})
     with pytest.raises(BadSubstitution, match="VERSION: is not allowed to be unset"):
         expand("${VERSION?}", {})
+    with pytest.raises(BadSubstitution, match="VERSION: is not allowed to be empty"):
+        expand("${VERSION:?}", {"VERSION": ""})
 
 
 def test_another_escape_character() -> None:
@@ -185,3 +201,94 @@ def test_a_prefix_taken_is_the_shortest_or_longest_match(value: str, pattern: st
     word = pattern.replace("/", "\\/")
     assert expand(f"${{v#{word}}}", {"v": value}) == value[short:]
     assert expand(f"${{v##{word}}}", {"v": value}) == value[long:]
+
+
+Model = tuple[str, str | None]
+"""A text as a file would have it, and what it means; None when it must be refused."""
+
+SET = {"x": "a/b.a", "y": "", "z": "ab ba"}
+UNSET = "u"
+
+
+def joined(parts: list[Model]) -> Model:
+    meanings = [meaning for _, meaning in parts]
+    known = [meaning for meaning in meanings if meaning is not None]
+    return "".join(text for text, _ in parts), (
+        "".join(known) if len(known) == len(meanings) else None
+    )
+
+
+def defaulted(name: str, mark: str, word: Model) -> Model:
+    """`${v-w}` and its kin, by the table of the shell's manual."""
+    text, meaning = word
+    value = SET.get(name)
+    counts = value is not None and (value != "" or not mark.startswith(":"))
+    written = f"${{{name}{mark}{text}}}"
+    if meaning is None:
+        return written, None
+    if mark.endswith("-"):
+        return written, value if counts else meaning
+    if mark.endswith("+"):
+        return written, meaning if counts else ""
+    return written, value if counts else None
+
+
+def trimmed(name: str, mark: str, pattern: str) -> Model:
+    """`${v#p}` and its kin: try every beginning, or end, and take the shortest or longest."""
+    value = SET.get(name, "")
+    places = [at for at in range(len(value) + 1) if fits(pattern, cut(value, mark, at))]
+    if places:
+        short = min(places) if mark[0] == "#" else max(places)
+        long = max(places) if mark[0] == "#" else min(places)
+        at = long if len(mark) == 2 else short
+        value = value[at:] if mark[0] == "#" else value[:at]
+    return f"${{{name}{mark}{pattern.replace('/', chr(92) + '/')}}}", value
+
+
+def cut(value: str, mark: str, at: int) -> str:
+    return value[:at] if mark[0] == "#" else value[at:]
+
+
+def fits(pattern: str, text: str) -> bool:
+    if not pattern:
+        return not text
+    if pattern[0] == "*":
+        return any(fits(pattern[1:], text[at:]) for at in range(len(text) + 1))
+    return bool(text) and pattern[0] in ("?", text[0]) and fits(pattern[1:], text[1:])
+
+
+variables = st.sampled_from([*SET, UNSET])
+trim_patterns = st.text(alphabet="ab/.*?", min_size=1, max_size=4)
+simple: st.SearchStrategy[Model] = st.one_of(
+    st.text(alphabet="ab.:,", min_size=1, max_size=3).map(lambda text: (text, text)),
+    st.sampled_from("ab$'\" }").map(lambda mark: ("\\" + mark, mark)),
+    st.text(alphabet='ab $"}\\', max_size=3).map(lambda text: (f"'{text}'", text)),
+    variables.map(lambda name: (f"${{{name}}}", SET.get(name, ""))),
+    variables.map(lambda name: (f"${name}.", SET.get(name, "") + ".")),
+    st.builds(trimmed, variables, st.sampled_from(["#", "##", "%", "%%"]), trim_patterns),
+)
+modifiers = st.sampled_from([":-", "-", ":+", "+", ":?", "?"])
+models = st.recursive(
+    simple,
+    lambda inner: st.builds(
+        defaulted, variables, modifiers, st.lists(inner, min_size=1, max_size=3).map(joined)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(models, max_size=5).map(joined))
+def test_expansion_means_what_its_parts_mean(model: Model) -> None:
+    text, meaning = model
+    try:
+        found = expand(text, SET)
+    except BadSubstitution:
+        found = None
+    assert found == meaning
+
+
+@given(st.text(alphabet="ab", min_size=1, max_size=2), st.text(alphabet="ab", max_size=8))
+def test_replacing_literal_text_is_what_python_replaces(pattern: str, value: str) -> None:
+    assert expand(f"${{v//{pattern}/-}}", {"v": value}) == value.replace(pattern, "-")
+    assert expand(f"${{v/{pattern}/-}}", {"v": value}) == value.replace(pattern, "-", 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamina.dockerfile.ignore import BadIgnoreFile, Ignore
@@ -36,6 +36,16 @@ from lamina.dockerfile.ignore import BadIgnoreFile, Ignore
         ("a\r\nb\r\n", "b", True),
         (".", "a", False),
         ("! a", "a", False),
+        ("a\u2028b", "a\u2028b", True),
+        ("a\x0cb", "b", False),
+        ("//a", "a", True),
+        ("/../a", "a", True),
+        ("/", "a", False),
+        ("a\n!!a", "a", True),
+        ("!!a\n*\n!!a", "!a", False),
+        ("**b", "x/ab", True),
+        ("a/**", "a", False),
+        ("a/**\n!a/b", "a/b/c", False),
     ],
 )
 def test_rules(rules: str, path: str, excluded: bool) -> None:
@@ -47,6 +57,45 @@ def test_errors_name_the_line() -> None:
         Ignore.parse("a\n!\n")
     with pytest.raises(BadIgnoreFile, match=r"^x:1: not a file name pattern: '\[a'"):
         Ignore.parse("[a", name="x")
+
+
+def in_order(rules: list[str], path: str) -> bool:
+    """Each rule in turn, on the path and everything above it: the last that applies decides."""
+    parts = path.split("/")
+    above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    excluded = False
+    for rule in rules:
+        if any(matches(rule.removeprefix("!"), each) for each in above):
+            excluded = not rule.startswith("!")
+    return excluded
+
+
+def matches(pattern: str, path: str) -> bool:
+    """One pattern on one path, a mark at a time."""
+    if not pattern:
+        return not path
+    if pattern.startswith("**"):
+        rest = pattern[2:].removeprefix("/")
+        starts = [at for at in range(len(path) + 1) if at == 0 or path[at - 1] == "/"]
+        return not rest or any(matches(rest, path[at:]) for at in starts)
+    if pattern[0] == "*":
+        ends = [end for end in range(len(path) + 1) if "/" not in path[:end]]
+        return any(matches(pattern[1:], path[end:]) for end in ends)
+    same = path[:1] not in ("", "/") if pattern[0] == "?" else path[:1] == pattern[0]
+    return same and matches(pattern[1:], path[1:])
+
+
+components = st.sampled_from(["a", "b", "ab", "*", "?b", "a*", "**", "*b"])
+patterns = st.lists(components, min_size=1, max_size=3).map("/".join)
+names = st.lists(st.sampled_from(["a", "b", "ab", "bb"]), min_size=1, max_size=4).map("/".join)
+
+
+@settings(max_examples=500)
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "", "!"]), patterns).map("".join), max_size=5), names
+)
+def test_rules_apply_in_order_to_a_path_and_what_is_above(rules: list[str], path: str) -> None:
+    assert Ignore.parse("\n".join(rules)).excludes(path) == in_order(rules, path)
 
 
 paths = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=4).map("/".join)
