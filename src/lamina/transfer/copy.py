@@ -73,15 +73,16 @@ def _copy_tree(
         }
 
         def copying(blob: Descriptor) -> Callable[[Event], None]:
-            return lambda stop: _copy_blob(source, sink, blob, progress, stop, origin)
+            return lambda stop: copy_blob(source, sink, blob, progress, stop, origin)
 
         run_all(map(copying, blobs.values()), width=at_once)
     sink.put_document(descriptor, raw, tag=tag)
 
 
-def _copy_blob(
+def copy_blob(
     source: Source, sink: Sink, blob: Descriptor, progress: Progress, stop: Event, origin: str
 ) -> None:
+    """One blob, unless the sink has it or takes it over from `origin`; see `copy`."""
     item = blob.digest.short
     if sink.has_blob(blob):
         progress.finish(item, "Already exists")

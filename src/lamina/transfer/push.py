@@ -89,16 +89,39 @@ def push(
     Raises LayerDamaged, LayerNotFound, and what the sink raises.
     """
 
-    def sending(diff_id: Digest) -> Callable[[Event], Descriptor]:
-        return lambda stop: _Layer(store, sink, diff_id, progress, stop, target).send(compression)
-
-    unique = list(dict.fromkeys(image.layers))
-    sent = dict(zip(unique, run_all(map(sending, unique), width=at_once), strict=True))
+    sent = push_layers(
+        store,
+        image.layers,
+        sink,
+        progress=progress,
+        target=target,
+        compression=compression,
+        at_once=at_once,
+    )
     manifest = _with_layers(image.manifest, [sent[each] for each in image.layers])
     if not sink.has_blob(manifest.config):
         sink.put_blob(manifest.config, lambda: [image.config.raw])
     sink.put_document(manifest.descriptor, manifest.raw, tag=tag)
     return manifest.descriptor
+
+
+def push_layers(
+    store: Store,
+    layers: Iterable[Digest],
+    sink: Sink,
+    *,
+    progress: Progress,
+    target: str = "",
+    compression: Compression | None = None,
+    at_once: int = 2,
+) -> dict[Digest, Descriptor]:
+    """Send layers, given by their diff_ids, and say as which blob each is there; see `push`."""
+
+    def sending(diff_id: Digest) -> Callable[[Event], Descriptor]:
+        return lambda stop: _Layer(store, sink, diff_id, progress, stop, target).send(compression)
+
+    unique = list(dict.fromkeys(layers))
+    return dict(zip(unique, run_all(map(sending, unique), width=at_once), strict=True))
 
 
 def push_index(
@@ -188,13 +211,13 @@ class _Layer(msgspec.Struct, frozen=True):
         item = self.diff_id.short
         missing: set[Digest] = set()
         for each in known:
-            plain = Descriptor(_layer_type(each), each.digest, each.size, urls=each.urls)
+            plain = Descriptor(as_oci(each), each.digest, each.size, urls=each.urls)
             foreign = mediatype.is_foreign(each.media_type)
             if foreign or (plain.digest not in missing and self.sink.has_blob(plain)):
                 self.progress.finish(item, "Layer already exists")
                 return plain
             missing.add(plain.digest)
-            origin = _neighbour(each.annotations.get(ORIGIN, ""), self.target)
+            origin = neighbour(each.annotations.get(ORIGIN, ""), self.target)
             if origin and self.sink.mount_blob(plain, origin):
                 self.progress.finish(item, f"Mounted from {origin}")
                 return plain
@@ -300,15 +323,15 @@ def _held_to(blob: Descriptor, pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield held
 
 
-def _layer_type(known: Descriptor) -> str:
-    """The OCI media type for a blob that may be known under Docker's."""
+def as_oci(known: Descriptor) -> str:
+    """The OCI media type for a layer's blob that may be known under Docker's."""
     if mediatype.is_foreign(known.media_type):
         return known.media_type
     compression = mediatype.layer_compression(known.media_type) or "gzip"
     return _MEDIA_TYPES.get(compression, mediatype.OCI_LAYER)
 
 
-def _neighbour(origin: str, target: str) -> str:
+def neighbour(origin: str, target: str) -> str:
     """The repository of `origin`, if it is another one of the registry of `target`; else empty."""
     registry, _, repository = origin.partition("/")
     return repository if origin != target and registry == target.partition("/")[0] else ""
