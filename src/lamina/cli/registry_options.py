@@ -13,7 +13,7 @@ import click
 
 from lamina.cli.app import App
 from lamina.errors import Invalid
-from lamina.registry.settings import Credential, Proxies, Settings
+from lamina.registry.settings import Credential, Settings, proxies
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,19 +107,6 @@ def settings(
         login=parse_credentials(creds) if creds else None,
         idle_timeout=timeout,
         connect_timeout=min(timeout, 15.0),
-    )
-
-
-def proxies(environment: Mapping[str, str]) -> Proxies:
-    """The proxies of the environment; as everywhere, lower case goes before upper case."""
-
-    def read(name: str) -> str:
-        return environment.get(name.lower()) or environment.get(name) or ""
-
-    # HTTP_PROXY in capitals may come from a CGI request's Proxy header.
-    http = environment.get("http_proxy") if "REQUEST_METHOD" in environment else read("HTTP_PROXY")
-    return Proxies(
-        http or read("ALL_PROXY"), read("HTTPS_PROXY") or read("ALL_PROXY"), read("NO_PROXY")
     )
 
 

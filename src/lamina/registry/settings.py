@@ -53,6 +53,19 @@ class Proxies(msgspec.Struct, frozen=True):
         return proxy if "://" in proxy else f"http://{proxy}"
 
 
+def proxies(environment: Mapping[str, str]) -> Proxies:
+    """The proxies of the environment; as everywhere, lower case goes before upper case."""
+
+    def read(name: str) -> str:
+        return environment.get(name.lower()) or environment.get(name) or ""
+
+    # HTTP_PROXY in capitals may come from a CGI request's Proxy header.
+    http = environment.get("http_proxy") if "REQUEST_METHOD" in environment else read("HTTP_PROXY")
+    return Proxies(
+        http or read("ALL_PROXY"), read("HTTPS_PROXY") or read("ALL_PROXY"), read("NO_PROXY")
+    )
+
+
 def _exempt(rule: str, host: str, port: int) -> bool:
     if rule == "*":
         return True

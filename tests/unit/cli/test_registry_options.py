@@ -20,13 +20,12 @@ from lamina.cli.registry_options import (
     credential_files,
     mirror_table,
     parse_credentials,
-    proxies,
     registry_name,
     settings,
 )
 from lamina.errors import EngineError
 from lamina.registry.credentials import CredentialFile
-from lamina.registry.settings import Credential, Proxies
+from lamina.registry.settings import Credential
 from tests.fakes.registry import FakeRegistry
 
 
@@ -46,20 +45,6 @@ def registry() -> Iterator[FakeRegistry]:
 
 def invoke(*args: str, stdin: str = "") -> Result:
     return CliRunner().invoke(cli, list(args), input=stdin)
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, Proxies()),
-        ({"HTTPS_PROXY": "a", "NO_PROXY": "n"}, Proxies("", "a", "n")),
-        ({"https_proxy": "b", "HTTPS_PROXY": "a"}, Proxies("", "b")),
-        ({"ALL_PROXY": "a", "http_proxy": "h"}, Proxies("h", "a")),
-        ({"HTTP_PROXY": "evil", "REQUEST_METHOD": "GET"}, Proxies()),
-    ],
-)
-def test_proxies_of_the_environment(environment: dict[str, str], expected: Proxies) -> None:
-    assert proxies(environment) == expected
 
 
 def test_logins_lie_where_docker_and_podman_keep_them() -> None:

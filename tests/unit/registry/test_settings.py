@@ -11,6 +11,7 @@ from lamina.registry.settings import (
     Tls,
     api_host,
     is_loopback,
+    proxies,
     split_host,
 )
 
@@ -102,3 +103,17 @@ def test_a_credential_is_shown_without_its_secrets() -> None:
     assert "ada" in shown
     assert "hunter2" not in shown
     assert "token" not in shown
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, Proxies()),
+        ({"HTTPS_PROXY": "a", "NO_PROXY": "n"}, Proxies("", "a", "n")),
+        ({"https_proxy": "b", "HTTPS_PROXY": "a"}, Proxies("", "b")),
+        ({"ALL_PROXY": "a", "http_proxy": "h"}, Proxies("h", "a")),
+        ({"HTTP_PROXY": "evil", "REQUEST_METHOD": "GET"}, Proxies()),
+    ],
+)
+def test_proxies_of_the_environment(environment: dict[str, str], expected: Proxies) -> None:
+    assert proxies(environment) == expected
