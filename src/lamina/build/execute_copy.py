@@ -46,7 +46,7 @@ def copy(
     upper = Upper(place / "upper", below, now=shop.now)
     owner = _owner(op.owner, shop.views.of(chain)) if op.owner else None
     copier = Copier(op, upper, owner, shop.now)
-    copier.run(readings)
+    copier.run(shop.timed(readings))
     return shop.adopt(place)
 
 
