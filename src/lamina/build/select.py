@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lamina.context.directory import Context
-from lamina.context.fingerprint import NOTHING, of_entries, of_entry, of_target
+from lamina.context.fingerprint import NOTHING, of_entries, of_entry, of_records, of_target
 from lamina.context.tree import Tree, clean, resolve
 from lamina.dockerfile.wildcard import compile_pattern, is_pattern
 from lamina.errors import NotFound
@@ -71,11 +70,12 @@ def matches(tree: Tree, pattern: str) -> Iterator[str]:
 
 def digest(tree: Tree, selection: Sequence[Selected], *, owners: bool) -> Digest:
     """Of names, kinds, modes, link targets and contents, and owners if they count; no times."""
-    hasher = hashlib.sha256()
-    for each in selection:
-        content = _content(tree, each.entry, owners)
-        hasher.update(of_entry(each.entry, content, owners=owners, name=each.name))
-    return Digest.from_raw(hasher.digest())
+    return Digest.from_raw(
+        of_records(
+            of_entry(each.entry, _content(tree, each.entry, owners), owners=owners, name=each.name)
+            for each in selection
+        )
+    )
 
 
 def _content(tree: Tree, entry: Entry, owners: bool) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.errors import Conflict, Denied, Invalid
+from lamina.errors import Conflict, Denied, Invalid, NotFound
 
 
 class ContextChanged(Conflict):
@@ -24,3 +24,11 @@ class Unreadable(Denied):
             f"no permission to read {path or 'the directory'} in the build context",
             hint="change its mode, or leave it out with .dockerignore",
         )
+
+
+class BadOption(Invalid):
+    """Options that exclude each other, or a value that makes no sense."""
+
+
+class NoDockerfile(NotFound):
+    """The Dockerfile is not there."""

@@ -8,10 +8,10 @@ one below it changes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 
 from lamina.layer.entry import Entry, Kind, os_path
+from lamina.sha256 import sha256
 
 NOTHING = bytes(32)
 """The content of what has none: devices and pipes."""
@@ -32,17 +32,17 @@ def record(
 
 def of_target(link: str) -> bytes:
     """The content of a symbolic link."""
-    return hashlib.sha256(os_path(link)).digest()
+    return sha256(os_path(link))
 
 
 def combine(others: bytes, directories: Iterable[bytes]) -> bytes:
     """The fingerprint of a directory: that of its records without directories, and theirs."""
-    return hashlib.sha256(others + b"".join(directories)).digest()
+    return sha256(others + b"".join(directories))
 
 
 def of_records(records: Iterable[bytes]) -> bytes:
     """The fingerprint of records that are no directories'."""
-    return hashlib.sha256(b"".join(records)).digest()
+    return sha256(b"".join(records))
 
 
 def of_entries(

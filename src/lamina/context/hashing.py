@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 
@@ -52,6 +51,8 @@ def _hash_batch(
 
 
 def _hash(place: bytes, expected: bytes, changed: Callable[[bytes], Exception]) -> bytes:
+    import hashlib
+
     try:
         fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
 import msgspec
 
+from lamina.sha256 import sha256
 from lamina.store.atomic import replace_file
 
 _STAMP = Struct("<qqqQI")
@@ -172,7 +172,7 @@ class DigestCache:
     def under(self, rules: object) -> None:
         """Say by which ignore rules the context is looked at: directories that were looked at
         by others are not taken as they were; their digests are."""
-        found = sha256(repr(rules).encode("utf-8", "surrogateescape")).digest()
+        found = sha256(repr(rules).encode("utf-8", "surrogateescape"))
         kept = self._load()
         if kept.rules != found:
             kept.rules = found

@@ -57,7 +57,9 @@ class Snapshot:
         """The directory at `path`; digests are in it as far as they are known."""
         found = self._directories.get(path)
         if found is None:
-            found = self._directories[path] = self._look(path)
+            # Of two threads that looked, one is right for both.
+            found = self._directories.setdefault(path, self._look(path))
+            self._cache.use(path, found)
         return found
 
     def fingerprint(self, path: bytes) -> bytes:
@@ -100,7 +102,7 @@ class Snapshot:
         known = [each for each in self._cache.below(path) if each[0] not in self._directories]
         for (each, directory), same in zip(known, unchanged(self._base, known), strict=True):
             if same:
-                self._directories[each] = directory
+                self._directories.setdefault(each, directory)
 
     def _look(self, path: bytes) -> Directory:
         self._hidden.depends = False
@@ -117,12 +119,10 @@ class Snapshot:
         found.passing = self._hidden.depends
         earlier = self._cache.directory(path)
         if earlier is not None and found.looks_like(earlier):
-            found = earlier
-        else:
-            self._cache.learned()
-            if earlier is not None:
-                found.carry(earlier)
-        self._cache.use(path, found)
+            return earlier
+        self._cache.learned()
+        if earlier is not None:
+            found.carry(earlier)
         return found
 
     def _hash_unknown(self, directories: Sequence[bytes]) -> None:
