@@ -60,6 +60,13 @@ class Ignore(msgspec.Struct, frozen=True):
                 excluded = not rule.includes
         return excluded
 
+    def hides(self, path: str) -> bool:
+        """Whether `path` is left out with everything below it; `.` is the whole context."""
+        if path == ".":
+            everything = any(rule.pattern in ("*", "**", "**/*") for rule in self.rules)
+            return everything and not any(rule.includes for rule in self.rules)
+        return self.excludes(path) and self.prunes(path)
+
     def prunes(self, directory: str) -> bool:
         """Whether nothing below the excluded `directory` can come back through a `!` rule."""
         return not any(

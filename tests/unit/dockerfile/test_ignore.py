@@ -59,6 +59,26 @@ def test_errors_name_the_line() -> None:
         Ignore.parse("[a", name="x")
 
 
+@pytest.mark.parametrize(
+    ("rules", "path", "hidden"),
+    [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("a", "a/b", True),
+        ("a\n!a/b", "a", False),
+        ("a\n!a/b", "a/c", True),
+        ("a\n!c", "a", True),
+        ("a\n!*/x", "a", False),
+        ("*", ".", True),
+        ("**/*", ".", True),
+        ("*\n!a", ".", False),
+        ("a", ".", False),
+    ],
+)
+def test_what_is_hidden_with_all_below_it(rules: str, path: str, hidden: bool) -> None:
+    assert Ignore.parse(rules).hides(path) == hidden
+
+
 def in_order(rules: list[str], path: str) -> bool:
     """Each rule in turn, on the path and everything above it: the last that applies decides."""
     parts = path.split("/")
