@@ -8,8 +8,8 @@ npm's package.json.  Damaged records are passed over, those around them still co
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import msgspec
 
@@ -34,6 +34,10 @@ class Package(msgspec.Struct, frozen=True, order=True):
     """Installed size as the manager has it; 0 when it does not say."""
     path: str = ""
     """The file that records it, without the leading slash."""
+    maintainer: str = ""
+    """Who packaged or wrote it, `Name <address>`; empty when that is not said."""
+    license: str = ""
+    """In its manager's words; empty when that is not said."""
 
 
 def dpkg_packages(text: str, path: str) -> Iterator[Package]:
@@ -51,6 +55,7 @@ def dpkg_packages(text: str, path: str) -> Iterator[Package]:
             _SOURCE_VERSION.sub("", fields.get("source", name)),
             _number(fields.get("installed-size", "")) * 1024,
             path,
+            fields.get("maintainer", ""),
         )
 
 
@@ -72,6 +77,8 @@ def apk_packages(text: str, path: str) -> Iterator[Package]:
                 fields.get("o", ""),
                 _number(fields.get("I", "")),
                 path,
+                fields.get("m", ""),
+                fields.get("L", ""),
             )
 
 
@@ -83,12 +90,31 @@ def python_package(metadata: str, record: str, path: str) -> Package | None:
     if not name or not version:
         return None
     size = sum(_number(line.rpartition(",")[2]) for line in record.splitlines())
-    return Package("python", name, version, bytes=size, path=path)
+    return Package(
+        "python",
+        name,
+        version,
+        bytes=size,
+        path=path,
+        maintainer=_person(fields, "maintainer") or _person(fields, "author"),
+        license=fields.get("license-expression") or fields.get("license", ""),
+    )
+
+
+def _person(fields: Mapping[str, str], field: str) -> str:
+    """`Name <address>` from `Author: Name` and `Author-email: address`, either of which may
+    have both."""
+    name, address = fields.get(field, ""), fields.get(f"{field}-email", "")
+    if not name or not address or "<" in address:
+        return address or name
+    return f"{name} <{address}>"
 
 
 class _PackageJson(msgspec.Struct):
     name: str = ""
     version: str = ""
+    author: Any = ""
+    license: Any = ""
 
 
 def npm_package(document: bytes, path: str) -> Package | None:
@@ -99,7 +125,14 @@ def npm_package(document: bytes, path: str) -> Package | None:
         return None
     if not found.name or not found.version:
         return None
-    return Package("npm", found.name, found.version, path=path)
+    author = found.author
+    if isinstance(author, dict):
+        name, address = (author.get(key) for key in ("name", "email"))
+        author = f"{name or ''} <{address}>".strip() if address else name
+    # Old ones have an object with a type, or a list of them.
+    license_ = found.license.get("type") if isinstance(found.license, dict) else found.license
+    maintainer, said = (each if isinstance(each, str) else "" for each in (author, license_))
+    return Package("npm", found.name, found.version, path=path, maintainer=maintainer, license=said)
 
 
 def _paragraphs(text: str) -> Iterator[dict[str, str]]:

@@ -18,8 +18,10 @@ from lamina.errors import Corrupt
 from lamina.explain.package_records import Package
 
 _NAME, _VERSION, _RELEASE, _EPOCH, _SIZE = 1000, 1001, 1002, 1003, 1009
+_VENDOR, _LICENSE, _PACKAGER = 1011, 1014, 1015
 _ARCHITECTURE, _SOURCE, _LONG_SIZE = 1022, 1044, 5009
 _WANTED = {_NAME, _VERSION, _RELEASE, _EPOCH, _SIZE, _ARCHITECTURE, _SOURCE, _LONG_SIZE}
+_WANTED |= {_VENDOR, _LICENSE, _PACKAGER}
 _INT32, _INT64, _STRING, _STRINGS, _I18N = 4, 5, 6, 8, 9
 _MOST_ENTRIES = 1 << 16
 """Of an index; rpm itself refuses more."""
@@ -103,6 +105,8 @@ def _package(blob: bytes, path: str) -> Package | None:
         _source_name(_text(tags, _SOURCE)),
         _number(tags, _LONG_SIZE) or _number(tags, _SIZE),
         path,
+        _text(tags, _VENDOR) or _text(tags, _PACKAGER),
+        _text(tags, _LICENSE),
     )
 
 

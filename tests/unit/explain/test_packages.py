@@ -90,9 +90,54 @@ def test_dpkg_has_what_is_unpacked() -> None:
     assert (half.name, half.version, half.source, half.bytes) == ("half", "2", "half", 0)
 
 
+@pytest.mark.parametrize(
+    ("fields", "maintainer", "license_"),
+    [
+        ("Author: A\nAuthor-email: a@b\nLicense: MIT", "A <a@b>", "MIT"),
+        ("Author-email: A <a@b>\nLicense-Expression: MIT OR 0BSD", "A <a@b>", "MIT OR 0BSD"),
+        ("Author: A\nMaintainer: M", "M", ""),
+        ("License: BSD\nLicense-Expression: BSD-3-Clause", "", "BSD-3-Clause"),
+    ],
+)
+def test_who_made_a_python_package(fields: str, maintainer: str, license_: str) -> None:
+    found = python_package(f"Name: x\nVersion: 1\n{fields}\n\n", "", "m")
+    assert found is not None
+    assert (found.maintainer, found.license) == (maintainer, license_)
+
+
+@pytest.mark.parametrize(
+    ("fields", "maintainer", "license_"),
+    [
+        ('"author":"A <a@b>","license":"ISC"', "A <a@b>", "ISC"),
+        ('"author":{"name":"A","email":"a@b"},"license":{"type":"MIT"}', "A <a@b>", "MIT"),
+        ('"author":{"name":"A"},"license":["MIT"]', "A", ""),
+        ('"author":7,"license":null', "", ""),
+    ],
+)
+def test_who_made_an_npm_module(fields: str, maintainer: str, license_: str) -> None:
+    found = npm_package(f'{{"name":"x","version":"1",{fields}}}'.encode(), "p")
+    assert found is not None
+    assert (found.maintainer, found.license) == (maintainer, license_)
+
+
+def test_dpkg_names_who_maintains_a_package() -> None:
+    text = "Package: x\nVersion: 1\nMaintainer: Someone <s@d>\n"
+    assert [each.maintainer for each in dpkg_packages(text, "status")] == ["Someone <s@d>"]
+
+
 def test_apk() -> None:
     assert list(apk_packages(APK, "installed")) == [
-        Package("apk", "musl", "1.2.4-r2", "x86_64", "musl", 622592, "installed"),
+        Package(
+            "apk",
+            "musl",
+            "1.2.4-r2",
+            "x86_64",
+            "musl",
+            622592,
+            "installed",
+            "Natanael Copa <ncopa@alpinelinux.org>",
+            "MIT",
+        ),
         Package("apk", "busybox", "1.36.1-r2", "x86_64", "busybox", 962560, "installed"),
     ]
 
@@ -109,8 +154,8 @@ def test_python_and_npm() -> None:
 
 def test_a_database_that_rpm_wrote() -> None:
     assert list(rpm_packages(rpm_database(), "db")) == [
-        Package("rpm", "hello", "2:2.12.1-3.el9", "x86_64", "hello", 1234, "db"),
-        Package("rpm", "hello-libs", "2:2.12.1-3.el9", "noarch", "hello", 500, "db"),
+        Package("rpm", "hello", "2:2.12.1-3.el9", "x86_64", "hello", 1234, "db", "", "MIT"),
+        Package("rpm", "hello-libs", "2:2.12.1-3.el9", "noarch", "hello", 500, "db", "", "MIT"),
     ]
 
 
