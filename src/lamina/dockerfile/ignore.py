@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 
 import msgspec
 
@@ -35,18 +36,21 @@ class Ignore(msgspec.Struct, frozen=True):
             pattern = "" if line.startswith("#") else line.strip(SPACES)
             if not pattern:
                 continue
-            includes = pattern.startswith("!")
-            pattern = pattern[1:].strip(SPACES) if includes else pattern
-            if not pattern:
+            if pattern == "!":
                 raise BadIgnoreFile(f"{name}:{number}: an exclamation mark without a pattern")
-            cleaned = _clean(pattern)
-            if cleaned == ".":
-                continue  # a context cannot exclude itself
             try:
-                rules.append(_Rule(cleaned, includes, compile_ignore(cleaned)))
+                rules += _rules(pattern)
             except BadPattern as error:
                 raise BadIgnoreFile(f"{name}:{number}: {error}") from None
         return cls(tuple(rules))
+
+    @classmethod
+    def of(cls, patterns: Iterable[str]) -> Ignore:
+        """The rules of some patterns, as they would stand in a file.  Raises BadPattern."""
+        stripped = [pattern.strip(SPACES) for pattern in patterns]
+        if "!" in stripped:
+            raise BadPattern("!")
+        return cls(tuple(rule for pattern in stripped for rule in _rules(pattern)))
 
     def excludes(self, path: str) -> bool:
         """Whether `path` (relative, clean) is left out: it, or a directory above it, matches."""
@@ -74,6 +78,15 @@ class Ignore(msgspec.Struct, frozen=True):
             and (is_pattern(rule.pattern.split("/")[0]) or _may_lie_below(rule.pattern, directory))
             for rule in self.rules
         )
+
+
+def _rules(pattern: str) -> list[_Rule]:
+    """The rule of one pattern, or none when it says nothing.  Raises BadPattern."""
+    includes = pattern.startswith("!")
+    cleaned = _clean(pattern[1:].strip(SPACES) if includes else pattern)
+    if cleaned == ".":
+        return []  # a context cannot exclude itself
+    return [_Rule(cleaned, includes, compile_ignore(cleaned))]
 
 
 def _clean(pattern: str) -> str:
