@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamina.build.errors import CommandFailed
 from lamina.build.graph import RunOp
 from lamina.build.reading import Origin
-from lamina.build.schedule import Stop
+from lamina.build.schedule import Stop, Stopped
 from lamina.build.workshop import Workshop
 from lamina.layer.contract import LayerInfo
 from lamina.oci.digest import Digest
+from lamina.text import prose_size
 
 if TYPE_CHECKING:
-    from lamina.run.spec import ContainerSpec
+    from lamina.build.mount_sources import Shown
+    from lamina.linux.cgroup import MemoryGroup
+    from lamina.run.spec import ContainerSpec, FileMount
 
 _PIECE = 65536
+_SHM_SIZE = 64 << 20
 _HOSTNAME = "lamina"
 """The same for every step: a name that changes would make layers differ."""
 
@@ -35,36 +40,117 @@ def run(
 ) -> LayerInfo:
     """Run a command over the layers of `chain`; what it prints goes to `output`.
 
-    `origins` are what its mounts show.  `stop` kills it.  Raises CommandFailed, and what
-    `launch` raises.
+    `origins` are what its mounts show.  `stop` kills it.  Secrets that it prints come out
+    as `***`, and a note says so where its layer has one.  Raises CommandFailed, and what
+    `launch` and `shown` raise.
     """
+    from lamina.build.mount_sources import shown
+    from lamina.build.secrecy import Redactor
     from lamina.run.lowers import lowers
-    from lamina.run.spec import ContainerSpec, Mount, Overlay, Process
 
-    mounts: tuple[Mount, ...] = ()
-    if op.script:
-        script = place / "script"
-        script.write_text(op.script, encoding="utf-8", errors="surrogateescape")
-        script.chmod(0o755)
-        mounts = (Mount("bind", op.args[0], script, read_only=True),)
-    with lowers(shop.store.layers, chain) as below:
-        spec = ContainerSpec(
-            identity=shop.directory.name,
-            directory=place,
-            rootfs=Overlay(below, place / "upper", place / "work", True),
-            process=Process(op.args, (*op.env, *proxies), op.cwd, op.user),
-            hostname=_HOSTNAME,
-            network="none" if op.network == "none" else "host",
-            mounts=mounts,
-            extra_hosts=op.hosts,
-            # Images are built with sudo and su, as Docker lets them.
-            no_new_privileges=False,
-            cache=shop.store.root / "cache",
-        )
-        status = _run_to_its_end(spec, output, stop)
+    with (
+        shown(shop, place, op, origins, _Wait(output, stop)) as given,
+        lowers(shop.store.layers, chain) as below,
+        _memory(shop, place, output) as group,
+    ):
+        spec = _container(shop, place, op, below, given, proxies, group)
+        redactor = Redactor(given.secrets.values(), output)
+        status = _run_to_its_end(spec, redactor.feed, stop)
+        redactor.flush()
+        if group is not None and group.ran_out():
+            size = prose_size(shop.means.memory)
+            output(f"lamina: the command ran out of memory: it may use {size}\n".encode())
     if status:
         raise CommandFailed(status)
+    if given.secrets:
+        _note_secrets(place / "upper", given.secrets, output)
     return shop.adopt(place)
+
+
+def _container(
+    shop: Workshop,
+    place: Path,
+    op: RunOp,
+    below: tuple[Path, ...],
+    given: Shown,
+    proxies: tuple[str, ...],
+    group: MemoryGroup | None,
+) -> ContainerSpec:
+    from lamina.run.spec import ContainerSpec, Overlay, Process
+
+    means = shop.means
+    return ContainerSpec(
+        identity=shop.directory.name,
+        directory=place,
+        rootfs=Overlay(below, place / "upper", place / "work", True),
+        process=Process(op.args, (*op.env, *given.env, *proxies), op.cwd, op.user),
+        hostname=_HOSTNAME,
+        network="none" if op.network == "none" else "host",
+        mounts=(*given.mounts, *_script(op)),
+        privileged=op.insecure,
+        extra_hosts=op.hosts,
+        # Images are built with sudo and su, as Docker lets them.
+        no_new_privileges=False,
+        cache=shop.store.root / "cache",
+        shm_size=means.shm_size or _SHM_SIZE,
+        limits=means.limits,
+        cgroup=group.path if group else None,
+    )
+
+
+def _script(op: RunOp) -> tuple[FileMount, ...]:
+    """The heredoc that begins with `#!`, as the file that is executed."""
+    from lamina.run.spec import FileMount, Hidden
+
+    if not op.script:
+        return ()
+    content = op.script.encode("utf-8", "surrogateescape")
+    return (FileMount(op.args[-1], Hidden(content), 0o755, executable=True),)
+
+
+@contextmanager
+def _memory(
+    shop: Workshop, place: Path, output: Callable[[bytes], None]
+) -> Iterator[MemoryGroup | None]:
+    """The control group that limits the command's memory; None where there is no limit, or
+    this host has no means to set one."""
+    from lamina.linux.cgroup import NoMemoryControl, limited_memory
+
+    with ExitStack() as stack:
+        group = None
+        if shop.means.memory:
+            name = f"{shop.directory.name}-{place.name}"
+            try:
+                group = stack.enter_context(limited_memory(name, shop.means.memory))
+            except NoMemoryControl as error:
+                output(f"lamina: {error}\n".encode())
+        yield group
+
+
+class _Wait:
+    """What happens while another build has a cache mount to itself."""
+
+    def __init__(self, output: Callable[[bytes], None], stop: Stop) -> None:
+        self._output = output
+        self._stop = stop
+        self._told: set[str] = set()
+
+    def __call__(self, name: str) -> None:
+        if self._stop.asked:
+            raise Stopped
+        if name not in self._told:
+            self._told.add(name)
+            self._output(f"lamina: waiting for the cache mount {name}\n".encode())
+
+
+def _note_secrets(
+    upper: Path, secrets: Mapping[str, bytes], output: Callable[[bytes], None]
+) -> None:
+    from lamina.build.secrecy import places
+
+    for name, path in places(upper, secrets):
+        text = f"lamina: the secret {name} is in {path} of this layer\n"
+        output(text.encode("utf-8", "surrogateescape"))
 
 
 def _run_to_its_end(spec: ContainerSpec, output: Callable[[bytes], None], stop: Stop) -> int:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from lamina.run.spec import Limit
 
 
 class Means(msgspec.Struct, frozen=True):
@@ -17,7 +21,10 @@ class Means(msgspec.Struct, frozen=True):
     """Sockets of ssh agents by id."""
     shm_size: int = 0
     """Bytes of /dev/shm; 0 for the usual 64 MiB."""
-    ulimits: tuple[str, ...] = ()
-    """`name=soft[:hard]`, as Docker has them."""
+    limits: tuple[Limit, ...] = ()
+    """Resource limits of every command (`--ulimit`)."""
     memory: int = 0
     """Bytes that a step may use; 0 for no limit."""
+
+    def __repr__(self) -> str:
+        return f"Means(secrets={sorted(self.secrets)}, agents={sorted(self.agents)})"

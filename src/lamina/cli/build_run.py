@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lamina.errors import Invalid
+
 if TYPE_CHECKING:
     from lamina.build.means import Means
+    from lamina.run.spec import Limit
 
 F = TypeVar("F", bound=Callable[..., Any])
+_GRANTS = ("network.host", "security.insecure")
+_HOST_GATEWAY = "host-gateway"
+
+
+class BadRunOption(Invalid):
+    """An option that says what RUN may use makes no sense."""
 
 
 def run_options(command: F) -> F:
-    """Options whose values are keyword arguments of `means`, and `network` and `hosts`."""
+    """Options whose values are keyword arguments of `means` and `run_settings`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--secret",
+        "secrets",
+        multiple=True,
+        metavar="id=ID[,src=FILE|,env=NAME]",
+        help="A secret for RUN --mount=type=secret: a file, or a variable of the environment.",
+    ),
+    click.option(
+        "--ssh",
+        "agents",
+        multiple=True,
+        metavar="default|ID[=SOCKET|=KEY[,KEY]]",
+        help="An ssh agent for RUN --mount=type=ssh: $SSH_AUTH_SOCK, a socket, or private keys.",
+    ),
     click.option(
         "--network",
         type=click.Choice(["default", "host", "none"]),
@@ -32,13 +56,107 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "hosts",
         multiple=True,
         metavar="NAME:ADDRESS",
-        help="A line in /etc/hosts for RUN.",
+        help="A line in /etc/hosts for RUN; host-gateway is this host.",
     ),
+    click.option(
+        "--allow",
+        "grants",
+        multiple=True,
+        metavar="GRANT",
+        help="Let RUN do more: security.insecure, network.host.",
+    ),
+    click.option("--shm-size", metavar="SIZE", help="The size of /dev/shm for RUN (64m)."),
+    click.option(
+        "--ulimit",
+        "limits",
+        multiple=True,
+        metavar="NAME=SOFT[:HARD]",
+        help="A resource limit for RUN: nofile=1024:4096.",
+    ),
+    click.option("-m", "--memory", metavar="SIZE", help="The memory that a RUN may use: 512m."),
 )
 
 
-def means(given: dict[str, Any]) -> Means:
-    """What the options grant to RUN."""
+def means(given: Mapping[str, Any]) -> Means:
+    """What the options grant to RUN: contents of secrets, sockets, limits.
+
+    An agent that is started for private keys ends with the command.  Raises BadRunOption,
+    and what `cli.build_secrets` and `cli.build_agents` raise.
+    """
     from lamina.build.means import Means
 
-    return Means()
+    secrets, agents = {}, {}
+    if given["secrets"]:
+        from lamina.cli.build_secrets import secrets_of
+
+        secrets = secrets_of(given["secrets"], os.environ)
+    if given["agents"]:
+        from lamina.cli.build_agents import agents_of
+
+        agents = agents_of(given["agents"], os.environ)
+    return Means(
+        secrets,
+        agents,
+        _size(given["shm_size"]),
+        tuple(_limits(given["limits"])),
+        _size(given["memory"]),
+    )
+
+
+def run_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `Settings` that these options say.  Raises BadRunOption."""
+    grants = {grant.strip() for text in given["grants"] for grant in text.split(",")}
+    if unknown := grants - set(_GRANTS):
+        raise BadRunOption(
+            f"nothing to allow is called {min(unknown)!r}", hint=" or ".join(_GRANTS)
+        )
+    return {
+        "network": given["network"],
+        "hosts": tuple(_host(text) for text in given["hosts"]),
+        "insecure": "security.insecure" in grants,
+    }
+
+
+def _host(text: str) -> str:
+    """`name:address` as /etc/hosts will have it; `host-gateway` is this host."""
+    import ipaddress
+
+    name, separator, address = text.partition("=" if "=" in text else ":")
+    address = address.removeprefix("[").removesuffix("]")
+    if address == _HOST_GATEWAY:
+        # RUN has this host's network: the host is where it is for itself.
+        address = "127.0.0.1"
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        separator = ""
+    if not separator or not name or set(name) & set(" \t\n#"):
+        raise BadRunOption(f"not a host: {text!r}", hint="write name:address, e.g. db:10.0.0.5")
+    return f"{name}={address}"
+
+
+def _limits(texts: tuple[str, ...]) -> Iterator[Limit]:
+    from lamina.linux.rlimit import NAMES
+    from lamina.run.spec import Limit
+
+    for text in texts:
+        name, _, values = text.partition("=")
+        numbers = values.split(":")
+        if name not in NAMES or len(numbers) > 2 or not all(map(_is_limit, numbers)):
+            known = ", ".join(sorted(NAMES))
+            hint = "write nofile=1024:4096" if name in NAMES else f"the names are {known}"
+            raise BadRunOption(f"not a resource limit: {text!r}", hint=hint)
+        soft, hard = int(numbers[0]), int(numbers[-1])
+        if hard >= 0 and (soft < 0 or soft > hard):
+            raise BadRunOption(f"not a resource limit: {text!r}", hint="the second is the larger")
+        yield Limit(name, soft, hard)
+
+
+def _is_limit(text: str) -> bool:
+    return text == "-1" or (text.isascii() and text.isdigit())
+
+
+def _size(text: str | None) -> int:
+    from lamina.build.sizes import size_in_bytes
+
+    return size_in_bytes(text) if text else 0

@@ -1,14 +1,32 @@
-"""Control groups: which kind this host has."""
+"""Control groups: which kind this host has, and one with a limit to its memory."""
 
 from __future__ import annotations
 
+import errno
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
+from lamina.errors import Unsupported
+
 Kind = Literal["none", "v1", "v2", "hybrid"]
+ROOT = "/sys/fs/cgroup"
+_OURS = "lamina"
+_TRIES, _PAUSE = 100, 0.01
+"""How often, and after how many seconds, a group is removed whose processes have just ended."""
 
 
-def detect(root: str = "/sys/fs/cgroup") -> Kind:
+class NoMemoryControl(Unsupported):
+    """This host does not let us limit memory."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"memory cannot be limited here: {reason}")
+
+
+def detect(root: str = ROOT) -> Kind:
     """`v2` (one hierarchy), `v1` (one each controller), `hybrid` (v1, and v2 without
     controllers beside it), or `none`."""
     if os.path.exists(f"{root}/cgroup.controllers"):
@@ -20,3 +38,144 @@ def detect(root: str = "/sys/fs/cgroup") -> Kind:
     if not names:
         return "none"
     return "hybrid" if os.path.exists(f"{root}/unified/cgroup.controllers") else "v1"
+
+
+def join(group: Path) -> None:
+    """Move this process into a group.  Raises OSError."""
+    _write(group / "cgroup.procs", "0")
+
+
+class MemoryGroup:
+    """A control group whose processes may use so much memory together."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def ran_out(self) -> bool:
+        """Whether the kernel killed one of its processes for want of memory."""
+        for name in ("memory.events", "memory.oom_control"):
+            try:
+                text = (self.path / name).read_text()
+            except OSError:
+                continue
+            pairs = dict(line.split() for line in text.splitlines())
+            return int(pairs.get("oom_kill", 0)) > 0
+        return False
+
+
+@contextmanager
+def limited_memory(name: str, size: int, root: str = ROOT) -> Iterator[MemoryGroup]:
+    """A new group of that name which may use `size` bytes, for the length of a `with` block.
+
+    All its processes must have ended by then, or be about to.  Raises NoMemoryControl.
+    """
+    kind = detect(root)
+    try:
+        if kind in ("v1", "hybrid") and os.path.isdir(f"{root}/memory"):
+            group = _make(Path(root, "memory"), name)
+            _limit_v1(group, size)
+        else:
+            group = _make(_unified(kind, root), name)
+            _limit_v2(group, size)
+    except OSError as error:
+        raise NoMemoryControl(f"{error.filename}: {error.strerror}") from None
+    try:
+        yield MemoryGroup(group)
+    finally:
+        _remove(group)
+
+
+def _unified(kind: Kind, root: str) -> Path:
+    """The root of the version 2 hierarchy, its memory controller on."""
+    base = Path(root) if kind == "v2" else Path(root, "unified")
+    try:
+        controllers = (base / "cgroup.controllers").read_text().split()
+    except FileNotFoundError:
+        controllers = []
+    if "memory" not in controllers:
+        raise NoMemoryControl(f"no memory controller in {root}")
+    return base
+
+
+def _make(base: Path, name: str) -> Path:
+    ours = base / _OURS
+    _sweep(ours)
+    while True:
+        ours.mkdir(exist_ok=True)
+        if (base / "cgroup.subtree_control").exists():
+            _write(base / "cgroup.subtree_control", "+memory")
+            _write(ours / "cgroup.subtree_control", "+memory")
+        group = ours / f"{os.getpid()}-{name}"
+        try:
+            group.mkdir()
+        except FileNotFoundError:
+            continue  # the last other build removed ours meanwhile
+        return group
+
+
+def _limit_v1(group: Path, size: int) -> None:
+    try:
+        _write(group / "memory.limit_in_bytes", str(size))
+    except OSError:
+        group.rmdir()
+        raise
+    # Swap is counted with memory here; the file is missing where it is not counted at all.
+    _try_write(group / "memory.memsw.limit_in_bytes", str(2 * size))
+
+
+def _limit_v2(group: Path, size: int) -> None:
+    try:
+        _write(group / "memory.max", str(size))
+    except OSError:
+        group.rmdir()
+        raise
+    _try_write(group / "memory.swap.max", str(size))
+
+
+def _write(path: Path, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    finally:
+        os.close(fd)
+
+
+def _try_write(path: Path, text: str) -> None:
+    try:
+        _write(path, text)
+    except OSError:
+        pass
+
+
+def _remove(group: Path) -> None:
+    for _ in range(_TRIES):
+        try:
+            group.rmdir()
+            break
+        except FileNotFoundError:
+            break
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return
+            time.sleep(_PAUSE)
+    try:
+        group.parent.rmdir()
+    except OSError:
+        pass  # others have groups in it
+
+
+def _sweep(ours: Path) -> None:
+    """Remove the groups of processes that were killed before they could."""
+    try:
+        names = os.listdir(ours)
+    except FileNotFoundError:
+        return
+    for name in names:
+        pid = name.partition("-")[0]
+        if pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
+            try:
+                (ours / name).rmdir()
+            except OSError:
+                pass

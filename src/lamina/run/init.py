@@ -20,7 +20,7 @@ from typing import NoReturn
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.linux import capability, syscall
+from lamina.linux import capability, cgroup, rlimit, syscall
 from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
 from lamina.run.identity import lookup
@@ -78,6 +78,9 @@ def _become(orders: Orders, progress: _Progress) -> None:
     spec = orders.spec
     progress.doing = "start a process"
     _be_alone(orders)
+    if spec.cgroup is not None:
+        progress.doing = "join a control group"
+        cgroup.join(spec.cgroup)
     progress.doing = "make namespaces"
     _unshare(spec)
     progress.doing = "mount the root file system"
@@ -213,6 +216,8 @@ def _enter(cwd: str) -> None:
 
 
 def _give_up(orders: Orders, identity: Identity) -> None:
+    for limit in orders.spec.limits:
+        rlimit.set_limit(limit.name, limit.soft, limit.hard)
     held = syscall.capget()
     mask = capability.mask(orders.capabilities) & held
     for number in range(held.bit_length()):

@@ -19,6 +19,7 @@ from lamina.run.steps import Step
 from lamina.run.stubs import make_stubs
 from lamina.run.volumes import fill_from_image
 
+_PAGE = 4096
 _KERNELS = {"/proc", "/sys", "/dev"}
 
 
@@ -71,6 +72,10 @@ def _is_directory(plan: Sequence[Step], target: str) -> bool:
     for step in plan:
         if isinstance(step, steps.BindMount) and step.target == target:
             return os.path.isdir(step.source)
+        if isinstance(step, steps.TreeBind) and step.target == target:
+            return step.directory
+        if isinstance(step, steps.PlaceFile) and step.target == target:
+            return False
     return True
 
 
@@ -92,6 +97,46 @@ def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
         fill_from_image(root, step.target, step.source)
     mount = mounts.clone(syscall.AT_FDCWD, step.source, flags=step.flags)
     _attach(root, mount, step.target, directory=stat.S_ISDIR(os.fstat(mount).st_mode))
+
+
+def _tree(root: int, step: steps.TreeBind, orders: Orders) -> None:
+    merged, upper, work, empty = (
+        f"{step.scratch}/{name}" for name in ("merged", "upper", "work", "empty")
+    )
+    for path in (merged, upper, work, empty):
+        os.mkdir(path, 0o755)
+    lowers = [*step.lowers, empty]
+    if step.read_only:
+        mounts.mount_overlay(merged, [*step.lowers, empty, upper], flags=("ro", "nodev"))
+    else:
+        top = os.stat(lowers[0])
+        os.chown(upper, top.st_uid, top.st_gid)
+        os.chmod(upper, stat.S_IMODE(top.st_mode))
+        mounts.mount_overlay(merged, lowers, upper, work, volatile=True, flags=("nodev",))
+    top_directory = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    place = open_in(top_directory, step.path)
+    mount = mounts.clone(place, "", recursive=False)
+    os.close(place)
+    os.close(top_directory)
+    _attach(root, mount, step.target, directory=step.directory)
+
+
+def _file(root: int, step: steps.PlaceFile, orders: Orders) -> None:
+    size = str(len(step.content.content) + _PAGE)
+    memory = mounts.new_filesystem("tmpfs", (("size", size), ("mode", "700")))
+    os.makedirs(step.place, 0o700, exist_ok=True)
+    cover = os.open(step.place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mounts.attach(memory, cover)
+    os.close(cover)
+    path = f"{step.place}/file"
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as stream:
+        stream.write(step.content.content)
+        os.fchown(fd, step.uid, step.gid)
+        os.fchmod(fd, step.mode)
+    mount = mounts.clone(syscall.AT_FDCWD, path, flags=step.flags, recursive=False)
+    syscall.umount2(step.place, syscall.MNT_DETACH)
+    _attach(root, mount, step.target, directory=False)
 
 
 def _attach(root: int, mount: int, target: str, *, directory: bool) -> None:
@@ -180,6 +225,10 @@ def name_of(step: Step) -> str:
     match step:
         case steps.MountFilesystem():
             return f"mount {step.fstype} at {step.target}"
+        case steps.TreeBind():
+            return f"mount {step.path} at {step.target}"
+        case steps.PlaceFile():
+            return f"put a file at {step.target}"
         case steps.BindMount():
             return f"mount {step.source} at {step.target}"
         case _:
@@ -189,6 +238,8 @@ def name_of(step: Step) -> str:
 _STEPS: dict[type, Callable[[int, object, Orders], None]] = {
     steps.MountFilesystem: _filesystem,  # type: ignore[dict-item]
     steps.BindMount: _bind,  # type: ignore[dict-item]
+    steps.TreeBind: _tree,  # type: ignore[dict-item]
+    steps.PlaceFile: _file,  # type: ignore[dict-item]
     steps.AttachTerminals: _terminals,  # type: ignore[dict-item]
     steps.MakeDirectory: _directory,  # type: ignore[dict-item]
     steps.MakeDevices: _devices,  # type: ignore[dict-item]

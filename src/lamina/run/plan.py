@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lamina.run.spec import ContainerSpec, Mount
+from lamina.run.spec import ContainerSpec, FileMount, Mount, TreeMount
 from lamina.run.steps import (
     AttachTerminals,
     BindMount,
@@ -18,7 +18,9 @@ from lamina.run.steps import (
     MakeReadOnly,
     Mask,
     MountFilesystem,
+    PlaceFile,
     Step,
+    TreeBind,
 )
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -73,7 +75,8 @@ def plan(
 
 def mount_points(steps: Sequence[Step]) -> list[str]:
     """The targets that must exist in the image, or be made, before the steps can run."""
-    mounted = [step.target for step in steps if isinstance(step, MountFilesystem | BindMount)]
+    kinds = MountFilesystem | BindMount | TreeBind | PlaceFile
+    mounted = [step.target for step in steps if isinstance(step, kinds)]
     made_by_us = ("/dev/", "/proc/", "/sys/")
     return [target for target in mounted if not target.startswith(made_by_us)]
 
@@ -96,13 +99,36 @@ def _devices(spec: ContainerSpec, devices: Sequence[str]) -> Iterator[Step]:
     for name, text in _LINKS:
         yield MakeLink(f"/dev/{name}", text)
     yield AttachTerminals("/dev/pts", "/dev/console" if spec.process.terminal else "")
-    yield MountFilesystem("tmpfs", "/dev/shm", (("mode", "1777"), ("size", "65536k")))  # noqa: S108
+    size = str(spec.shm_size)
+    yield MountFilesystem("tmpfs", "/dev/shm", (("mode", "1777"), ("size", size)))  # noqa: S108
     yield MountFilesystem("mqueue", "/dev/mqueue", optional=True)
 
 
 def _chosen(spec: ContainerSpec) -> Iterator[Step]:
     for mount in sorted(spec.mounts, key=lambda each: each.target.rstrip("/").count("/")):
-        yield _tmpfs(mount) if mount.kind == "tmpfs" else _bind(mount, spec)
+        if isinstance(mount, TreeMount):
+            yield _tree(mount)
+        elif isinstance(mount, FileMount):
+            yield _file(mount, spec)
+        else:
+            yield _tmpfs(mount) if mount.kind == "tmpfs" else _bind(mount, spec)
+
+
+def _tree(mount: TreeMount) -> TreeBind:
+    return TreeBind(
+        tuple(str(path) for path in reversed(mount.lowers)),
+        mount.path,
+        mount.target,
+        mount.directory,
+        str(mount.scratch),
+        mount.read_only,
+    )
+
+
+def _file(mount: FileMount, spec: ContainerSpec) -> PlaceFile:
+    flags = ("ro", "nosuid", "nodev") + (() if mount.executable else ("noexec",))
+    place = str(spec.directory / "memory")
+    return PlaceFile(mount.content, mount.target, mount.mode, mount.uid, mount.gid, flags, place)
 
 
 def _bind(mount: Mount, spec: ContainerSpec) -> BindMount:

@@ -18,6 +18,15 @@ class Identity(msgspec.Struct, frozen=True):
     groups: tuple[int, ...] = ()
 
 
+class Hidden(msgspec.Struct, frozen=True):
+    """Bytes that are not shown when a value is printed."""
+
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"<{len(self.content)} bytes>"
+
+
 class Overlay(msgspec.Struct, frozen=True):
     """The root file system: read-only layers, the lowest first, under a writable directory."""
 
@@ -40,6 +49,43 @@ class Mount(msgspec.Struct, frozen=True):
     """tmpfs: `size=…,mode=…`, and the flags `exec`, `suid`, `ro`."""
     populate: bool = False
     """An empty source gets what the image has at the target (a new volume)."""
+
+
+class TreeMount(msgspec.Struct, frozen=True):
+    """A file or directory in a stack of layers, merged inside the container's own mounts."""
+
+    target: str
+    lowers: tuple[Path, ...]
+    """The lowest first."""
+    path: str
+    """Where it is in the stack, absolute; links are followed inside the stack."""
+    directory: bool
+    """Whether that is a directory."""
+    scratch: Path
+    """An empty directory of the host's that is needed while the container runs: what the
+    container writes goes there."""
+    read_only: bool = True
+
+
+class FileMount(msgspec.Struct, frozen=True):
+    """A file that is nowhere but in memory, and seen by nobody but the container."""
+
+    target: str
+    content: Hidden
+    mode: int = 0o400
+    uid: int = 0
+    gid: int = 0
+    executable: bool = False
+    """Whether it may be executed at all, whatever its mode says."""
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """A resource limit of the process (setrlimit(2)), -1 for none."""
+
+    name: str
+    """As in linux/rlimit.py: `nofile`."""
+    soft: int
+    hard: int
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -67,7 +113,7 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     process: Process
     hostname: str = ""
     network: Network = "host"
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[Mount | TreeMount | FileMount, ...] = ()
     read_only: bool = False
     capabilities_add: tuple[str, ...] = ()
     capabilities_drop: tuple[str, ...] = ()
@@ -81,6 +127,11 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     """Whether setuid programs and file capabilities are without effect."""
     cache: Path | None = None
     """Where compiled system call filters are kept between processes."""
+    shm_size: int = 64 << 20
+    """Bytes of /dev/shm."""
+    limits: tuple[Limit, ...] = ()
+    cgroup: Path | None = None
+    """A control group that the first process joins."""
 
 
 class Streams(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from lamina.run.spec import Hidden
+
 
 class MountFilesystem(msgspec.Struct, frozen=True):
     """A new file system of the kernel's: proc, tmpfs, …"""
@@ -32,6 +34,30 @@ class BindMount(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()
     populate: bool = False
     """An empty source gets what the image has at the target."""
+
+
+class TreeBind(msgspec.Struct, frozen=True):
+    """A file or directory in a stack of layers; what is written goes into `scratch`."""
+
+    lowers: tuple[str, ...]
+    """The topmost first."""
+    path: str
+    target: str
+    directory: bool
+    scratch: str
+    read_only: bool
+
+
+class PlaceFile(msgspec.Struct, frozen=True):
+    """A file in memory, read-only; `place` is a directory that a mount covers for a moment."""
+
+    content: Hidden
+    target: str
+    mode: int
+    uid: int
+    gid: int
+    flags: tuple[str, ...]
+    place: str
 
 
 class AttachTerminals(msgspec.Struct, frozen=True):
@@ -77,6 +103,8 @@ class MakeReadOnly(msgspec.Struct, frozen=True):
 Step: TypeAlias = (
     MountFilesystem
     | BindMount
+    | TreeBind
+    | PlaceFile
     | AttachTerminals
     | MakeDirectory
     | MakeDevices
