@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lamina.context import fingerprint
 from lamina.context.errors import ContextChanged, NoContext, Unreadable
 from lamina.context.hashing import GONE
-from lamina.context.known import UNKNOWN, DigestCache, Directory, Index, facts, stamp
+from lamina.context.known import UNKNOWN, DigestCache, Directory, Index, facts, split, stamp
 from lamina.context.snapshot import KINDS, Snapshot, child, device
 from lamina.context.tree import ROOT, Content
 from lamina.dockerfile.ignore import Ignore
@@ -89,6 +89,16 @@ class Context:
     def fingerprint(self, entry: Entry) -> bytes:
         """Of a directory and all below it (see `fingerprint`), by what is known of its files."""
         return self._snapshot.fingerprint(os_path(entry.path))
+
+    def below(self, entry: Entry) -> Iterator[tuple[bytes, Directory]]:
+        """A directory and those below it, each with its path; of what has a fingerprint every
+        digest is known."""
+        waiting = [os_path(entry.path)]
+        while waiting:
+            path = waiting.pop()
+            directory = self._snapshot.directory(path)
+            yield path, directory
+            waiting += [child(path, name) for name in split(directory.directories)]
 
     def open(self, entry: Entry) -> Content:
         path = os_path(entry.path)
