@@ -1,11 +1,15 @@
-"""`build`: from a Dockerfile and a context to a named image."""
+"""`build`: from a Dockerfile and a context to an image for each platform."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import msgspec
 
 from lamina.build.cache import Importer
+from lamina.build.graph import Graph
+from lamina.build.image import image_config, image_manifest
 from lamina.build.inputs import Result
 from lamina.build.means import Means
 from lamina.build.observe import Observer, Occasion
@@ -14,64 +18,70 @@ from lamina.build.solve import solve
 from lamina.build.stage import Settings
 from lamina.build.trees import Trees
 from lamina.dockerfile.instruction import Dockerfile
-from lamina.oci import mediatype
-from lamina.oci.config import History, ImageConfig
-from lamina.oci.descriptor import Descriptor
+from lamina.oci.config import ImageConfig
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
-from lamina.oci.reference import Reference
-from lamina.store.contract import Image, Store
-
-COMMENT = "buildkit.dockerfile.v0"
-"""What says to tools that a history is a Dockerfile's, in BuildKit's notation."""
-_AS_OCI = {
-    mediatype.DOCKER_LAYER: mediatype.OCI_LAYER,
-    mediatype.DOCKER_LAYER_GZIP: mediatype.OCI_LAYER_GZIP,
-    mediatype.DOCKER_LAYER_ZSTD: mediatype.OCI_LAYER_ZSTD,
-    mediatype.DOCKER_FOREIGN_LAYER_GZIP: mediatype.OCI_FOREIGN_LAYER + "+gzip",
-}
-"""The same bytes by their name in an OCI manifest."""
+from lamina.oci.platform import Platform
+from lamina.store.contract import Lease, Store
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A finished build."""
+class Variant(msgspec.Struct, frozen=True):
+    """The image for one platform."""
 
-    image: Image
+    platform: Platform
+    """As asked for."""
+    plan: Plan
+    manifest: Manifest
+    config: ImageConfig
     size: int
     """Bytes of file content in all layers."""
     hidden: int
     """How many of them nobody can see."""
+
+
+class Product(msgspec.Struct, frozen=True):
+    """What a build made.  Its layers are stored; nothing of it has a name yet."""
+
+    variants: tuple[Variant, ...]
+    """One for each platform, in the order asked for."""
+    results: Mapping[Digest, Result]
+    """Of every vertex that was needed, by its digest."""
+    lease: Lease
+    """Keeps all of it while the build's block lasts."""
     unused_args: tuple[str, ...]
+    """`--build-arg` names that no ARG declares."""
 
 
+@contextmanager
 def build(
     dockerfile: Dockerfile,
     trees: Trees,
     store: Store,
     *,
-    settings: Settings,
+    settings: Sequence[Settings],
     resolve: Resolver,
-    names: Sequence[Reference],
     occasion: Occasion,
     observer: Observer,
     means: Means,
     importers: Sequence[Importer] = (),
-) -> Built:
-    """Build the target and give it `names`, or leave it unnamed; the names come last.
+) -> Iterator[Product]:
+    """Build the target, and hold what was made for the length of the block.
 
-    Steps whose cache key is known are not carried out again.  A build that fails
-    keeps the steps before the failure in the cache and names nothing.
+    `settings` differ in their platform alone; work that is the same for several is done
+    once.  Steps whose cache key is known are not carried out again.  A build that fails
+    keeps the steps before the failure in the cache.
 
     Raises DockerfileError and NotYet, pointing at the instruction, StepError for one
     that failed, NoSuchStage, and what the resolver and the store raise.
     """
     with store.leases.hold() as lease:
-        made = plan(dockerfile, settings, resolve)
-        if made.image is not None:
-            lease.protect(*made.image.layers)
+        graph = Graph()
+        plans = [plan(dockerfile, each, _for(each, resolve), graph) for each in settings]
+        for made in plans:
+            if made.image is not None:
+                lease.protect(*made.image.layers)
         solved = solve(
-            made,
+            plans,
             trees,
             store,
             lease,
@@ -80,55 +90,22 @@ def build(
             means=means,
             importers=importers,
         )
-        results = solved.results
-        config = image_config(made, results, settings, occasion.created)
-        manifest = image_manifest(made, results, config)
-        for name in names or (None,):
-            image = store.images.add(manifest, config, name)
-        size = sum(store.layers.info(each).content_size for each in config.diff_ids)
-        return Built(image, size, solved.hidden, made.unused_args)
+        variants = [
+            _variant(made, solved.results, store, occasion.created, hidden)
+            for made, hidden in zip(plans, solved.hidden, strict=True)
+        ]
+        yield Product(tuple(variants), solved.results, lease, plans[0].unused_args)
 
 
-def image_config(
-    made: Plan, results: Mapping[Digest, Result], settings: Settings, now: str
-) -> ImageConfig:
-    """The image's configuration; lines without a layer take the time of the layer before.
-
-    So a build that comes from the cache alone has the same image id as the one
-    that filled it.
-    """
-    stage = made.stage
-    base = made.image.config if made.image else ImageConfig.scratch(settings.platform)
-    history = list(base.history or base.causes)
-    created = base.created or ""
-    for line in stage.history:
-        result = results[line.vertex.digest].made if line.vertex else None
-        created = result.created if result else created or now
-        history.append(
-            History(
-                created=created,
-                created_by=line.created_by,
-                comment=COMMENT,
-                empty_layer=line.vertex is None,
-            )
-        )
-    return base.amend(
-        created=created or now,
-        author=stage.author,
-        execution=stage.execution,
-        diff_ids=results[stage.tip.digest].layers,
-        history=history,
-    )
+def _for(settings: Settings, resolve: Resolver) -> Resolver:
+    """The resolver, asked for the settings' platform where no other is named."""
+    return lambda name, platform: resolve(name, platform or str(settings.platform))
 
 
-def image_manifest(made: Plan, results: Mapping[Digest, Result], config: ImageConfig) -> Manifest:
-    """The manifest: the base's layers as it has them, then ours, which are plain tar."""
-    layers = [
-        Descriptor(_AS_OCI.get(each.media_type, each.media_type), each.digest, each.size, each.urls)
-        for each in (made.image.manifest.layers if made.image else ())
-    ]
-    for line in made.stage.history:
-        result = results[line.vertex.digest].made if line.vertex else None
-        if result is not None:
-            layers.append(Descriptor(mediatype.OCI_LAYER, result.layer, result.tar_size))
-    return Manifest.build(config.descriptor(), layers)
+def _variant(
+    made: Plan, results: Mapping[Digest, Result], store: Store, now: str, hidden: int
+) -> Variant:
+    config = image_config(made, results, now)
+    manifest = image_manifest(made, results, config)
+    size = sum(store.layers.info(each).content_size for each in config.diff_ids)
+    return Variant(made.stage.settings.platform, made, manifest, config, size, hidden)

@@ -76,6 +76,8 @@ class RunOp(msgspec.Struct, frozen=True, tag="run"):
     insecure: bool = False
     hosts: tuple[str, ...] = ()
     """`name:address` lines for /etc/hosts."""
+    platform: str = ""
+    """What its programs are made for, when that is not this host."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -180,10 +182,10 @@ class Graph:
         return self._known[digest]
 
 
-def in_order(tip: Vertex) -> list[Vertex]:
-    """Every vertex that `tip` needs, and `tip`, inputs before those that need them."""
+def in_order(*tips: Vertex) -> list[Vertex]:
+    """Every vertex that `tips` need, and they, inputs before those that need them."""
     order: dict[Digest, Vertex] = {}
-    waiting = [(tip, False)]
+    waiting = [(tip, False) for tip in reversed(tips)]
     while waiting:
         vertex, ready = waiting.pop()
         if vertex.digest in order:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from lamina.build.graph import Vertex
+from lamina.oci.digest import Digest
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -15,6 +18,26 @@ class Step(msgspec.Struct, frozen=True):
     number: int
     total: int
     vertex: Vertex
+    place: str = ""
+    """Where it is in its stage, `2/5`, after the stage's name when there are several."""
+
+
+def places_in_stages(steps: Sequence[Vertex], platforms: Mapping[Digest, str]) -> list[str]:
+    """`Step.place` of each of a build's steps, which are in order.
+
+    `platforms` has those of steps that are for one of several platforms.
+    """
+    keys = [(platforms.get(each.digest, ""), each.stage) for each in steps]
+    totals, seen = Counter(keys), Counter[tuple[str, str]]()
+    several = len({each.stage for each in steps}) > 1
+    found = []
+    for key in keys:
+        seen[key] += 1
+        platform, stage = key
+        name = f"stage-{stage}" if stage.isdecimal() else stage
+        parts = (platform, name if several else "", f"{seen[key]}/{totals[key]}")
+        found.append(" ".join(filter(None, parts)))
+    return found
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -47,8 +70,8 @@ class Observer(Protocol):
         """The step ended well."""
         ...
 
-    def failed(self, step: Step) -> None:
-        """The step did not end well; the build ends with its error."""
+    def failed(self, step: Step, problem: str) -> None:
+        """The step did not end well; the build ends with its error, which begins so."""
         ...
 
 

@@ -63,12 +63,14 @@ class _Draft:
     body: tuple[Instruction, ...]
 
 
-def plan(dockerfile: Dockerfile, settings: Settings, resolve: Resolver) -> Plan:
-    """The graph of `settings.target`, the last stage by default.
+def plan(
+    dockerfile: Dockerfile, settings: Settings, resolve: Resolver, graph: Graph | None = None
+) -> Plan:
+    """The graph of `settings.target`, the last stage by default; a part of `graph` if given.
 
     Raises DockerfileError or NotYet, pointing at the instruction; NoSuchStage.
     """
-    planner = _Planner(dockerfile, settings, resolve)
+    planner = _Planner(dockerfile, settings, resolve, graph or Graph())
     stage = planner.stage(planner.target())
     if settings.labels:
         labels = {**(stage.execution.labels or {}), **settings.labels}
@@ -77,12 +79,14 @@ def plan(dockerfile: Dockerfile, settings: Settings, resolve: Resolver) -> Plan:
 
 
 class _Planner:
-    def __init__(self, dockerfile: Dockerfile, settings: Settings, resolve: Resolver) -> None:
+    def __init__(
+        self, dockerfile: Dockerfile, settings: Settings, resolve: Resolver, graph: Graph
+    ) -> None:
         self.dockerfile = dockerfile
         self.source = dockerfile.source
         self.settings = settings
         self.resolve = resolve
-        self.graph = Graph()
+        self.graph = graph
         self.globals = _platform_args(dockerfile, settings)
         self.drafts = self._drafts()
         self.done: dict[int, Stage] = {}
@@ -194,12 +198,16 @@ class _Planner:
         execution = image.config.execution if image else Execution(working_dir="/")
         stage = self._new_stage(draft, vertex, _with_path(execution))
         stage.author = image.config.author if image else ""
+        # Some tools' imports say nothing of a processor.
+        if image is not None and image.config.platform.architecture:
+            stage.platform = image.config.platform
         self.images[id(stage)] = image
         return stage
 
     def _from_stage(self, draft: _Draft, base: Stage) -> Stage:
         stage = self._new_stage(draft, base.tip, base.execution)
         stage.author = base.author
+        stage.platform = base.platform
         stage.history = list(base.history)
         # What ARG said in a stage goes on in those that begin with it.
         stage.variables = dict(base.variables)

@@ -23,7 +23,7 @@ from lamina.build.errors import CommandFailed, StepError
 from lamina.build.graph import BaseOp, ContextOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
 from lamina.build.inputs import Inputs, Result
 from lamina.build.means import Means
-from lamina.build.observe import Observer, Occasion, Outcome, Step
+from lamina.build.observe import Observer, Occasion, Outcome, Step, places_in_stages
 from lamina.build.plan import Plan
 from lamina.build.reading import sources
 from lamina.build.schedule import Stop, Stopped, carry_out
@@ -38,17 +38,17 @@ from lamina.store.contract import Lease, StepResult, Store
 
 
 class Solved(msgspec.Struct, frozen=True):
-    """The results of the target and of all below it, by their digest, and the bytes of it
-    that nobody can see."""
+    """The results of the targets and of all below them, by their digest."""
 
     results: Mapping[Digest, Result]
-    hidden: int
+    hidden: tuple[int, ...]
+    """Bytes of each target that nobody can see."""
 
 
 class _Solver:
     def __init__(
         self,
-        plan: Plan,
+        plans: Sequence[Plan],
         trees: Trees,
         cache: Cache,
         occasion: Occasion,
@@ -56,8 +56,10 @@ class _Solver:
         means: Means,
         directory: Path,
     ) -> None:
-        self.source = plan.stage.source
-        self.epoch = plan.stage.settings.epoch
+        self.plans = plans
+        self.tips = [plan.stage.tip for plan in plans]
+        self.source = plans[0].stage.source
+        self.epoch = plans[0].stage.settings.epoch
         self.store = cache.store
         self.trees = trees
         self.cache = cache
@@ -73,30 +75,39 @@ class _Solver:
         self.stop = Stop()
         self.telling = RLock()
 
-    def solve(self, tip: Vertex) -> None:
-        """Have the result of `tip` and of everything below it, its layers stored."""
-        order = in_order(tip)
+    def solve(self) -> None:
+        """Have the results of all tips and of everything below them, their layers stored."""
+        order = in_order(*self.tips)
         self._number(order)
         for vertex in order:
             self._settle_known(vertex)
-        needed = self._needed(tip)
+        needed = self._needed()
         for vertex in order:
             self._tell_known(vertex, needed)
         left = [each for each in order if each.digest in needed and self._is_open(each)]
         if left:
             self._find_sources(left)
             carry_out(left, self._carry_out, self.occasion.workers, self.stop)
-        self.cache.bring(self.results[tip.digest].layers)
+        for tip in self.tips:
+            self.cache.bring(self.results[tip.digest].layers)
 
     def _is_open(self, vertex: Vertex) -> bool:
         return vertex.makes_layer and vertex.digest not in self.results
 
     def _number(self, order: Sequence[Vertex]) -> None:
-        total = sum(vertex.makes_layer for vertex in order)
-        number = 0
-        for vertex in order:
-            number += vertex.makes_layer
-            self.steps[vertex.digest] = Step(number if vertex.makes_layer else 0, total, vertex)
+        steps = [vertex for vertex in order if vertex.makes_layer]
+        places = places_in_stages(steps, self._platforms())
+        self.steps = {vertex.digest: Step(0, len(steps), vertex) for vertex in order}
+        for number, vertex in enumerate(steps, 1):
+            self.steps[vertex.digest] = Step(number, len(steps), vertex, places[number - 1])
+
+    def _platforms(self) -> dict[Digest, str]:
+        """Of what is for one of several platforms alone: which."""
+        wanted: dict[Digest, list[str]] = {}
+        for plan in self.plans if len(self.plans) > 1 else ():
+            for vertex in in_order(plan.stage.tip):
+                wanted.setdefault(vertex.digest, []).append(str(plan.stage.settings.platform))
+        return {digest: found[0] for digest, found in wanted.items() if len(found) == 1}
 
     def _settle_known(self, vertex: Vertex) -> None:
         """The result of a vertex for which nothing must be done, not even by others."""
@@ -114,10 +125,10 @@ class _Solver:
         if made is not None:
             self._settle(vertex, made)
 
-    def _needed(self, tip: Vertex) -> set[Digest]:
-        """What must be there for `tip`: of a known step its parent alone."""
+    def _needed(self) -> set[Digest]:
+        """What must be there for the tips: of a known step its parent alone."""
         needed: set[Digest] = set()
-        waiting = [tip]
+        waiting = list(self.tips)
         while waiting:
             vertex = waiting.pop()
             if vertex.digest not in needed:
@@ -163,11 +174,11 @@ class _Solver:
         try:
             with self._located(vertex):
                 cached, made = self._step(vertex)
-        except BaseException:
+        except BaseException as error:
             if self.stop.asked:
                 raise Stopped from None
             with self.telling:
-                self.observer.failed(step)
+                self.observer.failed(step, getattr(error, "problem", "") or str(error))
             raise
         with self.telling:
             self._settle(vertex, made)
@@ -296,7 +307,8 @@ class _Solver:
 
     def _missing(self, vertex: Vertex, error: NoSuchSource) -> StepError:
         assert vertex.instruction is not None
-        origin = vertex.origins[0]
+        read_from = [each.origin for each in sources(vertex.op) if each.path == error.source]
+        origin = vertex.origins[read_from[0] if read_from else 0]
         note = error.hint
         where = origin.title
         if isinstance(origin.op, ContextOp):
@@ -308,7 +320,7 @@ class _Solver:
 
 
 def solve(
-    plan: Plan,
+    plans: Sequence[Plan],
     trees: Trees,
     store: Store,
     lease: Lease,
@@ -318,17 +330,16 @@ def solve(
     means: Means,
     importers: Sequence[Importer] = (),
 ) -> Solved:
-    """Have what the plan's target needs, its layers stored.
+    """Have what the targets of plans in one graph need, their layers stored.
 
     Each finished step is kept in the cache at once, so a build that fails later
     begins there again.  Nothing is left behind but layers and cache entries.
 
     Raises StepError at the instruction that failed, and what the store raises.
     """
-    stage = plan.stage
     with working_directory(store, occasion.identity) as directory:
         cache = Cache(store, lease, importers)
-        solver = _Solver(plan, trees, cache, occasion, observer, means, directory)
-        solver.solve(stage.tip)
-        chain = solver.results[stage.tip.digest].layers
-        return Solved(solver.results, solver.hidden(chain))
+        solver = _Solver(plans, trees, cache, occasion, observer, means, directory)
+        solver.solve()
+        chains = [solver.results[tip.digest].layers for tip in solver.tips]
+        return Solved(solver.results, tuple(map(solver.hidden, chains)))

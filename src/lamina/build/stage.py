@@ -63,6 +63,8 @@ class Stage:
     execution: Execution
     label: str = ""
     """Its name, else its number."""
+    platform: Platform | None = None
+    """What its base is made for, when that is not the target's platform."""
     author: str = ""
     history: list[Line] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)

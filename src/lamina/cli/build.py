@@ -5,42 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamina.cli.app import App, timestamp
 from lamina.cli.build_cache_options import cache_options, importers
+from lamina.cli.build_output import output_options
 from lamina.cli.build_run import means, run_options
-from lamina.cli.named import host_platform
-from lamina.errors import EngineError, Invalid, NotFound, Unsupported
+from lamina.errors import Unsupported
 
 if TYPE_CHECKING:
-    from lamina.build.build import Built
+    from lamina.build.build import Product
     from lamina.build.graph import RemoteOp
-    from lamina.build.plan import Resolver
-    from lamina.build.stage import Settings
-    from lamina.cli.build_progress import Live, Plain, Quiet
-    from lamina.context.directory import Context, Nothing
+    from lamina.cli.build_output import Written
+    from lamina.cli.build_plain import Quiet
     from lamina.context.tree import Tree
-    from lamina.dockerfile.instruction import Dockerfile
     from lamina.dockerfile.source import SourceError
-    from lamina.oci.platform import Platform
-    from lamina.oci.reference import Reference
-    from lamina.store.contract import Image
-
-_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-_REMOTE = ("http://", "https://", "git://", "git@", "ssh://", "github.com/")
-
-
-class BadOption(Invalid):
-    """An option's value that makes no sense."""
-
-
-class NoDockerfile(NotFound):
-    """The file is not there."""
 
 
 @click.command(epilog="Example: lamina build -t app:1 --build-arg VERSION=2 .")
@@ -56,18 +37,17 @@ class NoDockerfile(NotFound):
 )
 @click.option("--target", metavar="STAGE", default="", help="Build this stage, not the last.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Add a label.")
-@click.option("--platform", metavar="OS/ARCH", help="Build for this platform.")
+@click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    metavar="OS/ARCH[,…]",
+    help="Build for this platform, or for several and an index of them.",
+)
 @click.option("--pull", is_flag=True, help="Pull base images even when they are here.")
 @run_options
 @cache_options
-@click.option("-q", "--quiet", is_flag=True, help="Print the image id alone.")
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "plain", "tty", "quiet"]),
-    default="auto",
-    help="How to show the steps (auto: by whether this is a terminal).",
-)
-@click.option("--iidfile", type=click.Path(path_type=Path), help="Write the image id to a file.")
+@output_options
 @click.pass_obj
 def command(app: App, /, path: str, **given: Any) -> int:
     """Build an image from a Dockerfile and the files in PATH.
@@ -75,55 +55,48 @@ def command(app: App, /, path: str, **given: Any) -> int:
     Steps whose inputs have not changed come from the cache.  PATH - reads the
     Dockerfile from standard input and has no files.
     """
-    from lamina.dockerfile.parse import parse
+    from lamina.cli.build_output import outputs
+    from lamina.cli.build_progress import viewing, way
     from lamina.dockerfile.source import SourceError
-    from lamina.oci.reference import Reference
 
-    names = [Reference.parse(tag) for tag in given["tags"]]
-    settings = _settings(given)
-    quiet = given["quiet"] or given["progress"] == "quiet"
-    begun = time.monotonic()
-    try:
-        text, name, place = _dockerfile(path, given["file"])
-        dockerfile = parse(text, name=name)
-        built = _build(app, dockerfile, path, place, settings, names, given, quiet=quiet)
-    except SourceError as error:
-        _say_where(error)
+    wanted = outputs(given)
+    how = way(given["progress"], quiet=given["quiet"])
+    failure = None
+    with viewing(app, how) as view:
+        try:
+            written = _build(app, view, path, given, wanted)
+        except SourceError as error:
+            failure = error
+    if failure is not None:
+        _say_where(view, failure)
         return 1
-    image_id = built.image.config.digest
-    if given["iidfile"] is not None:
-        given["iidfile"].write_text(str(image_id))
-    if quiet:
-        click.echo(str(image_id))
-    else:
-        _conclude(app, built, names, time.monotonic() - begun)
+    if given["quiet"]:
+        click.echo(str(written.image_id))
     return 0
 
 
-def _build(
-    app: App,
-    dockerfile: Dockerfile,
-    path: str,
-    place: Path | None,
-    settings: Settings,
-    names: Sequence[Reference],
-    given: dict[str, Any],
-    *,
-    quiet: bool,
-) -> Built:
+def _build(app: App, view: Quiet, path: str, given: dict[str, Any], wanted: Any) -> Written:
     from lamina.build.build import build
     from lamina.build.observe import Occasion
     from lamina.build.trees import Trees
+    from lamina.cli.build_context import dockerfile_text, open_context
+    from lamina.cli.build_images import resolver
+    from lamina.cli.build_output import write
+    from lamina.cli.build_settings import settings
+    from lamina.cli.build_view import Steps
+    from lamina.dockerfile.parse import parse
 
-    started = time.time_ns()
-    context, save = _context(app, path, place, started)
-    built = build(
+    begun, started = time.monotonic(), time.time_ns()
+    asked = settings(given)
+    text, name, place = dockerfile_text(path, given["file"])
+    dockerfile = parse(text, name=name)
+    context, save = open_context(app, path, place, started)
+    with build(
         dockerfile,
         Trees({"": context}, _no_fetching),
         app.engine.store,
-        settings=settings,
-        resolve=_resolver(app, settings.platform, given["pull"]),
-        names=names,
+        settings=asked,
+        resolve=resolver(app, view, always=given["pull"]),
         occasion=Occasion(
             os.urandom(16).hex(),
             timestamp(),
@@ -132,165 +105,49 @@ def _build(
             frozenset(given["anew"]),
             workers=os.cpu_count() or 1,
         ),
-        observer=_progress(app, "quiet" if quiet else given["progress"]),
+        observer=Steps(view),
         means=means(given),
         importers=importers(app, given),
-    )
-    save()
-    return built
+    ) as product:
+        save()
+        written = write(app, view, product, wanted, given)
+        _conclude(view, product, written, time.monotonic() - begun)
+    return written
 
 
 def _no_fetching(op: RemoteOp) -> Tree:
     raise Unsupported(f"ADD from an address is not supported yet: {op.address}")
 
 
-def _settings(given: dict[str, Any]) -> Settings:
-    from lamina.build.stage import Settings
-
-    arguments: dict[str, str] = {}
-    for text in given["build_args"]:
-        name, equals, value = text.partition("=")
-        if not name:
-            raise BadOption(f"not a build argument: {text!r}", hint="write NAME=VALUE")
-        if equals:
-            arguments[name] = value
-        elif name in os.environ:
-            arguments[name] = os.environ[name]
-    found: dict[str, str] = {}
-    for text in given["labels"]:
-        name, _, value = text.partition("=")
-        if not name:
-            raise BadOption(f"not a label: {text!r}", hint="write NAME=VALUE")
-        found[name] = value
-    return Settings(
-        host_platform(None),
-        host_platform(given["platform"]),
-        arguments,
-        given["target"],
-        given["network"],
-        found,
-        tuple(given["hosts"]),
-    )
-
-
-def _progress(app: App, how: str) -> Quiet | Plain | Live:
-    from lamina.cli.build_progress import Live, Plain, Quiet
-
-    if how == "quiet":
-        return Quiet()
-    if how == "tty" or (how == "auto" and sys.stdout.isatty()):
-        return Live(colored=app.colored)
-    return Plain()
-
-
-def _dockerfile(path: str, file: str | None) -> tuple[str, str, Path | None]:
-    """The text, the name that messages use, and where it is on disk."""
-    if path.startswith(_REMOTE):
-        raise Unsupported(
-            f"building from an address is not supported yet: {path}",
-            hint="clone or download it, and build the directory",
-        )
-    if path == "-" and file not in (None, "-"):
-        raise BadOption("-f with a Dockerfile and standard input as PATH exclude each other")
-    if path == "-" or file == "-":
-        raw = sys.stdin.buffer.read()
-        if raw.startswith(_ARCHIVES) or raw[257:262] == b"ustar":
-            raise Unsupported(
-                "a context from a tar on standard input is not supported yet",
-                hint="unpack it, and build the directory",
-            )
-        return raw.decode("utf-8", "surrogateescape"), "Dockerfile", None
-    place = Path(file) if file else Path(path) / "Dockerfile"
-    try:
-        raw = place.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoDockerfile(
-            f"no Dockerfile at {place}", hint="name it with -f, or give another PATH"
-        ) from None
-    except IsADirectoryError:
-        raise BadOption(f"{place} is a directory, not a Dockerfile") from None
-    return raw.decode("utf-8", "surrogateescape"), file or place.name, place
-
-
-def _context(
-    app: App, path: str, dockerfile: Path | None, started: int
-) -> tuple[Context | Nothing, Callable[[], None]]:
-    """The context, and what keeps the digests of its files for the next build."""
-    from hashlib import sha256
-
-    from lamina.context.directory import Context, Nothing
-    from lamina.context.ignoring import ignore_file
-    from lamina.context.known import DigestCache
-
-    if path == "-":
-        return Nothing(), lambda: None
-    root = Path(path)
-    name = sha256(os.fsencode(root.resolve())).hexdigest()[:32]
-    cache = DigestCache(app.engine.store.root / "cache" / f"context-{name}", started)
-    return Context(root, ignore_file(root, dockerfile), cache), cache.save
-
-
-def _resolver(app: App, wanted: Platform, always: bool) -> Resolver:
-    """Images by name: from the store, pulled when they are missing or `always`."""
-
-    def find(name: str, platform: str) -> Image:
-        store = app.engine.store
-        text = platform or str(wanted)
-        if not always:
-            try:
-                return store.images.find(name, platform=text)
-            except EngineError as error:
-                if error.kind != "not-found":
-                    raise
-                missing = error
-            try:
-                return _pull(app, name, text)
-            except EngineError as error:
-                raise NotFound(
-                    f"{missing}, and pulling it failed: {error}", hint=missing.hint
-                ) from None
-        return _pull(app, name, text)
-
-    return find
-
-
-def _pull(app: App, name: str, platform: str) -> Image:
-    from lamina.cli.progress import reporting
-    from lamina.cli.registry_options import settings
-    from lamina.oci.reference import Reference
-    from lamina.registry.connect import connect
-    from lamina.transfer.pull import pull
-
-    reference = Reference.parse(name)
-    with reporting(app, quiet=not sys.stdout.isatty()) as progress:
-        return pull(
-            connect(reference, settings(app)),
-            app.engine.store,
-            reference,
-            platform=host_platform(platform),
-            progress=progress,
-        )
-
-
-def _say_where(error: SourceError) -> None:
+def _say_where(view: Quiet, error: SourceError) -> None:
+    """The failed step's last output, then where its instruction stands."""
     from lamina.text import escape, escape_lines
 
+    for failure in view.failures:
+        if failure.lines and not view.shows_failures:
+            place = f"[{failure.task.place}] " if failure.task.place else ""
+            print(f"------\n > {place}{escape(failure.task.title)}:", file=sys.stderr)
+            print("\n".join(failure.lines), "------", sep="\n", file=sys.stderr)
     print(escape(str(error)), file=sys.stderr)
     print(escape_lines(error.excerpt), file=sys.stderr)
 
 
-def _conclude(app: App, built: Built, names: list[Reference], seconds: float) -> None:
+def _conclude(view: Quiet, product: Product, written: Written, seconds: float) -> None:
+    from lamina.cli.build_words import clock
     from lamina.text import prose_size
 
-    for name in built.unused_args:
-        print(f"note: no ARG uses the build argument {name}")
-    hidden = f", {prose_size(built.hidden)} of it hidden" if built.hidden else ""
-    called = " ".join(name.familiar for name in names)
-    digest = built.image.config.digest.hex
-    print(
+    for name in product.unused_args:
+        view.say(f"note: no ARG uses the build argument {name}")
+    called = " ".join(name.familiar for name in written.names)
+    first = product.variants[0]
+    digest = written.image_id.hex
+    size = sum(each.size for each in product.variants)
+    hidden = sum(each.hidden for each in product.variants)
+    of_it = f", {prose_size(hidden)} of it hidden" if hidden else ""
+    view.say(
         f" built {called + '  ' if called else ''}sha256:{digest[:4]}…{digest[-4:]}"
-        f"  {prose_size(built.size)}{hidden}  {seconds:.1f} s"
+        f"  {prose_size(size)}{of_it}  {clock(seconds)}"
     )
-    if built.hidden:
-        what = names[0].familiar if names else built.image.config.digest.short
-        print(f"   {prose_size(built.hidden)} ship that nobody can see: `lamina explain {what}`")
+    if hidden and written.image is not None:
+        what = written.names[0].familiar if written.names else first.config.digest.short
+        view.say(f"   {prose_size(hidden)} ship that nobody can see: `lamina explain {what}`")

@@ -24,7 +24,8 @@ from lamina.layer.entry import Entry
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
-from lamina.oci.manifest import Manifest
+from lamina.oci.manifest import Index, Manifest
+from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
 
 if TYPE_CHECKING:
@@ -441,6 +442,22 @@ class ImageStore(Protocol):
 
         The manifest's layers may be descriptors of compressed blobs that are not kept,
         or (built here) `application/vnd.oci.image.layer.v1.tar` with digest = diff_id.
+        """
+        ...
+
+    def add_index(
+        self,
+        index: Index,
+        images: Sequence[tuple[Manifest, ImageConfig]],
+        reference: Reference | None,
+        *,
+        platform: Platform,
+        repo_digests: Sequence[str] = (),
+    ) -> Image:
+        """Store an index and these images of it, then set the name; as `add` for the rest.
+
+        The row tells of the image that runs best on `platform`, the first if none does,
+        and that one is returned.  `images` is not empty.
         """
         ...
 

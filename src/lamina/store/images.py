@@ -14,7 +14,15 @@ from lamina.oci.descriptor import Descriptor
 from lamina.oci.manifest import Index, Manifest, NoSuchPlatform
 from lamina.oci.platform import Platform
 from lamina.oci.reference import BadReference, Reference
-from lamina.store.contract import BlobStore, Image, LayerStore, LeaseStore, NamedImage, RefStore
+from lamina.store.contract import (
+    BlobStore,
+    Image,
+    LayerStore,
+    Lease,
+    LeaseStore,
+    NamedImage,
+    RefStore,
+)
 from lamina.store.errors import (
     AmbiguousName,
     DigestMismatch,
@@ -74,28 +82,52 @@ class Images(msgspec.Struct, frozen=True):
         if manifest.config.digest != config.digest:
             raise DigestMismatch(manifest.config.digest, config.digest)
         with self.leases.hold() as lease:
-            lease.protect(manifest.digest, config.digest, *config.diff_ids)
-            for diff_id in config.diff_ids:
-                if not self.layers.has(diff_id):
-                    raise LayerNotFound(diff_id)
-            self.blobs.put_bytes(config.raw)
-            self.blobs.put_bytes(manifest.raw)
-            descriptor = manifest.descriptor
-            row = NamedImage(
-                reference,
-                Descriptor(
-                    descriptor.media_type,
-                    descriptor.digest,
-                    descriptor.size,
-                    platform=config.platform,
-                ),
-                config.digest,
-                sum(self.layers.info(each).content_size for each in config.diff_ids),
-                config.created or "",
-                tuple(repo_digests),
-            )
+            self._put(lease, manifest, config)
+            descriptor = msgspec.structs.replace(manifest.descriptor, platform=config.platform)
+            row = self._row(reference, descriptor, config, repo_digests)
             self.refs.set(row)
         return Image(row, manifest, config)
+
+    def add_index(
+        self,
+        index: Index,
+        images: Sequence[tuple[Manifest, ImageConfig]],
+        reference: Reference | None,
+        *,
+        platform: Platform,
+        repo_digests: Sequence[str] = (),
+    ) -> Image:
+        with self.leases.hold() as lease:
+            lease.protect(index.digest)
+            for each in images:
+                self._put(lease, *each)
+            self.blobs.put_bytes(index.raw)
+            ranks = [(platform.rank(config.platform), at) for at, (_, config) in enumerate(images)]
+            fitting = [(rank, at) for rank, at in ranks if rank is not None]
+            manifest, config = images[min(fitting, default=(0, 0))[1]]
+            row = self._row(reference, index.descriptor, config, repo_digests)
+            self.refs.set(row)
+        return Image(row, manifest, config)
+
+    def _put(self, lease: Lease, manifest: Manifest, config: ImageConfig) -> None:
+        lease.protect(manifest.digest, config.digest, *config.diff_ids)
+        for diff_id in config.diff_ids:
+            if not self.layers.has(diff_id):
+                raise LayerNotFound(diff_id)
+        self.blobs.put_bytes(config.raw)
+        self.blobs.put_bytes(manifest.raw)
+
+    def _row(
+        self,
+        reference: Reference | None,
+        descriptor: Descriptor,
+        config: ImageConfig,
+        repo_digests: Sequence[str],
+    ) -> NamedImage:
+        size = sum(self.layers.info(each).content_size for each in config.diff_ids)
+        return NamedImage(
+            reference, descriptor, config.digest, size, config.created or "", tuple(repo_digests)
+        )
 
     def __iter__(self) -> Iterator[NamedImage]:
         return iter(self.refs.rows())

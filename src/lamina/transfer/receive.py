@@ -19,7 +19,7 @@ from lamina.oci.manifest import Index, Manifest, NoSuchPlatform
 from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
 from lamina.registry.contract import Source
-from lamina.store.contract import Image, Lease, NamedImage, Store
+from lamina.store.contract import Image, Lease, Store
 from lamina.store.errors import DigestMismatch, SizeMismatch
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
@@ -96,7 +96,15 @@ def receive(
             for each in index.images()
         ]
         _fetch_layers(source, store, lease, images, origin, progress)
-        return _add_index(store, index, images, reference, repo_digests, platform)
+        if not images:
+            raise NoSuchPlatform("the index has no image in it")
+        return store.images.add_index(
+            index,
+            [(each.manifest, each.config) for each in images],
+            reference,
+            platform=platform,
+            repo_digests=repo_digests,
+        )
 
 
 def read_documents(
@@ -128,36 +136,6 @@ def _read_index(source: Source, descriptor: Descriptor, what: str) -> Index:
     return Index.parse(
         source.document(descriptor), media_type=descriptor.media_type, what=f"index of {what}"
     )
-
-
-def _add_index(
-    store: Store,
-    index: Index,
-    images: list[Documents],
-    reference: Reference | None,
-    repo_digests: tuple[str, ...],
-    platform: Platform,
-) -> Image:
-    """Name an index whose images' layers are stored; the row tells of the one that runs here."""
-    if not images:
-        raise NoSuchPlatform("the index has no image in it")
-    for each in images:
-        store.blobs.put_bytes(each.config.raw)
-        store.blobs.put_bytes(each.manifest.raw)
-    store.blobs.put_bytes(index.raw)
-    ranks = [(platform.rank(each.config.platform), at) for at, each in enumerate(images)]
-    best = images[min(((rank, at) for rank, at in ranks if rank is not None), default=(0, 0))[1]]
-    size = sum(store.layers.info(diff_id).content_size for diff_id in best.config.diff_ids)
-    row = NamedImage(
-        reference,
-        index.descriptor,
-        best.config.digest,
-        size,
-        best.config.created or "",
-        repo_digests,
-    )
-    store.refs.set(row)
-    return Image(row, best.manifest, best.config)
 
 
 def _fetch_layers(

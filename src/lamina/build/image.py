@@ -1,0 +1,66 @@
+"""The image that a solved plan is: its configuration and its manifest.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lamina.build.inputs import Result
+from lamina.build.plan import Plan
+from lamina.oci import mediatype
+from lamina.oci.config import History, ImageConfig
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.manifest import Manifest
+
+COMMENT = "buildkit.dockerfile.v0"
+"""What says to tools that a history is a Dockerfile's, in BuildKit's notation."""
+_AS_OCI = {
+    mediatype.DOCKER_LAYER: mediatype.OCI_LAYER,
+    mediatype.DOCKER_LAYER_GZIP: mediatype.OCI_LAYER_GZIP,
+    mediatype.DOCKER_LAYER_ZSTD: mediatype.OCI_LAYER_ZSTD,
+    mediatype.DOCKER_FOREIGN_LAYER_GZIP: mediatype.OCI_FOREIGN_LAYER + "+gzip",
+}
+"""The same bytes by their name in an OCI manifest."""
+
+
+def image_config(made: Plan, results: Mapping[Digest, Result], now: str) -> ImageConfig:
+    """The image's configuration; lines without a layer take the time of the layer before.
+
+    So a build that comes from the cache alone has the same image id as the one
+    that filled it.
+    """
+    stage = made.stage
+    base = made.image.config if made.image else ImageConfig.scratch(stage.settings.platform)
+    history = list(base.history or base.causes)
+    created = base.created or ""
+    for line in stage.history:
+        result = results[line.vertex.digest].made if line.vertex else None
+        created = result.created if result else created or now
+        history.append(
+            History(
+                created=created,
+                created_by=line.created_by,
+                comment=COMMENT,
+                empty_layer=line.vertex is None,
+            )
+        )
+    return base.amend(
+        created=created or now,
+        author=stage.author,
+        execution=stage.execution,
+        diff_ids=results[stage.tip.digest].layers,
+        history=history,
+    )
+
+
+def image_manifest(made: Plan, results: Mapping[Digest, Result], config: ImageConfig) -> Manifest:
+    """The manifest: the base's layers as it has them, then ours, which are plain tar."""
+    layers = [
+        Descriptor(_AS_OCI.get(each.media_type, each.media_type), each.digest, each.size, each.urls)
+        for each in (made.image.manifest.layers if made.image else ())
+    ]
+    for line in made.stage.history:
+        result = results[line.vertex.digest].made if line.vertex else None
+        if result is not None:
+            layers.append(Descriptor(mediatype.OCI_LAYER, result.layer, result.tar_size))
+    return Manifest.build(config.descriptor(), layers)
