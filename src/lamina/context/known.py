@@ -18,7 +18,8 @@ import msgspec
 from lamina.sha256 import sha256
 from lamina.store.atomic import replace_file
 
-_STAMP = Struct("<qqqQI")
+STAMP = Struct("<qqqQI")
+"""Size, mtime, ctime, inode and mode; times in nanoseconds since the epoch."""
 DIGEST = 32
 UNKNOWN = bytes(DIGEST)
 """Stands where a digest will be."""
@@ -41,14 +42,14 @@ class Facts(NamedTuple):
 
 def stamp(status: os.stat_result) -> bytes:
     """The stamp of a file."""
-    return _STAMP.pack(
+    return STAMP.pack(
         status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_mode
     )
 
 
 def facts(stamp: bytes) -> Facts:
     """The inverse of `stamp`."""
-    return Facts._make(_STAMP.unpack(stamp))
+    return Facts._make(STAMP.unpack(stamp))
 
 
 def mode_of(stamp: bytes) -> int:
@@ -97,7 +98,7 @@ class Directory(msgspec.Struct, array_like=True, gc=False):
 
     def stamp(self, place: int) -> bytes:
         """Of the file at that place."""
-        return self.stamps[place * _STAMP.size : (place + 1) * _STAMP.size]
+        return self.stamps[place * STAMP.size : (place + 1) * STAMP.size]
 
     def learn(self, place: int, digest: bytes) -> None:
         """The other way."""
@@ -127,7 +128,7 @@ def split(names: bytes) -> list[bytes]:
 
 
 def stamps(column: bytes) -> list[bytes]:
-    return [column[at : at + _STAMP.size] for at in range(0, len(column), _STAMP.size)]
+    return [column[at : at + STAMP.size] for at in range(0, len(column), STAMP.size)]
 
 
 class Index:
@@ -227,7 +228,7 @@ class DigestCache:
 
     def is_fresh(self, stamp: bytes) -> bool:
         """Whether a file changed so late that it may change again and look the same."""
-        _, mtime, ctime, _, _ = _STAMP.unpack(stamp)
+        _, mtime, ctime, _, _ = STAMP.unpack(stamp)
         return bool(mtime >= self._fresh or ctime >= self._fresh)
 
     def save(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -141,7 +142,8 @@ class Remotes:
         target = place / os.fsdecode(os_path(source.name))
         found = self._web.fetch(source.address, target, checksum=source.checksum)
         identity = f"sha256:{found.digest.hex()} {source.name}"
-        return RemoteTree(Context(place, Ignore()), (f"./{source.name}",), identity)
+        literal = re.sub(r"([*?\[\\])", r"\\\1", source.name)
+        return RemoteTree(Context(place, Ignore()), (literal,), identity)
 
     def _files(self, source: RemoteCheckout, place: Path) -> RemoteTree:
         from lamina.context.git import fetch

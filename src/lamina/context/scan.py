@@ -6,9 +6,9 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
-from lamina.context.known import DIGEST, Directory, stamp
+from lamina.context.known import DIGEST, STAMP, Directory
 
-_SHARED_FROM = 4000
+SHARED_FROM = 4000
 """Files from which a second process takes half of the work: it costs 2 ms to start."""
 _OTHERS = frozenset((stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK))
 _TYPE = 0o170000
@@ -25,6 +25,7 @@ def look(place: bytes, hides: Callable[[bytes, bool], bool] | None) -> Directory
     directories: list[bytes] = []
     directory_stamps: list[bytes] = []
     ignored: list[bytes] = []
+    pack = STAMP.pack  # looked up once, and not called through `stamp`: this is all there is to do
     with os.scandir(place) as items:
         for item in items:
             name = item.name
@@ -34,13 +35,17 @@ def look(place: bytes, hides: Callable[[bytes, bool], bool] | None) -> Directory
                     ignored.append(name + b"/" if is_directory else name)
                     continue
             status = item.stat(follow_symlinks=False)
-            kind = status.st_mode & _TYPE
+            mode = status.st_mode
+            found = pack(
+                status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, mode
+            )
+            kind = mode & _TYPE
             if kind == _FILE or kind in _OTHERS:
                 names.append(name)
-                stamps.append(stamp(status))
+                stamps.append(found)
             elif kind == _DIRECTORY:
                 directories.append(name)
-                directory_stamps.append(stamp(status))
+                directory_stamps.append(found)
     return Directory(
         _joined(names),
         b"".join(stamps),
@@ -52,7 +57,7 @@ def look(place: bytes, hides: Callable[[bytes, bool], bool] | None) -> Directory
 
 
 def _joined(names: Sequence[bytes]) -> bytes:
-    return b"".join([name + b"\0" for name in names])
+    return b"\0".join(names) + b"\0" if names else b""
 
 
 def unchanged(base: bytes, known: Sequence[tuple[bytes, Directory]]) -> list[bool]:
@@ -61,8 +66,8 @@ def unchanged(base: bytes, known: Sequence[tuple[bytes, Directory]]) -> list[boo
     Nearly all of the time goes to the kernel, for one stat(2) a file; so a child
     process looks at every second one, where there are many files and two processors.
     """
-    files = sum(len(each.stamps) for _, each in known) // len(stamp(os.stat("/")))
-    if files < _SHARED_FROM or len(os.sched_getaffinity(0)) < 2 or _has_threads():
+    files = sum(len(each.stamps) for _, each in known) // STAMP.size
+    if files < SHARED_FROM or len(os.sched_getaffinity(0)) < 2 or _has_threads():
         return [_is_same(base, *each) for each in known]
     reader, writer = os.pipe()
     child = os.fork()

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lamina.build.select import Selected, select
+from lamina.context.tree import Tree
+
 _watching: list[tuple[bytes, list[str]]] = []
 
 
@@ -35,6 +38,11 @@ def watch(root: Path) -> Iterator[list[str]]:
         yield found
     finally:
         _watching.pop()
+
+
+def selected(tree: Tree, *sources: str) -> list[Selected]:
+    """What COPY's sources stand for, one after the other."""
+    return [each for source in sources for each in select(tree, source)[1]]
 
 
 @pytest.fixture

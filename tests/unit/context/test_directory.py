@@ -18,17 +18,17 @@ from lamina.context.known import DigestCache
 from lamina.dockerfile.ignore import Ignore
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest
-from tests.unit.context.conftest import watch
+from tests.unit.context.conftest import selected, watch
 
 
 def digest(root: Path, *sources: str, rules: str = "") -> Digest:
     context = Context(root, Ignore.parse(rules))
-    return select.digest(context, select.select(context, sources), owners=False)
+    return select.digest(context, selected(context, *sources), owners=False)
 
 
 def picked(root: Path, *sources: str, rules: str = "") -> list[str]:
     context = Context(root, Ignore.parse(rules))
-    return [each.entry.path for each in select.select(context, sources)]
+    return [each.entry.path for each in selected(context, *sources)]
 
 
 def test_sources_are_paths_or_patterns(root: Path) -> None:
@@ -58,11 +58,6 @@ def test_a_missing_source_names_the_nearest(root: Path) -> None:
     with pytest.raises(NoSuchSource) as caught:
         picked(root, "src/a.cc")
     assert caught.value.hint == "did you mean src/a.c?"
-
-
-def test_a_file_with_a_pattern_for_a_name_is_taken_as_it_is(root: Path) -> None:
-    (root / "[x]").write_text("")
-    assert picked(root, "[x]") == ["[x]"]
 
 
 def test_ignored_files_do_not_exist(root: Path) -> None:
@@ -125,7 +120,7 @@ def test_what_is_not_selected_does_not_change_the_digest(root: Path) -> None:
 
 def test_a_file_that_changes_after_it_was_looked_at_is_noticed(root: Path) -> None:
     context = Context(root, Ignore())
-    (chosen,) = select.select(context, ["src/a.c"])
+    (chosen,) = selected(context, "src/a.c")
     (root / "src" / "a.c").write_text("longer")
     with pytest.raises(ContextChanged, match=r"src/a\.c changed"):
         context.open(chosen.entry)
@@ -144,7 +139,7 @@ def reads(root: Path, cache: Path, started: int) -> list[str]:
     kept = DigestCache(cache, started)
     context = Context(root, Ignore(), kept)
     with watch(root) as found:
-        select.digest(context, select.select(context, ["."]), owners=False)
+        select.digest(context, selected(context, "."), owners=False)
     kept.save()
     return sorted(found)
 

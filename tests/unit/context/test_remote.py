@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lamina.build.select import select
 from lamina.context.git_address import BadAddress, GitSource
 from lamina.context.http import Web
 from lamina.context.remote import (
@@ -22,6 +21,7 @@ from lamina.context.remote import (
 )
 from tests.fakes.repositories import ENVIRONMENT, Repository
 from tests.fakes.web import FakeWeb, Page
+from tests.unit.context.conftest import selected
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def content(remotes: Remotes, source: RemoteSource) -> dict[str, bytes]:
     """What ADD would copy."""
     found = remotes.fetch(source)
     files: dict[str, bytes] = {}
-    for each in select(found.tree, found.sources):
+    for each in selected(found.tree, *found.sources):
         entries = found.tree.children("") if each.entry.path == "" else [each.entry]
         for entry in entries:
             with found.tree.open(entry).file as file:
