@@ -19,6 +19,8 @@ from lamina.dockerfile.spaces import is_space
 from lamina.errors import Invalid
 
 _SPECIAL = "@*#?-$!"
+_QUOTED = 80
+"""Characters of a text that a message quotes."""
 
 
 class BadSubstitution(Invalid):
@@ -122,6 +124,12 @@ class _Lexer:
         self.keep_unset = keep_unset
         self.place = 0
 
+    @property
+    def _shown(self) -> str:
+        """The text as a message quotes it: a document may be long."""
+        cut = len(self.text) > _QUOTED
+        return repr(self.text[:_QUOTED] + "…" if cut else self.text)
+
     def run(self) -> tuple[str, list[str]]:
         return self._until("", raw=self.raw)
 
@@ -157,14 +165,14 @@ class _Lexer:
                 words.split(piece)
             result += piece
         if stop:
-            raise BadSubstitution(f"in {self.text!r} a {stop} is missing")
+            raise BadSubstitution(f"in {self._shown} a {stop} is missing")
         return result, words.all()
 
     def _single(self) -> str:
         self.place += 1
         end = self.text.find("'", self.place)
         if end < 0:
-            raise BadSubstitution(f"in {self.text!r} a single quote has no end")
+            raise BadSubstitution(f"in {self._shown} a single quote has no end")
         inner = self.text[self.place : end]
         self.place = end + 1
         return f"'{inner}'" if self.keep_quotes else inner
@@ -186,7 +194,7 @@ class _Lexer:
                 result += self._next() if special else mark
             else:
                 result += self._next()
-        raise BadSubstitution(f"in {self.text!r} a double quote has no end")
+        raise BadSubstitution(f"in {self._shown} a double quote has no end")
 
     def _dollar(self) -> str:
         begin = self.place
@@ -198,7 +206,7 @@ class _Lexer:
         if not self._peek():
             raise self._missing_brace()
         if self._peek() in "{}:":
-            raise BadSubstitution(f"in {self.text!r} the variable has no name")
+            raise BadSubstitution(f"in {self._shown} the variable has no name")
         name = self._name()
         mark = self._next()
         if mark == "}":
@@ -212,11 +220,11 @@ class _Lexer:
             raise self._missing_brace()
         if mark not in "+-?#%":
             shown = (":" if colon else "") + mark
-            raise BadSubstitution(f"in {self.text!r} the modifier {shown} is not known")
+            raise BadSubstitution(f"in {self._shown} the modifier {shown!r} is not known")
         return self._modified(name, mark, colon, begin)
 
     def _missing_brace(self) -> BadSubstitution:
-        return BadSubstitution(f"in {self.text!r} a }} is missing")
+        return BadSubstitution(f"in {self._shown} a }} is missing")
 
     def _name(self) -> str:
         begin = self.place
@@ -273,4 +281,4 @@ class _Lexer:
             raise self._bad_pattern(error) from None
 
     def _bad_pattern(self, error: BadShellPattern) -> BadSubstitution:
-        return BadSubstitution(f"in {self.text!r}: {error}", hint=error.hint)
+        return BadSubstitution(f"in {self._shown}: {error}", hint=error.hint)

@@ -127,7 +127,7 @@ def _instruction(source: Source, line: Logical, last_line: int, escape: str) -> 
     if keyword not in KEYWORDS:
         raise _unknown(source, shell, word)
     begin = indent + len(word)
-    flags, arguments = split_flags(line.text[begin:], escape)
+    flags, arguments = split_flags(line.text[begin:].rstrip(SPACES), escape)
     rest = line.text[begin + arguments :].strip(SPACES)
     if not rest and keyword not in _COMMANDS:
         raise DockerfileError(source, shell.span, f"{keyword} needs an argument")

@@ -7,6 +7,12 @@ import msgspec
 from lamina.errors import EngineError, Invalid, Unsupported
 
 
+_LONGEST = 160
+"""Characters of a line that an excerpt shows."""
+_BEFORE = 60
+"""Characters that it then shows before the place."""
+
+
 class Span(msgspec.Struct, frozen=True):
     """A place in a file: lines and columns count from 1."""
 
@@ -25,13 +31,18 @@ class Source(msgspec.Struct, frozen=True):
     lines: tuple[str, ...]
 
     def excerpt(self, span: Span, note: str = "") -> str:
-        """The line at `span` with its number, and a caret line below, with `note` after it."""
+        """The line at `span` with its number, and a caret line below, with `note` after it.
+
+        Of a line that is very long, the part around the span.
+        """
         text = self.lines[span.line - 1] if 0 < span.line <= len(self.lines) else ""
         shown = "".join(mark if mark.isprintable() else " " for mark in text)
-        width = max(1, min(span.width, len(shown) - span.column + 1))
-        carets = " " * (span.column - 1) + "^" * width + (f" {note}" if note else "")
-        number = f"{span.line:>5}"
-        return f"{number} │ {shown}\n{'':>5} │ {carets}"
+        begin = max(0, span.column - _BEFORE) if len(shown) > _LONGEST else 0
+        column = span.column - begin
+        width = max(1, min(span.width, len(shown) - span.column + 1, _LONGEST - column + 1))
+        carets = " " * (column - 1) + "^" * width + (f" {note}" if note else "")
+        part = shown[begin : begin + _LONGEST]
+        return f"{span.line:>5} │ {part}\n{'':>5} │ {carets}"
 
 
 class SourceError(EngineError):

@@ -48,6 +48,10 @@ OTHERWISE: dict[str, tuple[str, Callable[[str], bool]]] = {
         "BuildKit looks for blanks in its first word byte by byte, and breaks what is not ASCII",
         lambda text: re.search(r"HEALTHCHECK[^\n]*[^\x00-\x7f]", text, re.I) is not None,
     ),
+    "escape that ends a trigger": (
+        "here a trigger is read again as it is kept, and there its last escape continues it",
+        lambda text: re.search(r"ONBUILD.*\\[ \t]+\\", text, re.I | re.S) is not None,
+    ),
     "blanks of a directive": (
         "the older parser took fewer characters for blanks before a directive's name",
         lambda text: re.search(r"#[^\S\t\n\f\r ]+\w", text) is not None,
@@ -59,6 +63,7 @@ EXAMPLES = {
     "escape in a flag": "# escape=`\nFROM a\nRUN --x=a\\b c",
     "bytes of a flag": "FROM a\nRUN --x=é c",
     "bytes of HEALTHCHECK": "FROM a\nHEALTHCHECK à",
+    "escape that ends a trigger": "FROM a\nONBUILD RUN \\ \\\n",
     "blanks of a directive": "#\vescape=`\nFROM a\nRUN a`\n b",
 }
 
@@ -244,6 +249,7 @@ OFTEN = settings(max_examples=400)
 @given(st.lists(PIECES, max_size=24).map("".join))
 @example("RUN <<E \\\n\n")
 @example("HEALTHCHECK CMD [")
+@example('RUN --a"RUN ')
 def test_any_pieces(text: str) -> None:
     text = "FROM a\n" + text
     if not is_exempt(text):
@@ -254,5 +260,16 @@ def test_any_pieces(text: str) -> None:
 @given(st.text(alphabet="FROMRUNCPYab \\\n\r\t#<='\"[]-E,$", max_size=60))
 def test_any_characters(text: str) -> None:
     text = "FROM a\n" + text
+    if not is_exempt(text):
+        assert mine(text) == theirs(text)
+
+
+BEGINS = ["RUN ", "COPY ", "ADD ", "ONBUILD RUN ", "ENV ", "LABEL ", "ARG ", "CMD "]
+
+
+@OFTEN
+@given(st.sampled_from(BEGINS), st.text(alphabet="<E-'\"\\${}ab= \n\t:#,[]", max_size=30))
+def test_any_arguments(begin: str, text: str) -> None:
+    text = "FROM a\n" + begin + text
     if not is_exempt(text):
         assert mine(text) == theirs(text)

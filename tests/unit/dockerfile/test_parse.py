@@ -14,7 +14,7 @@ from lamina.dockerfile.parse import parse
 from lamina.dockerfile.source import DockerfileError
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "dockerfile"
-CASES = sorted(path.name for path in GOLDEN.iterdir())
+CASES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
 
 
 def read(case: str) -> str:
