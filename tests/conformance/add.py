@@ -1,0 +1,458 @@
+"""ADD: archives, addresses, repositories."""
+
+from __future__ import annotations
+
+from tests.conformance.case import case, fifo, file, folder, hard, link, tar
+from tests.conformance.served import ARCHIVE_SHA256, TEXT, TEXT_SHA256
+
+INSIDE = (
+    folder("p", 0o750, (3, 4)),
+    file("p/a", "a", 0o640, (5, 6)),
+    link("p/l", "a"),
+    file("b", "b", 0o4755),
+)
+UNPACKED = (
+    folder("d"),
+    folder("d/p", 0o750, (3, 4)),
+    file("d/p/a", "a", 0o640, (5, 6)),
+    link("d/p/l", "a"),
+    file("d/b", "b", 0o4755),
+)
+
+ARCHIVES = tuple(
+    case(
+        f"an archive, {compression}",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(*INSIDE, compression=compression)),),
+        tree=UNPACKED,
+        history=("ADD some /d/ # buildkit",),
+    )
+    for compression in ("none", "gzip", "bzip2", "xz", "zstd")
+)
+
+ADD = (
+    *ARCHIVES,
+    case(
+        "a file",
+        """
+        FROM busybox
+        ADD a /d/
+        """,
+        context=(file("a", "text"),),
+        tree=(folder("d"), file("d/a", "text")),
+    ),
+    case(
+        "a directory",
+        """
+        FROM busybox
+        ADD src /d
+        """,
+        context=(file("src/a", "a"), file("src/sub/b", "b")),
+        tree=(folder("d"), file("d/a", "a"), folder("d/sub"), file("d/sub/b", "b")),
+    ),
+    case(
+        "a name like an archive's is no archive",
+        """
+        FROM busybox
+        ADD a.tar.gz /d/
+        """,
+        context=(file("a.tar.gz", "just text"),),
+        tree=(folder("d"), file("d/a.tar.gz", "just text")),
+    ),
+    case(
+        "something compressed is no archive",
+        """
+        FROM busybox
+        ADD a.gz /d/
+        """,
+        context=(file("a.gz", tar(compression="gzip")[:0] + b"\x1f\x8bnot really"),),
+        tree=(folder("d"), file("d/a.gz", b"\x1f\x8bnot really")),
+    ),
+    case(
+        "COPY unpacks nothing",
+        """
+        FROM busybox
+        COPY some /d/
+        """,
+        context=(file("some", tar(*INSIDE)),),
+        tree=(folder("d"), file("d/some", tar(*INSIDE))),
+    ),
+    case(
+        "archives in a directory stay as they are",
+        """
+        FROM busybox
+        ADD src /d/
+        """,
+        context=(file("src/some", tar(*INSIDE)),),
+        tree=(folder("d"), file("d/some", tar(*INSIDE))),
+    ),
+    case(
+        "an archive to a name makes a directory of that name",
+        """
+        FROM busybox
+        ADD some /d
+        """,
+        context=(file("some", tar(*INSIDE)),),
+        tree=UNPACKED,
+    ),
+    case(
+        "an archive over what is there",
+        """
+        FROM busybox
+        RUN mkdir -m 700 /d && mkdir /d/p && echo old > /d/p/a && echo kept > /d/p/kept
+        ADD some /d
+        """,
+        context=(file("some", tar(*INSIDE)),),
+        tree=(
+            folder("d", 0o700),
+            *UNPACKED[1:],
+            file("d/p/kept", "kept\n"),
+        ),
+    ),
+    case(
+        "an archive with hard links and a pipe",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(file("a", "x"), hard("b", "a"), fifo("p", 0o600))),),
+        tree=(folder("d"), file("d/a", "x"), hard("d/b", "d/a"), fifo("d/p", 0o600)),
+    ),
+    case(
+        "an archive without entries for directories",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(file("p/q/a", "x"))),),
+        tree=(folder("d"), folder("d/p"), folder("d/p/q"), file("d/p/q/a", "x")),
+    ),
+    case(
+        "an archive that names a file twice",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(file("a", "first"), file("a", "second"))),),
+        tree=(folder("d"), file("d/a", "second")),
+    ),
+    case(
+        "an archive with its names from ./",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(folder("./", 0o711), folder("./p"), file("./p/a", "x"))),),
+        tree=(folder("d"), folder("d/p"), file("d/p/a", "x")),
+    ),
+    case(
+        "an archive that replaces a link by a directory",
+        """
+        FROM busybox
+        RUN mkdir /real /d && ln -s /real /d/p
+        ADD some /d/
+        """,
+        context=(file("some", tar(folder("p"), file("p/a", "x"))),),
+        tree=None,
+    ),
+    case(
+        "an archive that tries to climb out",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(file("../../a", "x"))),),
+        error=(2, ""),
+    ),
+    case(
+        "attributes in an archive",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(file("a", "x", xattrs=(("user.colour", b"blue"),)))),),
+        tree=(folder("d"), file("d/a", "x", xattrs=(("user.colour", b"blue"),))),
+    ),
+    case(
+        "capabilities of a file in an archive, copied on from a stage",
+        """
+        FROM scratch AS one
+        ADD some /
+        FROM busybox
+        COPY --from=one /a /a
+        """,
+        context=(
+            file(
+                "some",
+                tar(
+                    file("a", "x", xattrs=(("security.capability", b"\1\0\0\2\0\4" + b"\0" * 14),))
+                ),
+            ),
+        ),
+        tree=(file("a", "x", xattrs=(("security.capability", b"\1\0\0\2\0\4" + b"\0" * 14),)),),
+    ),
+    case(
+        "--chown of an archive",
+        """
+        FROM busybox
+        ADD --chown=7:8 some /d/
+        """,
+        context=(file("some", tar(*INSIDE)),),
+        tree=(
+            folder("d", owner=(7, 8)),
+            folder("d/p", 0o750, (7, 8)),
+            file("d/p/a", "a", 0o640, (7, 8)),
+            link("d/p/l", "a", owner=(7, 8)),
+            file("d/b", "b", 0o4755, (7, 8)),
+        ),
+        history=("ADD --chown=7:8 some /d/ # buildkit",),
+    ),
+    case(
+        "--unpack=false leaves an archive alone",
+        """
+        FROM busybox
+        ADD --unpack=false some /d/
+        """,
+        context=(file("some", tar(*INSIDE)),),
+        tree=(folder("d"), file("d/some", tar(*INSIDE))),
+    ),
+    case(
+        "--link",
+        """
+        FROM busybox
+        RUN mkdir -m 700 /d
+        ADD --link some /d/
+        """,
+        context=(file("some", tar(*INSIDE)),),
+        tree=UNPACKED,
+    ),
+    case(
+        "--exclude",
+        """
+        FROM busybox
+        ADD --exclude=*.txt src /d/
+        """,
+        context=(file("src/a.txt"), file("src/b.md", "b")),
+        tree=(folder("d"), file("d/b.md", "b")),
+    ),
+    case(
+        "--chmod of a file",
+        """
+        FROM busybox
+        ADD --chmod=711 a /d/
+        """,
+        context=(file("a", "x"),),
+        tree=(folder("d", 0o711), file("d/a", "x", 0o711)),
+    ),
+    case(
+        "a document",
+        """
+        FROM busybox
+        ADD <<EOF /f
+        text
+        EOF
+        """,
+        tree=(file("f", "text\n"),),
+        history=("ADD <<EOF /f # buildkit",),
+    ),
+    case(
+        "an address to a name",
+        """
+        FROM busybox
+        ADD @HTTP@/text /f
+        """,
+        tree=(file("f", TEXT, 0o600),),
+        history=("ADD @HTTP@/text /f # buildkit",),
+    ),
+    case(
+        "an address into a directory",
+        """
+        FROM busybox
+        ADD @HTTP@/dir/text?x=y /d/
+        """,
+        tree=(folder("d"), file("d/text", TEXT, 0o600)),
+    ),
+    case(
+        "an address with flags",
+        """
+        FROM busybox
+        ADD --chmod=644 --chown=3:4 @HTTP@/text /d/
+        """,
+        tree=(folder("d", 0o644, (3, 4)), file("d/text", TEXT, 0o644, (3, 4))),
+    ),
+    case(
+        "an address and its checksum",
+        f"""
+        FROM busybox
+        ADD --checksum=sha256:{TEXT_SHA256} @HTTP@/text /f
+        """,
+        tree=(file("f", TEXT, 0o600),),
+        history=("ADD @HTTP@/text /f # buildkit",),
+    ),
+    case(
+        "an address with another checksum",
+        f"""
+        FROM busybox
+        ADD --checksum=sha256:{"0" * 64} @HTTP@/text /f
+        """,
+        error=(2, TEXT_SHA256[:12]),
+    ),
+    case(
+        "an archive from an address stays an archive",
+        """
+        FROM busybox
+        ADD @HTTP@/archive.tar.gz /d/
+        RUN sha256sum /d/archive.tar.gz | cut -c 1-64 > /f
+        """,
+        tree=None,
+    ),
+    case(
+        "--unpack of an archive from an address",
+        """
+        FROM busybox
+        ADD --unpack @HTTP@/archive.tar.gz /d/
+        """,
+        tree=(folder("d"), folder("d/p"), file("d/p/a", "in the archive")),
+    ),
+    case(
+        "an archive from an address and its checksum",
+        f"""
+        FROM busybox
+        ADD --unpack=true --checksum=sha256:{ARCHIVE_SHA256} @HTTP@/archive.tar.gz /d/
+        """,
+        tree=(folder("d"), folder("d/p"), file("d/p/a", "in the archive")),
+    ),
+    case(
+        "an address that leads elsewhere keeps its name",
+        """
+        FROM busybox
+        ADD @HTTP@/moved /d/
+        """,
+        tree=(folder("d"), file("d/moved", TEXT, 0o600)),
+    ),
+    case(
+        "an address where nothing is",
+        """
+        FROM busybox
+        ADD @HTTP@/nosuch /f
+        """,
+        error=(2, "404"),
+    ),
+    case(
+        "a repository",
+        """
+        FROM busybox
+        ADD @GIT@/sample.git /d/
+        """,
+        tree=(
+            folder("d"),
+            file("d/readme", "second\n"),
+            folder("d/sub"),
+            file("d/sub/tool", "#!/bin/sh\n", 0o755),
+        ),
+        history=("ADD @GIT@/sample.git /d/ # buildkit",),
+    ),
+    case(
+        "a repository at a tag",
+        """
+        FROM busybox
+        ADD @GIT@/sample.git#v1 /d/
+        """,
+        tree=(folder("d"), file("d/readme", "first\n")),
+    ),
+    case(
+        "a branch of a repository",
+        """
+        FROM busybox
+        ADD @GIT@/sample.git#other /d/
+        """,
+        tree=(folder("d"), file("d/readme", "branch\n")),
+    ),
+    case(
+        "a directory of a repository",
+        """
+        FROM busybox
+        ADD @GIT@/sample.git#main:sub /d/
+        """,
+        tree=(folder("d"), file("d/tool", "#!/bin/sh\n", 0o755)),
+    ),
+    case(
+        "a repository at a commit",
+        """
+        FROM busybox
+        ADD @GIT@/sample.git#@COMMIT@ /d/
+        """,
+        tree=(folder("d"), file("d/readme", "first\n")),
+    ),
+    case(
+        "a repository with what git keeps",
+        """
+        FROM busybox
+        ADD --keep-git-dir=true @GIT@/sample.git#v1 /d/
+        RUN test -d /d/.git && cat /d/.git/HEAD | cut -c 1-40 > /head
+        """,
+        tree=None,
+    ),
+    case(
+        "a repository and the checksum of its commit",
+        """
+        FROM busybox
+        ADD --checksum=@COMMIT@ @GIT@/sample.git#v1 /d/
+        """,
+        tree=(folder("d"), file("d/readme", "first\n")),
+    ),
+    case(
+        "a repository at another commit than its checksum",
+        """
+        FROM busybox
+        ADD --checksum=0123456789012345678901234567890123456789 @GIT@/sample.git#v1 /d/
+        """,
+        error=(2, "0123456789"),
+    ),
+    case(
+        "a branch that a repository has not",
+        """
+        FROM busybox
+        ADD @GIT@/sample.git#nosuch /d/
+        """,
+        error=(2, "nosuch"),
+    ),
+    case(
+        "--checksum of a file of the context",
+        f"""
+        FROM busybox
+        ADD --checksum=sha256:{TEXT_SHA256} a /f
+        """,
+        context=(file("a", TEXT),),
+        error=(2, "checksum"),
+    ),
+    case(
+        "COPY takes no address",
+        """
+        FROM busybox
+        COPY @HTTP@/text /f
+        """,
+        error=(2, "COPY"),
+    ),
+    case(
+        "ADD has no --from",
+        """
+        FROM busybox AS one
+        FROM busybox
+        ADD --from=one /etc/passwd /f
+        """,
+        error=(3, "from"),
+    ),
+    case(
+        "an archive that is broken",
+        """
+        FROM busybox
+        ADD some /d/
+        """,
+        context=(file("some", tar(file("a", "x" * 5000), compression="gzip")[:60]),),
+        tree=None,
+    ),
+)

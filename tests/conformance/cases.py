@@ -1,0 +1,41 @@
+"""All cases, in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.conformance.add import ADD
+from tests.conformance.case import Case
+from tests.conformance.copy_flags import COPY_FLAGS
+from tests.conformance.copy_paths import COPY_PATHS
+from tests.conformance.grammar import GRAMMAR
+from tests.conformance.ignore import IGNORE
+from tests.conformance.metadata import METADATA
+from tests.conformance.mounts import MOUNTS
+from tests.conformance.run import RUN
+from tests.conformance.stages import STAGES
+from tests.conformance.variables import VARIABLES
+
+GROUPS: Mapping[str, tuple[Case, ...]] = {
+    "stages": STAGES,
+    "variables": VARIABLES,
+    "run": RUN,
+    "mounts": MOUNTS,
+    "copy": COPY_PATHS,
+    "copy-flags": COPY_FLAGS,
+    "add": ADD,
+    "ignore": IGNORE,
+    "metadata": METADATA,
+    "grammar": GRAMMAR,
+}
+
+
+def identified() -> dict[str, Case]:
+    """Every case by its id: `copy:a-file-to-a-name`."""
+    found: dict[str, Case] = {}
+    for group, cases in GROUPS.items():
+        for each in cases:
+            name = f"{group}:{'-'.join(each.name.split())}"
+            assert name not in found, name
+            found[name] = each
+    return found
