@@ -117,6 +117,10 @@ class Stack:
                 return place
         raise NoSuchLayer(label, self.name, len(self.origins))
 
+    def lowest(self, count: int) -> Stack:
+        """A stack of its `count` lowest layers: the image as it was after them."""
+        return Stack(self.name, self.identity, self.origins[:count], self._contents)
+
     def open(self, layer: int, entry: Entry) -> BinaryIO:
         """The content of a FILE entry of that layer.  The caller closes it."""
         return self._contents.open(layer, entry)

@@ -11,6 +11,7 @@ import msgspec
 
 from lamina.layer.pipeline import Tally, reading, staged, tallied
 from lamina.oci import mediatype
+from lamina.oci.attestation import subject_of
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -20,6 +21,7 @@ from lamina.registry.contract import Sink
 from lamina.registry.errors import Interrupted, ServerFailed
 from lamina.store.contract import Image, NamedImage, Store
 from lamina.store.errors import LayerDamaged
+from lamina.transfer.attestations import moved, send_attestation, stored_attestation
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
 from lamina.transfer.receive import ORIGIN, cores
@@ -135,18 +137,25 @@ def push_index(
     target: str = "",
     compression: Compression | None = None,
 ) -> Descriptor:
-    """Send every image of `index`, in its order, and then the index; see `push`."""
+    """Send every image of `index`, in its order, and then the index; see `push`.
+
+    What is stated of the images goes with them, about the manifests that they have there.
+    """
     sent = {
         image.manifest.digest: push(
             store, image, sink, tag="", progress=progress, target=target, compression=compression
         )
         for image in images
     }
-    entries = [
-        msgspec.structs.replace(each, digest=new.digest, size=new.size, media_type=new.media_type)
-        for each in index.manifests
-        if (new := sent.get(each.digest)) is not None
-    ]
+    entries = []
+    for each in index.manifests:
+        subject = subject_of(each)
+        if (new := sent.get(each.digest)) is not None:
+            entries.append(moved(each, new))
+        elif subject is not None and (new := sent.get(subject)) is not None:
+            attestation = stored_attestation(store.blobs, each, subject)
+            if attestation is not None:
+                entries.append(send_attestation(attestation.about(new.digest), sink))
     if tuple(entries) != index.manifests:
         index = Index.build(entries)
     sink.put_document(index.descriptor, index.raw, tag=tag)

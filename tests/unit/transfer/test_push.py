@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 
 from lamina.layer.compression import decompress
 from lamina.oci import mediatype
+from lamina.oci.attestation import Attestation, Statement, subject_of
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
@@ -218,6 +220,40 @@ def test_an_index_sent_elsewhere_names_what_was_sent(store: Store, tmp_path: Pat
         found = pull(other, again, NAME, platform=platform, progress=Silent())
         assert found.config.platform == platform
         assert found.config.raw in other.blobs.values()
+
+
+def test_what_is_stated_of_an_image_goes_with_it_about_the_manifest_that_is_sent(
+    store: Store,
+) -> None:
+    image = make_image(store, "app", FILES)
+    statement = Statement.make("https://p", {"a": 1}, image.manifest.digest)
+    stated = Attestation.make(image.manifest.digest, [statement])
+    for raw in (*stated.blobs.values(), stated.manifest.raw):
+        store.blobs.put_bytes(raw)
+    index = Index.build([image.manifest.descriptor, stated.descriptor])
+    place = MemoryPlace()
+    sent = push_index(store, index, [image], place, tag="v1", progress=Silent(), target=TARGET)
+    there = Index.parse(place.document(sent))
+    assert len(there.manifests) == 2
+    # Its layers were compressed on the way, so the manifest is another one.
+    new = there.manifests[0].digest
+    assert new != image.manifest.digest
+    assert subject_of(there.manifests[1]) == new
+    manifest = Manifest.parse(place.document(there.manifests[1]))
+    (layer,) = manifest.layers
+    said = json.loads(place.blobs[layer.digest])
+    assert said["subject"] == [{"name": "_", "digest": {"sha256": new.hex}}]
+    assert said["predicate"] == {"a": 1}
+    assert manifest.config.digest in place.blobs
+
+
+def test_an_attestation_that_is_not_stored_is_left_out(store: Store) -> None:
+    image = make_image(store, "app", FILES)
+    stated = Attestation.make(image.manifest.digest, [])
+    index = Index.build([image.manifest.descriptor, stated.descriptor])
+    place = MemoryPlace()
+    sent = push_index(store, index, [image], place, tag="v1", progress=Silent(), target=TARGET)
+    assert len(Index.parse(place.document(sent)).manifests) == 1
 
 
 def test_a_single_image_is_no_index(store: Store) -> None:

@@ -1,0 +1,51 @@
+"""Statements about an image on their way to a sink, which may hold it as another manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from lamina.oci.attestation import PREDICATE_TYPE, STATEMENT, Attestation, Statement
+from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
+from lamina.oci.manifest import Manifest
+from lamina.registry.contract import Sink
+from lamina.store.contract import BlobStore
+
+
+def stored_attestation(blobs: BlobStore, entry: Descriptor, subject: Digest) -> Attestation | None:
+    """The attestation of an index's `entry`; None when it is not stored, or has something
+    else in it than statements."""
+    if not blobs.has(entry.digest):
+        return None
+    manifest = Manifest.parse(blobs.read(entry.digest), media_type=entry.media_type)
+    if any(layer.media_type != STATEMENT for layer in manifest.layers):
+        return None
+    if not all(map(blobs.has, (layer.digest for layer in manifest.layers))):
+        return None
+    statements = tuple(
+        Statement(layer.annotations.get(PREDICATE_TYPE, ""), blobs.read(layer.digest))
+        for layer in manifest.layers
+    )
+    return Attestation(subject, statements, blobs.read(manifest.config.digest), manifest)
+
+
+def send_attestation(attestation: Attestation, sink: Sink) -> Descriptor:
+    """Send it; returns its entry in the index there."""
+    named = (attestation.manifest.config, *attestation.manifest.layers)
+    contents = attestation.blobs
+    for blob in named:
+        if not sink.has_blob(blob):
+            sink.put_blob(blob, _once(contents[blob.digest]))
+    sink.put_document(attestation.manifest.descriptor, attestation.manifest.raw)
+    return attestation.descriptor
+
+
+def _once(content: bytes) -> Callable[[], list[bytes]]:
+    return lambda: [content]
+
+
+def moved(entry: Descriptor, to: Descriptor) -> Descriptor:
+    """An index's entry for a manifest that is another one there."""
+    return msgspec.structs.replace(entry, digest=to.digest, size=to.size, media_type=to.media_type)
