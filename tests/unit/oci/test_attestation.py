@@ -40,8 +40,6 @@ def test_the_form_of_the_manifest_and_of_its_place_in_the_index() -> None:
     manifest = json.loads(found.manifest.raw)
     assert manifest["mediaType"] == OCI_MANIFEST
     assert {each["mediaType"] for each in manifest["layers"]} == {"application/vnd.in-toto+json"}
-        "application/vnd.in-toto+json"
-    ] * 2
     assert [each["annotations"] for each in manifest["layers"]] == [
         {"in-toto.io/predicate-type": "https://spdx.dev/Document"},
         {"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"},
