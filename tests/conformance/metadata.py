@@ -133,6 +133,12 @@ METADATA = (
         config={"StopSignal": "9"},
         history=("STOPSIGNAL SIGQUIT", "STOPSIGNAL 9"),
     ),
+    case(
+        "signals by other names",
+        "FROM busybox\nSTOPSIGNAL term\nSTOPSIGNAL SIGRTMIN+3\n",
+        config={"StopSignal": "SIGRTMIN+3"},
+        history=("STOPSIGNAL term", "STOPSIGNAL SIGRTMIN+3"),
+    ),
     case("a signal that is none", "FROM busybox\nSTOPSIGNAL HELLO\n", error=(2, "HELLO")),
     case(
         "HEALTHCHECK with every flag",

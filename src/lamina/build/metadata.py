@@ -19,6 +19,12 @@ _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 _NANOSECONDS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6}
 _NANOSECONDS |= {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _LEAST = 10**6
+_SIGNAL = re.compile(
+    r"0*[1-9]\d{0,2}|(?:SIG)?(?:ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL"
+    r"|PROF|PWR|QUIT|SEGV|STKFLT|STOP|SYS|TERM|TRAP|TSTP|TTIN|TTOU|URG|USR1|USR2|VTALRM|WINCH"
+    r"|XCPU|XFSZ|RTMIN(?:\+(?:1[0-5]|[1-9]))?|RTMAX(?:-(?:1[0-4]|[1-9]))?)",
+    re.IGNORECASE,
+)
 _HEALTH_FLAGS = ("interval", "timeout", "start-period", "start-interval", "retries")
 
 
@@ -125,7 +131,7 @@ def volume(stage: Stage, line: Instruction) -> None:
 def stop_signal(stage: Stage, line: Instruction) -> None:
     """STOPSIGNAL: a name or a number."""
     name = stage.expand(line, line.text)
-    if not re.fullmatch(r"\d{1,2}|(?:SIG)?[A-Z]+\d*(?:[+-]\d+)?", name):
+    if not _SIGNAL.fullmatch(name):
         raise stage.error(line, f"not a signal: {name}", line.text, note="as in SIGTERM or 9")
     stage.change(stop_signal=name)
     stage.record(f"STOPSIGNAL {name}")
