@@ -1,20 +1,23 @@
-"""COPY, ADD and WORKDIR as vertices of the graph.  Pure."""
+"""COPY, ADD and WORKDIR as vertices of the graph."""
 
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from lamina.build.graph import ContextOp, CopyOp, CopySource, Document, MakeDirOp, Vertex
+from lamina.build.copy_flags import CopyFlags, copy_flags
+from lamina.build.graph import ContextOp, CopyOp, CopySource, Document, MakeDirOp, RemoteOp, Vertex
 from lamina.build.stage import Stage
 from lamina.dockerfile.expand import BadSubstitution, expand_document
 from lamina.dockerfile.instruction import Heredoc, Instruction
+from lamina.errors import Invalid
 
-_REMOTE = re.compile(r"(?:https?|ftp|git|ssh)://|git@[^:/]+:", re.IGNORECASE)
-_OCTAL = re.compile(r"[0-7]{1,5}")
-_COPY_LATER = ("link", "parents", "exclude")
-_ADD_LATER = ("link", "exclude", "keep-git-dir", "checksum", "unpack")
+if TYPE_CHECKING:
+    from lamina.context.remote import RemoteSource
+
+_ONE_FILE = "*"
+"""The pattern of what is fetched from an http address: a file of whatever name."""
 
 
 def workdir(stage: Stage, line: Instruction) -> None:
@@ -24,7 +27,7 @@ def workdir(stage: Stage, line: Instruction) -> None:
     vertex = None
     if path != "/":
         vertex = stage.graph.add(
-            MakeDirOp(path),
+            MakeDirOp(path, stage.execution.user),
             parent=stage.tip,
             instruction=line,
             title=f"WORKDIR {path}",
@@ -35,80 +38,61 @@ def workdir(stage: Stage, line: Instruction) -> None:
 
 def copy(stage: Stage, line: Instruction, find: Callable[[str], Vertex]) -> None:
     """COPY from the context, from documents, or from what `find` gives for `--from`."""
-    flags = stage.flags(line, ("from", "chown", "chmod"), _COPY_LATER)
-    origin = None
-    if "from" in flags:
-        name = flags["from"].value or ""
-        if "$" in name:
-            raise stage.error(line, "--from cannot have a variable", "--from")
-        origin = find(name)
-    _transfer(stage, line, origin, add=False)
+    flags = copy_flags(stage, line)
+    words, documents, dest = _arguments(stage, line)
+    for word in words:
+        if _remote(stage, line, word, flags) is not None:
+            raise stage.error(line, f"COPY does not fetch: {word}", word, note="ADD does")
+    origins: list[Vertex] = []
+    if words:
+        origins.append(find(flags.source) if flags.source else stage.graph.add(ContextOp()))
+    sources = [CopySource(word) for word in words]
+    op = _operation(stage, flags, sources, documents, dest)
+    _record(stage, line, op, origins, words, dest)
 
 
 def add(stage: Stage, line: Instruction) -> None:
-    """ADD: COPY from the context that unpacks archives."""
-    stage.flags(line, ("chown", "chmod"), _ADD_LATER)
-    _transfer(stage, line, None, add=True)
+    """ADD: COPY from the context that unpacks archives, and what is fetched from elsewhere."""
+    flags = copy_flags(stage, line)
+    words, documents, dest = _arguments(stage, line)
+    remotes = [_remote(stage, line, word, flags) for word in words]
+    if flags.checksum and (len(words) != 1 or documents or remotes[0] is None):
+        problem = "--checksum is of one source, and that an address"
+        raise stage.error(line, problem, "--checksum=" + flags.checksum)
+    origins = [stage.graph.add(ContextOp())] if None in remotes else []
+    sources: list[CopySource] = []
+    for word, remote in zip(words, remotes, strict=True):
+        if remote is None:
+            sources.append(CopySource(word, unpack=flags.unpack is not False))
+            continue
+        fetched, path = _fetched(word, remote, flags)
+        unpack = bool(flags.unpack) and path == _ONE_FILE
+        sources.append(CopySource(path, len(origins), unpack))
+        origins.append(stage.graph.add(fetched, title=word, stage=stage.label))
+    op = _operation(stage, flags, sources, documents, dest)
+    _record(stage, line, op, origins, words, dest)
 
 
-def _transfer(stage: Stage, line: Instruction, origin: Vertex | None, *, add: bool) -> None:
-    options = {
-        flag.name: stage.expand(line, flag.value or "")
-        for flag in line.flags
-        if flag.name != "from"
-    }
-    sources, dest = _paths(stage, line)
-    for source in sources:
-        if add and _REMOTE.match(source):
-            raise stage.not_yet(line, f"ADD from an address is not supported yet: {source}", source)
-    documents = tuple(_document(stage, line, doc) for doc in line.heredocs)
-    if documents and origin is not None:
-        raise stage.error(line, "a heredoc cannot come --from elsewhere", "--from")
-    if len(sources) + len(documents) > 1 and not dest.endswith("/") and dest != ".":
-        raise stage.error(
-            line,
-            "with more than one source the destination must be a directory",
-            dest,
-            note="end it with /",
-        )
-    target = posixpath.normpath(posixpath.join(stage.cwd, dest))
-    if dest.endswith("/") or dest in (".", ""):
-        target = target.rstrip("/") + "/"
-    op = CopyOp(
-        tuple(CopySource(source) for source in sources),
-        target,
-        documents,
-        options.get("chown", ""),
-        _mode(stage, line, options.get("chmod", "")),
-        add=add,
-    )
-    kept = "".join(f" --{name}={options[name]}" for name in ("chown", "chmod") if name in options)
-    what = " ".join([*sources, *(f"<<{doc.name}" for doc in documents), dest])
-    vertex = stage.graph.add(
-        op,
-        parent=stage.tip,
-        origins=(origin or stage.graph.add(ContextOp()),),
-        instruction=line,
-        stage=stage.label,
-        title=" ".join(f"{line.keyword} {line.original.strip()[len(line.keyword) :]}".split()),
-    )
-    stage.record(f"{line.keyword}{kept} {what} # buildkit", vertex)
-
-
-def _paths(stage: Stage, line: Instruction) -> tuple[tuple[str, ...], str]:
-    """Sources without the heredocs, and the destination, expanded."""
-    words = line.words()
-    if line.heredocs:
-        text = line.text
-        for doc in line.heredocs:
-            text = text.replace(doc.word, " ", 1)
-        words = tuple(text.split())
-    expanded = [stage.expand(line, word) for word in words]
-    if not expanded or len(expanded) + len(line.heredocs) < 2:
+def _arguments(
+    stage: Stage, line: Instruction
+) -> tuple[tuple[str, ...], tuple[Document, ...], str]:
+    """The sources and the destination, expanded, and the documents, which are sources too."""
+    *words, last = line.words() or ("",)
+    waiting = list(line.heredocs)
+    if last in [doc.word for doc in waiting]:
+        raise stage.error(line, "a document is no destination", last)
+    if not words:
         raise stage.error(line, f"{line.keyword} needs a source and a destination", line.text)
-    if not all(expanded[:-1]):
-        raise stage.error(line, "a source is empty", line.text)
-    return tuple(expanded[:-1]), expanded[-1]
+    sources: list[str] = []
+    documents: list[Document] = []
+    for word in words:
+        if waiting and word == waiting[0].word:
+            documents.append(_document(stage, line, waiting.pop(0)))
+        elif source := stage.expand(line, word):
+            sources.append(source)
+        else:
+            raise stage.error(line, f"{word or 'a source'} is empty", word)
+    return tuple(sources), tuple(documents), stage.expand(line, last)
 
 
 def _document(stage: Stage, line: Instruction, doc: Heredoc) -> Document:
@@ -123,9 +107,70 @@ def _document(stage: Stage, line: Instruction, doc: Heredoc) -> Document:
     return Document(doc.name, text)
 
 
-def _mode(stage: Stage, line: Instruction, text: str) -> str:
-    if not text or (_OCTAL.fullmatch(text) and int(text, 8) <= 0o7777):
-        return text
-    if re.fullmatch(r"[ugoa]*[-+=][rwxXst]*(?:,[ugoa]*[-+=][rwxXst]*)*", text):
-        raise stage.not_yet(line, f"--chmod in symbols is not supported yet: {text}", "--chmod")
-    raise stage.error(line, f"not a mode: {text}", "--chmod", note="as in 0755")
+def _remote(stage: Stage, line: Instruction, word: str, flags: CopyFlags) -> RemoteSource | None:
+    """What an address names; None for a path."""
+    if ":" not in word:
+        return None
+    from lamina.context.remote import parse_remote
+
+    try:
+        return parse_remote(word, checksum=flags.checksum, keep_git_dir=flags.keep_git_dir)
+    except Invalid as error:
+        raise stage.error(line, str(error), word, note=error.hint) from None
+
+
+def _fetched(word: str, remote: RemoteSource, flags: CopyFlags) -> tuple[RemoteOp, str]:
+    """What fetches it, and what of that is copied: the one file, or all of a checkout."""
+    from lamina.context.remote import RemoteCheckout
+
+    if isinstance(remote, RemoteCheckout):
+        return RemoteOp(word, flags.checksum, remote.keep_git_dir), "/"
+    return RemoteOp(word, flags.checksum), _ONE_FILE
+
+
+def _operation(
+    stage: Stage,
+    flags: CopyFlags,
+    sources: Sequence[CopySource],
+    documents: tuple[Document, ...],
+    dest: str,
+) -> CopyOp:
+    target = posixpath.normpath(posixpath.join(stage.cwd, dest))
+    if dest in ("", ".") or dest.endswith(("/", "/.")):
+        target = target.rstrip("/") + "/"
+    return CopyOp(
+        tuple(sources),
+        target,
+        documents,
+        flags.owner,
+        flags.mode,
+        # BuildKit lets go of --link when there is a --chmod.
+        flags.link and not flags.mode,
+        flags.parents,
+        flags.exclude,
+    )
+
+
+def _record(
+    stage: Stage,
+    line: Instruction,
+    op: CopyOp,
+    origins: Sequence[Vertex],
+    words: Sequence[str],
+    dest: str,
+) -> None:
+    """Add the vertex, and its line to the history as BuildKit writes it."""
+    vertex = stage.graph.add(
+        op,
+        parent=stage.tip,
+        origins=tuple(origins),
+        instruction=line,
+        stage=stage.label,
+        title=" ".join(f"{line.keyword} {line.original.strip()[len(line.keyword) :]}".split()),
+    )
+    told = [line.keyword]
+    told += ["--parents"] if op.parents else []
+    told += [f"--chown={op.owner}"] if op.owner else []
+    told += [f"--chmod={op.mode}"] if op.mode else []
+    told += [*words, *(f"<<{document.name}" for document in op.documents), dest, "# buildkit"]
+    stage.record(" ".join(told), vertex)

@@ -2,109 +2,160 @@
 
 A directory gives its contents, a file goes into a destination that is a
 directory or ends with a slash, else it takes the destination's name.  A
-destination that is not there is made: with the source directory's mode when
-no slash asks for it, else 0755.  Directories below the first level carry their
-metadata over; the destination itself keeps its own.
+destination that is not there is made as its missing parents are: 0755 or what an
+octal `--chmod` says, root's or what `--chown` says.  Directories below it carry
+their metadata over; one that is the destination and was there keeps its own.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
+from lamina.build.filtered import Filtered
 from lamina.build.graph import CopyOp, Document
+from lamina.build.merged import LayersTree
+from lamina.build.mode import Mode
 from lamina.build.reading import Reading
 from lamina.build.select import Selected
 from lamina.build.unpack import is_archive, unpack
 from lamina.build.upper import Upper
-from lamina.context.tree import Tree, clean
+from lamina.context.tree import Content, clean
 from lamina.layer.entry import Entry, Kind
 
+_FILES = (Kind.FILE, Kind.HARDLINK)
+_DIRECTORY_MODE = 0o755
 
-@dataclass(frozen=True, slots=True)
+
 class Copier:
     """One COPY: where to, and what the files' metadata become."""
 
-    op: CopyOp
-    upper: Upper
-    owner: tuple[int, int] | None
-    """None keeps the source's."""
-    now: int
-    """The mtime of documents, in nanoseconds."""
+    def __init__(self, op: CopyOp, upper: Upper, owner: tuple[int, int] | None, now: int) -> None:
+        """`owner` None keeps the source's; `now` is the mtime of documents, in nanoseconds."""
+        self._op = op
+        self._upper = upper
+        self._owner = owner
+        self._now = now
+        self._mode = Mode.parse(op.mode) if op.mode else None
+        self._path = clean(op.dest)
+        self._into = op.dest.endswith("/")
 
     def run(self, readings: Sequence[Reading]) -> None:
-        """Copy everything.  Raises InTheWay, ContextChanged, OSError."""
-        dest = self.upper.resolve(clean(self.op.dest))
-        owner = self.owner or (0, 0)
-        into = self.op.dest.endswith("/")
-        self.upper.make_directories(dest if into else dest.rpartition("/")[0], owner)
+        """Copy everything.  Raises InTheWay, ContextChanged, BadName, OSError."""
         for reading in readings:
-            unpack = self._unpacks(reading)
             for each in reading.selection:
-                self._one(reading.tree, each, dest, into, unpack)
-        for document in self.op.documents:
-            self._document(document, dest, into)
-        self.upper.finish()
+                self._one(reading, each)
+        for document in self._op.documents:
+            self._document(document)
+        self._upper.finish()
 
-    def _unpacks(self, reading: Reading) -> bool:
-        """Whether archives are unpacked: those of the context, unless ADD says otherwise."""
-        if self.op.unpack is None:
-            return self.op.add and not reading.source.origin
-        return self.op.unpack
-
-    def _one(self, tree: Tree, each: Selected, dest: str, into: bool, unpacks: bool) -> None:
+    def _one(self, reading: Reading, each: Selected) -> None:
         if each.entry.kind is Kind.DIRECTORY:
-            self.upper.put_directory(dest, self._made(each.entry), overwrite=False)
-            self._contents(tree, each.entry, dest)
-        elif unpacks and is_archive(tree, each.entry):
-            self.upper.make_directories(dest)
-            unpack(tree, each.entry, self.upper, dest)
+            dest = self._directory(self._path)
+            if self._upper.is_new(dest):
+                self._upper.set_time(dest, each.entry.mtime)
+            _Branch(self, reading).lay(each.entry.path, dest)
+        elif reading.source.unpack and is_archive(reading.tree, each.entry):
+            dest = self._upper.resolve(self._path)
+            self._upper.make_directories(dest, self._owner or (0, 0))
+            unpack(reading.tree, each.entry, self._upper, dest, self._owner)
         else:
-            self._other(tree, each.entry, self._target(each.name, dest, into))
+            _Branch(self, reading).put(each.entry, self._target(each.name))
 
-    def _target(self, name: str, dest: str, into: bool) -> str:
-        """Where a file of that name goes; the directory is there afterwards.
+    def _directory(self, path: str) -> str:
+        """Where `path` leads; a directory is there afterwards."""
+        found = self._upper.resolve(path)
+        octal = self._mode.octal if self._mode is not None else None
+        mode = _DIRECTORY_MODE if octal is None else octal & 0o777
+        self._upper.make_directories(found, self._owner or (0, 0), mode)
+        return found
+
+    def _target(self, name: str) -> str:
+        """Where a file of that name goes; its directory is there afterwards.
 
         In a directory it replaces a link of its name, as in BuildKit; a destination
         that is itself a link has been followed.
         """
-        found = self.upper.lookup(dest)
-        if not into and (found is None or found.kind is not Kind.DIRECTORY):
+        dest = self._upper.resolve(self._path)
+        found = self._upper.lookup(dest)
+        if not self._into and (found is None or found.kind is not Kind.DIRECTORY):
+            self._directory(dest.rpartition("/")[0])
             return dest
-        self.upper.make_directories(dest)
+        dest = self._directory(dest)
         return f"{dest}/{name}" if dest else name
 
-    def _contents(self, tree: Tree, directory: Entry, dest: str) -> None:
-        pending = [(directory.path, dest)]
+    def _document(self, document: Document) -> None:
+        path = self._target(document.name)
+        content = document.content.encode("utf-8", "surrogateescape")
+        entry = Entry(path, Kind.FILE, 0o644, 0, 0, len(content), self._now)
+        self._upper.write_file(path, self.made(entry), [content])
+
+    def made(self, entry: Entry) -> Entry:
+        """The entry with the owner and mode that the instruction asks for."""
+        uid, gid = self._owner if self._owner is not None else (entry.uid, entry.gid)
+        mode = entry.mode
+        if self._mode is not None:
+            mode = self._mode.apply(mode, directory=entry.kind is Kind.DIRECTORY)
+        return msgspec.structs.replace(entry, uid=uid, gid=gid, mode=mode)
+
+    @property
+    def upper(self) -> Upper:
+        """What is written to."""
+        return self._upper
+
+
+class _Branch:
+    """One thing that was found, with all that is in it: files that have several names among
+    those keep them."""
+
+    def __init__(self, copier: Copier, reading: Reading) -> None:
+        self._copier = copier
+        self._upper = copier.upper
+        self._tree = reading.tree
+        self._names: dict[object, str] = {}
+        """Where the first name of each such file went."""
+
+    def lay(self, directory: str, dest: str) -> None:
+        """Lay what is in a directory into another."""
+        pending = [(directory, dest)]
         while pending:
             source, target = pending.pop()
-            for entry in tree.children(source):
+            for entry in self._tree.children(source):
                 path = f"{target}/{entry.name}" if target else entry.name
                 if entry.kind is Kind.DIRECTORY:
-                    self.upper.put_directory(path, self._made(entry), overwrite=True)
+                    self._put_directory(entry, path)
                     pending.append((entry.path, path))
                 else:
-                    self._other(tree, entry, path)
+                    self.put(entry, path)
 
-    def _other(self, tree: Tree, entry: Entry, path: str) -> None:
-        made = self._made(entry)
-        if entry.kind not in (Kind.FILE, Kind.HARDLINK):
-            self.upper.put_special(path, made)
+    def _put_directory(self, entry: Entry, path: str) -> None:
+        passed = isinstance(self._tree, Filtered) and self._tree.passes(entry)
+        if passed and self._upper.lookup(path) is not None:
+            # Only what is in it was asked for: like BuildKit, take the mode alone.
+            self._upper.make_directories(path)
+            self._upper.set_mode(path, entry.mode)
+        else:
+            self._upper.put_directory(path, self._copier.made(entry))
+
+    def put(self, entry: Entry, path: str) -> None:
+        """Put something that is no directory."""
+        made = self._copier.made(entry)
+        if entry.kind not in _FILES:
+            self._upper.put_special(path, made)
             return
-        content = tree.open(entry)
+        content = self._tree.open(entry)
         with content.file:
-            self.upper.put_file(path, made, content)
+            name = self._identity(entry, content)
+            first = path if name is None else self._names.setdefault(name, path)
+            if first == path or not self._upper.put_link(path, first):
+                self._upper.put_file(path, made, content)
 
-    def _document(self, document: Document, dest: str, into: bool) -> None:
-        path = self._target(document.name, dest, into)
-        content = document.content.encode("utf-8", "surrogateescape")
-        entry = Entry(path, Kind.FILE, 0o644, 0, 0, len(content), self.now)
-        self.upper.write_file(path, self._made(entry), [content])
-
-    def _made(self, entry: Entry) -> Entry:
-        """The entry with the owner and mode that the instruction asks for."""
-        uid, gid = self.owner if self.owner is not None else (entry.uid, entry.gid)
-        mode = int(self.op.mode, 8) if self.op.mode else entry.mode
-        return msgspec.structs.replace(entry, uid=uid, gid=gid, mode=mode)
+    def _identity(self, entry: Entry, content: Content) -> object | None:
+        """What the names of one file have in common; None when it has no other."""
+        tree = self._tree.whole if isinstance(self._tree, Filtered) else self._tree
+        if isinstance(tree, LayersTree):
+            return tree.identity(entry)
+        status = os.fstat(content.file.fileno())
+        return (status.st_dev, status.st_ino) if status.st_nlink > 1 else None

@@ -23,11 +23,10 @@ def make_directory(
     below = shop.views.of(chain)
     upper = Upper(place / "upper", below, now=shop.now)
     path = upper.resolve(op.path)
-    if below.lookup(path) is None:
-        upper.make_directories(path)
+    found = below.lookup(path)
+    if found is None or found.kind is not Kind.DIRECTORY:
+        upper.make_directories(path, _user(op.owner, below))
         upper.finish()
-    elif (found := below.lookup(path)) and found.kind is not Kind.DIRECTORY:
-        upper.make_directories(path)
     return shop.adopt(place)
 
 
@@ -53,12 +52,32 @@ def copy(
 def _owner(text: str, below: Tree) -> tuple[int, int]:
     """`--chown`, with names looked up in the layers below.  Raises UnknownUser, BadUser."""
     user, colon, group = text.partition(":")
-    if user.isdecimal() and (not colon or group.isdecimal()):
-        return int(user), int(group or user)
+    uid, gid = _number(user), _number(group)
+    if uid is not None and not colon:
+        return uid, uid
+    if uid is not None and gid is not None:
+        return uid, gid
     from lamina.run.identity import lookup
 
     identity, _ = lookup(text, _content(below, "etc/passwd"), _content(below, "etc/group"))
     return identity.uid, identity.gid
+
+
+def _number(text: str) -> int | None:
+    """An id that needs no lookup: BuildKit knows root without one, and takes no group for 0."""
+    if text in ("", "root"):
+        return 0
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _user(text: str, below: Tree) -> tuple[int, int]:
+    """Who gets the directories of WORKDIR: like BuildKit, root when the user is not known."""
+    from lamina.run.identity import UnknownUser
+
+    try:
+        return _owner(text, below) if text else (0, 0)
+    except UnknownUser:
+        return 0, 0
 
 
 def _content(tree: Tree, path: str) -> bytes:

@@ -92,6 +92,8 @@ class CopySource(msgspec.Struct, frozen=True):
 
     path: str
     origin: int = 0
+    unpack: bool = False
+    """Whether files that are archives are unpacked."""
 
 
 class CopyOp(msgspec.Struct, frozen=True, tag="copy"):
@@ -105,20 +107,20 @@ class CopyOp(msgspec.Struct, frozen=True, tag="copy"):
     """As in `--chown`, looked up in the input; empty: 0:0 from a context, else kept."""
     mode: str = ""
     """As in `--chmod`: octal or symbolic; empty keeps the source's."""
-    unpack: bool | None = None
-    """Whether archives are unpacked; None: those of a context that ADD reads."""
-    add: bool = False
-    """ADD, not COPY."""
     link: bool = False
     """The layer does not depend on what lies under it."""
     parents: bool = False
+    """Sources are patterns, and their directories are kept."""
     exclude: tuple[str, ...] = ()
+    """Patterns as in an ignore file, relative to each source."""
 
 
 class MakeDirOp(msgspec.Struct, frozen=True, tag="mkdir"):
-    """Make a directory and its parents (0755, root), if they are not there: WORKDIR."""
+    """Make a directory and its parents (0755), if they are not there: WORKDIR."""
 
     path: str
+    owner: str = ""
+    """As USER has it, looked up in the input: who gets what is made; empty: 0:0."""
 
 
 Op = BaseOp | ContextOp | RemoteOp | RunOp | CopyOp | MakeDirOp

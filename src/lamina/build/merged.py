@@ -42,6 +42,11 @@ class LayersTree:
             return located.entry.sha256 if located else b""
         return self._hashed(located.layer)[located.entry.offset]
 
+    def identity(self, entry: Entry) -> object | None:
+        """What the names of one file have in common; None for what has no content."""
+        located = self.union.content(entry.path)
+        return None if located is None else (located.layer, located.entry.path)
+
     def _hashed(self, layer: int) -> dict[int, bytes]:
         """The digests of a layer's files by where they lie; asked for only when one is needed,
         for it may take reading all of them."""

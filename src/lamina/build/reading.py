@@ -52,7 +52,11 @@ def sources(op: Op) -> tuple[CopySource, ...]:
 
 def read(op: Op, source: CopySource, origin: Origin) -> Reading:
     """Find one source.  Raises NoSuchSource, BadPattern, LinkLoop."""
-    return Reading(source, origin, tuple(select(origin.tree, [source.path])))
+    parents, exclude = (op.parents, op.exclude) if isinstance(op, CopyOp) else (False, ())
+    tree, found = select(origin.tree, source.path, parents=parents, exclude=exclude)
+    if tree is not origin.tree:
+        origin = Origin(lambda: tree, origin.layers)
+    return Reading(source, origin, tuple(found))
 
 
 def content(reading: Reading) -> Digest:
@@ -64,6 +68,8 @@ def content(reading: Reading) -> Digest:
 
 def nameless(op: Op) -> Op:
     """The operation without the paths it reads: what matters of them is in the content."""
-    if isinstance(op, CopyOp):
-        return msgspec.structs.replace(op, sources=())
-    return op
+    if not isinstance(op, CopyOp) or op.parents:
+        return op
+    return msgspec.structs.replace(
+        op, sources=tuple(CopySource("", unpack=each.unpack) for each in op.sources)
+    )

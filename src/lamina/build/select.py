@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lamina.context.directory import Context
+from lamina.build.filtered import Filtered, Wanted
 from lamina.context.fingerprint import NOTHING, of_entries, of_entry, of_records, of_target
-from lamina.context.tree import Tree, clean, resolve
-from lamina.dockerfile.wildcard import compile_pattern, is_pattern
+from lamina.context.tree import Fingerprinted, Tree, clean, resolve
+from lamina.dockerfile.ignore import Ignore
+from lamina.dockerfile.wildcard import compile_pattern
 from lamina.errors import NotFound
 from lamina.layer.entry import Entry, Kind
 from lamina.oci.digest import Digest
+
+_WILDCARD = re.compile(r"(?:[^\\*?\[]|\\.)*[*?\[]", re.DOTALL)
 
 
 class NoSuchSource(NotFound):
@@ -30,32 +34,79 @@ class Selected:
     entry: Entry
 
 
-def select(tree: Tree, sources: Sequence[str]) -> list[Selected]:
-    """Each source in turn: a path, whose links are followed, or a pattern, which may match
-    nothing.  Raises NoSuchSource, BadPattern."""
-    found: list[Selected] = []
-    for source in sources:
-        path = clean(source)
-        entry = tree.lookup(resolve(tree.lookup, path))
-        if entry is not None:
-            found.append(Selected(path.rpartition("/")[2], entry))
-        elif is_pattern(path):
-            found += [_named(tree, match) for match in sorted(matches(tree, path))]
-        else:
-            raise NoSuchSource(source, _near(tree, path))
-    return found
+def select(
+    tree: Tree, source: str, *, parents: bool = False, exclude: Sequence[str] = ()
+) -> tuple[Tree, list[Selected]]:
+    """What a source of COPY stands for, and the tree that it is to be read from.
+
+    A source is a path, whose links are followed, or a pattern, which may match nothing.
+    With `parents` it is a pattern below a root, which is what stands before `/./` or all
+    of the tree, and the root is what is found.  Patterns of `exclude` are relative to what
+    is found; a file is excluded by its name.
+
+    Raises NoSuchSource, BadPattern, LinkLoop.
+    """
+    root, pattern = _pivot(source) if parents else (source, "")
+    found = _found(tree, root)
+    excluded = Ignore.of(exclude)
+    wanted = Wanted(pattern) if pattern else None
+    if wanted is None and not exclude:
+        return tree, found
+    directories = [each for each in found if each.entry.kind is Kind.DIRECTORY]
+    files = [each for each in found if each.entry.kind is not Kind.DIRECTORY]
+    kept = [] if wanted else [each for each in files if not excluded.excludes(each.name)]
+    filtered = Filtered(tree, [each.entry.path for each in directories], wanted, excluded)
+    if wanted is not None and not _split(f"{root}/{pattern}")[1]:
+        _check_there(tree, directories, pattern, source)
+    left = {id(each) for each in (*directories, *kept)}
+    return filtered, [each for each in found if id(each) in left]
 
 
-def _named(tree: Tree, path: str) -> Selected:
-    entry = tree.lookup(resolve(tree.lookup, path))
+def _pivot(source: str) -> tuple[str, str]:
+    """The root of a source with `--parents`, and the pattern of what is copied below it."""
+    before, pivot, after = source.partition("/./")
+    return (before, clean(after)) if pivot else ("", clean(source))
+
+
+def _check_there(tree: Tree, roots: Sequence[Selected], path: str, source: str) -> None:
+    for root in roots:
+        if tree.lookup(f"{root.entry.path}/{path}".lstrip("/")) is not None:
+            return
+    raise NoSuchSource(source, _near(tree, clean(source)))
+
+
+def _found(tree: Tree, source: str) -> list[Selected]:
+    path = clean(source)
+    before, pattern = _split(path)
+    if not pattern:
+        if tree.lookup(resolve(tree.lookup, path)) is None:
+            path = re.sub(r"\\(.)", r"\1", path, flags=re.DOTALL)
+        return [_named(tree, path.split("/"), source)]
+    base = resolve(tree.lookup, before)
+    return [_named(tree, match, source) for match in sorted(matches(tree, base, pattern))]
+
+
+def _named(tree: Tree, path: Sequence[str], source: str) -> Selected:
+    text = "/".join(path)
+    entry = tree.lookup(resolve(tree.lookup, text))
     if entry is None:
-        raise NoSuchSource(path, "it is a symbolic link to nothing")
-    return Selected(path.rpartition("/")[2], entry)
+        there = tree.lookup(text) is not None
+        raise NoSuchSource(source, "" if there else _near(tree, text))
+    return Selected(path[-1], entry)
 
 
-def matches(tree: Tree, pattern: str) -> Iterator[str]:
-    """The paths that match, component by component."""
-    pending = [("", pattern.split("/"))]
+def _split(path: str) -> tuple[str, str]:
+    """The components before the first that has a wildcard, and the others."""
+    parts = path.split("/")
+    for place, part in enumerate(parts):
+        if _WILDCARD.match(part):
+            return "/".join(parts[:place]), "/".join(parts[place:])
+    return path, ""
+
+
+def matches(tree: Tree, base: str, pattern: str) -> Iterator[list[str]]:
+    """The paths below a directory that match, by their components; no link is followed."""
+    pending = [(base, pattern.split("/"))]
     while pending:
         directory, parts = pending.pop()
         matcher = compile_pattern(parts[0])
@@ -63,7 +114,7 @@ def matches(tree: Tree, pattern: str) -> Iterator[str]:
             if not matcher.fullmatch(entry.name):
                 continue
             if len(parts) == 1:
-                yield entry.path
+                yield entry.path.split("/")
             elif entry.kind is Kind.DIRECTORY:
                 pending.append((entry.path, parts[1:]))
 
@@ -86,7 +137,7 @@ def _content(tree: Tree, entry: Entry, owners: bool) -> bytes:
         return of_target(entry.link)
     if entry.kind is not Kind.DIRECTORY:
         return NOTHING
-    if isinstance(tree, Context) and not owners:
+    if isinstance(tree, Fingerprinted) and not owners:
         return tree.fingerprint(entry)
     return _fingerprint(tree, entry, owners)
 

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from lamina.context.tree import ROOT, Content, Tree, resolve
 from lamina.errors import Conflict, Invalid
-from lamina.layer.entry import Entry, Kind, os_path, text_path
+from lamina.layer.entry import Entry, Kind, os_path
+from lamina.layer.whiteout import here
 
 _PIECE = 1 << 24
 _NO_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
-_KINDS = {stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.SYMLINK}
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY, _SYMLINK = Kind.DIRECTORY, Kind.SYMLINK
 
 
 class InTheWay(Conflict):
@@ -31,133 +36,225 @@ class BadName(Invalid):
 
 
 class Upper:
-    """A directory that becomes a layer over `below`."""
+    """A directory that becomes a layer over `below`; nobody else writes into it.
+
+    Everything raises BadName for a path that is too long.
+    """
 
     def __init__(self, directory: Path, below: Tree, *, now: int) -> None:
-        self._base = os.fsencode(directory)
+        self._base = os.fsencode(directory) + b"/"
         self._below = below
         self._now = now
-        self._times: dict[str, int] = {}
-        """mtimes of directories, set at the end: making files in them changes them."""
+        self._laid: dict[str, Entry] = {}
+        """All that lies in the directory."""
+        self._made: set[str] = set()
+        """Directories that were not there before."""
+        self._bare: set[str] = set()
+        """What `remove` was asked for: nothing of the layers below is there."""
+        self._owner = (os.geteuid(), os.getegid())
 
     def lookup(self, path: str) -> Entry | None:
         """What is at `path` in the merged view, itself."""
+        found = self._laid.get(path)
+        if found is not None or path in self._bare:
+            return found
         if not path:
             return self._below.lookup("") or ROOT
-        place = self._place(path)
-        try:
-            status = os.lstat(place)
-        except (FileNotFoundError, NotADirectoryError):
-            return self._below.lookup(path)
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), Kind.FILE)
-        link = text_path(os.readlink(place)) if kind is Kind.SYMLINK else ""
-        mode = stat.S_IMODE(status.st_mode)
-        return Entry(path, kind, mode, status.st_uid, status.st_gid, 0, status.st_mtime_ns, link)
+        above = path
+        while above:
+            above = above.rpartition("/")[0]
+            parent = self._laid.get(above)
+            if parent is not None and (parent.kind is not _DIRECTORY or above in self._bare):
+                return None
+        return self._below.lookup(path)
 
     def resolve(self, path: str) -> str:
         """Where `path` leads in the merged view, links followed inside the root."""
         return resolve(self.lookup, path)
 
-    def make_directories(self, path: str, owner: tuple[int, int] = (0, 0)) -> None:
-        """Have directories all the way down to `path` (no links in it); new ones are 0755.
+    def is_new(self, path: str) -> bool:
+        """Whether it is a directory that was made here."""
+        return path in self._made
+
+    def make_directories(
+        self, path: str, owner: tuple[int, int] = (0, 0), mode: int = 0o755
+    ) -> None:
+        """Have directories all the way down to `path` (no links in it); new ones get that
+        owner and mode.
 
         Raises InTheWay when something else is there.
         """
+        if path in self._laid and self._laid[path].kind is _DIRECTORY:
+            return
         at = ""
         for name in path.split("/") if path else ():
             at = f"{at}/{name}" if at else name
             found = self.lookup(at)
             if found is None:
-                found = Entry(at, Kind.DIRECTORY, 0o755, *owner, 0, self._now)
-            elif found.kind is not Kind.DIRECTORY:
+                self._make_directory(Entry(at, _DIRECTORY, mode, *owner, 0, self._now))
+                self._made.add(at)
+            elif found.kind is not _DIRECTORY:
                 raise InTheWay(f"/{at} is not a directory")
-            self._copy_up(found, at)
+            elif at not in self._laid:
+                self._make_directory(found)
 
-    def put_directory(self, path: str, entry: Entry, *, overwrite: bool) -> None:
-        """Make the directory like `entry`; one that is there keeps its metadata unless
-        `overwrite`.  Its parent must be there."""
+    def put_directory(self, path: str, entry: Entry) -> None:
+        """Have a directory like `entry`, over one that is there.  Its parent must be there."""
         found = self.lookup(path)
-        if found is not None and found.kind is not Kind.DIRECTORY:
+        if found is not None and found.kind is not _DIRECTORY:
             raise InTheWay(f"/{path} is not a directory")
-        self._copy_up(found or entry, path)
-        if found is None or overwrite:
-            self._settle(path, entry)
+        entry = msgspec.structs.replace(entry, path=path, kind=_DIRECTORY)
+        if path not in self._laid:
+            self._make_directory(found or entry)
+        if found is None:
+            self._made.add(path)
+        else:
+            self._settle(self._place(path), entry)
+            self._laid[path] = entry
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Give a directory that lies here another mode."""
+        os.chmod(self._place(path), mode)
+        self._laid[path] = msgspec.structs.replace(self._laid[path], mode=mode)
+
+    def set_time(self, path: str, mtime: int) -> None:
+        """Give a directory that lies here another mtime, in nanoseconds."""
+        self._laid[path] = msgspec.structs.replace(self._laid[path], mtime=mtime)
 
     def put_file(self, path: str, entry: Entry, content: Content) -> None:
         """Write a file like `entry` with that content."""
-        with os.fdopen(self._create(path), "wb", buffering=0) as file:
-            _copy(content.file.fileno(), file.fileno(), content.size)
-        self._settle(path, entry)
+        fd = self._create(path)
+        try:
+            _copy(content.file.fileno(), fd, content.size)
+            self._finish_file(fd, path, entry)
+        finally:
+            os.close(fd)
 
     def write_file(self, path: str, entry: Entry, pieces: Iterable[bytes | memoryview]) -> None:
         """Write a file like `entry` with these pieces."""
-        with os.fdopen(self._create(path), "wb", buffering=0) as file:
-            file.writelines(pieces)
-        self._settle(path, entry)
+        fd = self._create(path)
+        try:
+            with open(fd, "wb", buffering=0, closefd=False) as file:
+                file.writelines(pieces)
+            self._finish_file(fd, path, entry)
+        finally:
+            os.close(fd)
 
     def put_special(self, path: str, entry: Entry) -> None:
         """Make a symbolic link, device or fifo like `entry`."""
         self._clear(path)
         place = self._place(path)
-        if entry.kind is Kind.SYMLINK:
+        if entry.kind is _SYMLINK:
             os.symlink(os_path(entry.link), place)
         elif entry.kind is Kind.FIFO:
             os.mkfifo(place)
         else:
             kind = stat.S_IFCHR if entry.kind is Kind.CHAR else stat.S_IFBLK
             os.mknod(place, kind | 0o600, os.makedev(*entry.device))
-        self._settle(path, entry)
+        self._settle(place, entry)
+        os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
+        self._laid[path] = msgspec.structs.replace(entry, path=path)
 
     def put_link(self, path: str, target: str) -> bool:
-        """Make `path` another name of the file `target`, if that was written here."""
-        if not os.path.lexists(self._place(target)):
+        """Make `path` another name of what is at `target`; False when that is a directory,
+        or nothing.  A file of the layers below is copied up for that."""
+        entry = self.lookup(target)
+        if entry is None or entry.kind is _DIRECTORY:
             return False
+        if path == target:
+            return True
+        if target not in self._laid:
+            self._copy_up(target, entry)
         self._clear(path)
         os.link(self._place(target), self._place(path), follow_symlinks=False)
+        self._laid[path] = msgspec.structs.replace(entry, path=path)
         return True
 
+    def remove(self, path: str) -> None:
+        """Let nothing be at `path` any more, so that something else can be put there.
+
+        Its parent must be there.  What lies in the layers below is only hidden, by what is
+        put there next.
+        """
+        laid = self._laid.get(path)
+        if laid is not None and laid.kind is _DIRECTORY:
+            shutil.rmtree(self._place(path))
+            for each in [each for each in self._laid if f"{each}/".startswith(f"{path}/")]:
+                del self._laid[each]
+                self._made.discard(each)
+        elif laid is not None:
+            os.unlink(self._place(path))
+            del self._laid[path]
+        self._bare.add(path)
+
     def finish(self) -> None:
-        """Give the directories their times, the deepest first."""
-        for path in sorted(self._times, key=lambda each: each.count("/"), reverse=True):
-            os.utime(self._place(path), ns=(self._times[path], self._times[path]))
+        """Give the directories their times, the deepest first: what is made in them changes
+        those."""
+        for path in sorted(self._laid, key=len, reverse=True):
+            entry = self._laid[path]
+            if entry.kind is not _DIRECTORY:
+                continue
+            place = self._place(path)
+            if path in self._bare:
+                here(os.geteuid()).hide_lower(place)
+            os.utime(place, ns=(entry.mtime, entry.mtime))
 
     def _place(self, path: str) -> bytes:
-        return self._base + b"/" + os_path(path)
+        return self._base + os_path(path)
 
-    def _copy_up(self, found: Entry, path: str) -> None:
-        """Have the directory in the upper, with the metadata it has in the merged view."""
-        if path and not os.path.isdir(self._place(path)):
-            try:
-                os.mkdir(self._place(path), 0o700)
-            except OSError as error:
-                if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
-                    raise BadName(f"not a path: /{path}") from None
-                raise
-            self._settle(path, found)
+    def _make_directory(self, entry: Entry) -> None:
+        """Make a directory like `entry`, at its path."""
+        place = self._place(entry.path)
+        try:
+            os.mkdir(place, 0o700)
+        except OSError as error:
+            raise self._named(error, entry.path) from None
+        self._settle(place, entry)
+        self._laid[entry.path] = entry
+
+    def _copy_up(self, path: str, entry: Entry) -> None:
+        self.make_directories(path.rpartition("/")[0])
+        if entry.kind in (Kind.FILE, Kind.HARDLINK):
+            content = self._below.open(entry)
+            with content.file:
+                self.put_file(path, entry, content)
+        else:
+            self.put_special(path, entry)
 
     def _create(self, path: str) -> int:
         self._clear(path)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.open(self._place(path), flags, 0o600)
+        try:
+            return os.open(self._place(path), _CREATE, 0o600)
+        except OSError as error:
+            raise self._named(error, path) from None
+
+    def _named(self, error: OSError, path: str) -> Exception:
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+            return BadName(f"not a path: /{path}")
+        return error
 
     def _clear(self, path: str) -> None:
         """Make room for something that is no directory."""
-        if (found := self.lookup(path)) is not None and found.kind is Kind.DIRECTORY:
+        found = self.lookup(path)
+        if found is not None and found.kind is _DIRECTORY:
             raise InTheWay(f"/{path} is a directory")
-        if os.path.lexists(self._place(path)):
+        if self._laid.pop(path, None) is not None:
             os.unlink(self._place(path))
 
-    def _settle(self, path: str, entry: Entry) -> None:
-        place = self._place(path)
-        os.chown(place, entry.uid, entry.gid, follow_symlinks=False)
-        if entry.kind is not Kind.SYMLINK:
+    def _finish_file(self, fd: int, path: str, entry: Entry) -> None:
+        self._settle(fd, entry)
+        os.utime(fd, ns=(entry.mtime, entry.mtime))
+        self._laid[path] = msgspec.structs.replace(entry, path=path, kind=Kind.FILE)
+
+    def _settle(self, place: bytes | int, entry: Entry) -> None:
+        """Owner, mode and attributes of what was just made."""
+        follow = isinstance(place, int)
+        if (entry.uid, entry.gid) != self._owner or not follow:
+            os.chown(place, entry.uid, entry.gid, follow_symlinks=follow)
+        if entry.kind is not _SYMLINK:
             os.chmod(place, entry.mode)
         for name, value in entry.xattrs:
-            os.setxattr(place, name, value, follow_symlinks=False)
-        if entry.kind is Kind.DIRECTORY:
-            self._times[path] = entry.mtime
-        else:
-            os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
+            os.setxattr(place, os_path(name), value, follow_symlinks=follow)
 
 
 def _copy(source: int, target: int, size: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -66,19 +67,32 @@ def copied(
     context: Path,
     dest: str,
     *sources: str,
-    owner: tuple[int, int] | None = (0, 0),
+    owner: tuple[int, int] | None = None,
     mode: str = "",
     documents: tuple[Document, ...] = (),
-    add: bool = False,
+    unpack: bool = False,
+    parents: bool = False,
+    exclude: tuple[str, ...] = (),
+    below: Sequence[Entry] = BELOW,
+    origin: Origin | None = None,
 ) -> dict[str, Entry]:
-    """What the layer has after a COPY over BELOW, by path."""
+    """What the layer has after a COPY over `below`, by path."""
     upper_directory = context.parent / "upper"
     upper_directory.mkdir()
-    below = LayersTree(Union.of([Listing(Digest.of(b""), BELOW, 0)]), DirLayers(context.parent), ())
-    upper = Upper(upper_directory, below, now=NOW)
+    view = LayersTree(
+        Union.of([Listing(Digest.of(b""), tuple(below), 0)]), DirLayers(context.parent), ()
+    )
+    upper = Upper(upper_directory, view, now=NOW)
     tree = Context(context, Ignore())
-    op = CopyOp(tuple(map(CopySource, sources)), dest, documents, mode=mode, add=add)
-    origin = Origin(lambda: tree)
+    origin = origin or Origin(lambda: tree)
+    op = CopyOp(
+        tuple(CopySource(source, unpack=unpack) for source in sources),
+        dest,
+        documents,
+        mode=mode,
+        parents=parents,
+        exclude=exclude,
+    )
     Copier(op, upper, owner, NOW).run([read(op, each, origin) for each in op.sources])
     return {entry.path: entry for entry in changes(upper_directory)}
 
@@ -123,7 +137,7 @@ def test_a_link_to_a_file_is_written_through(context: Path) -> None:
 def test_a_directory_gives_its_contents(context: Path) -> None:
     found = copied(context, "/new", "dir")
     assert list(found) == ["new", "new/ln", "new/sub", "new/sub/x"]
-    assert found["new"].mode == 0o750
+    assert found["new"].mode == 0o755
     assert found["new/sub"].mode == 0o711
     assert (found["new/ln"].kind, found["new/ln"].link) == (Kind.SYMLINK, "sub/x")
 
@@ -185,7 +199,7 @@ def archive(context: Path, *, form: str) -> None:
 @pytest.mark.parametrize("form", ["", "gz", "bz2", "xz"])
 def test_add_unpacks_archives(context: Path, form: str) -> None:
     archive(context, form=form)
-    found = copied(context, "/new", "t", add=True)
+    found = copied(context, "/new", "t", unpack=True)
     assert set(found) == {"new", "new/top", "new/top/hard", "new/top/in", "new/top/in/f"}
     assert found["new/top"].mode == 0o710
     hard = found["new/top/hard"]
@@ -199,7 +213,7 @@ def test_copy_does_not_unpack(context: Path) -> None:
 
 
 def test_add_of_something_else_copies(context: Path) -> None:
-    assert list(copied(context, "/new", "a", add=True)) == ["new"]
+    assert list(copied(context, "/new", "a", unpack=True)) == ["new"]
 
 
 @pytest.mark.parametrize("name", ["trusted.overlay.opaque", "user.overlay.redirect"])
@@ -209,7 +223,7 @@ def test_an_archive_that_speaks_to_overlayfs_is_refused(context: Path, name: str
         member.type, member.pax_headers = tarfile.DIRTYPE, {f"SCHILY.xattr.{name}": "y"}
         tar.addfile(member)
     with pytest.raises(BadLayer, match="'d' carries overlayfs' own attribute"):
-        copied(context, "/new/", "t", add=True)
+        copied(context, "/new/", "t", unpack=True)
 
 
 def test_an_archive_with_a_whiteout_device_is_refused(context: Path) -> None:
@@ -218,7 +232,7 @@ def test_an_archive_with_a_whiteout_device_is_refused(context: Path) -> None:
         member.type = tarfile.CHRTYPE
         tar.addfile(member)
     with pytest.raises(BadLayer, match="device 0:0"):
-        copied(context, "/new/", "t", add=True)
+        copied(context, "/new/", "t", unpack=True)
 
 
 def test_an_archive_follows_links_inside_the_root_only(context: Path) -> None:
@@ -229,5 +243,5 @@ def test_an_archive_follows_links_inside_the_root_only(context: Path) -> None:
         member = tarfile.TarInfo("up/evil")
         member.size = 1
         tar.addfile(member, io.BytesIO(b"x"))
-    found = copied(context, "/new/", "t", add=True)
+    found = copied(context, "/new/", "t", unpack=True)
     assert set(found) == {"etc", "etc/evil", "new", "new/up"}
