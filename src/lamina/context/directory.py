@@ -40,7 +40,7 @@ class Nothing:
 
 
 class Context:
-    """Implements `Tree` on a directory.  Owners are root's, as for every COPY from a context.
+    """Implements `Fingerprinted` on a directory.  Owners are root's, as COPY wants them.
 
     What was looked at once is not looked at again: a build sees one state of each
     file, and refuses to read one that is in another by then.  Everything raises
@@ -74,16 +74,18 @@ class Context:
     def digest(self, entry: Entry) -> bytes:
         path = os_path(entry.path)
         directory, place = self._find(path)
-        if directory is not None and place is not None:
-            if directory.digest(place) == UNKNOWN:
-                (digest,) = self._snapshot.hash([(path, directory.stamp(place))])
-                directory.learn(place, digest)
-            return directory.digest(place)
-        expected = self._single[path]
-        known = self._cache.get(path, expected)
-        if known is None:
-            (known,) = self._snapshot.hash([(path, expected)])
-            self._cache.put(path, expected, known)
+        if directory is None or place is None:
+            expected = self._single[path]
+            known = self._cache.get(path, expected)
+            if known is None:
+                (known,) = self._snapshot.hash([(path, expected)])
+                self._cache.put(path, expected, known)
+            return known
+        known = directory.digest(place)
+        if known == UNKNOWN:
+            expected = directory.stamp(place)
+            known = self._cache.get(path, expected) or self._snapshot.hash([(path, expected)])[0]
+            directory.learn(place, known)
         return known
 
     def fingerprint(self, entry: Entry) -> bytes:

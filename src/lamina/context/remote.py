@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -14,8 +15,10 @@ import msgspec
 from lamina.context.directory import Context
 from lamina.context.git_address import BadAddress, GitSource, parse_git
 from lamina.context.http import Web, parse_checksum
+from lamina.context.known import DigestCache, stamp
+from lamina.context.tree import ROOT, Content, Fingerprinted
 from lamina.dockerfile.ignore import Ignore
-from lamina.layer.entry import MAX_NAME, os_path
+from lamina.layer.entry import MAX_NAME, Entry, os_path
 from lamina.sha256 import sha256
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 _UNNAMED = "__unnamed__"
 """What BuildKit calls a file whose address has no name that a file could have."""
+
+_BELIEVED = 1 << 62
+"""A time later than any: what was written a moment ago into a directory of ours stays so."""
 
 
 class RemoteFile(msgspec.Struct, frozen=True, tag="http"):
@@ -47,10 +53,47 @@ RemoteSource = RemoteFile | RemoteCheckout
 class RemoteTree(msgspec.Struct, frozen=True):
     """What was fetched: a tree, and the sources to select in it as if it were the context."""
 
-    tree: Context
+    tree: Fingerprinted
     sources: tuple[str, ...]
     identity: str
     """As `Remotes.identify` says it."""
+
+
+class Checkout:
+    """Implements `Fingerprinted`: the files of a commit, checked out when one is looked at.
+
+    The fingerprint of all of them is their identity's, so a build that has done
+    with them before asks which commit it is, and no more.
+    """
+
+    def __init__(self, identity: str, files: Callable[[], Context]) -> None:
+        self._identity = identity
+        self._make = files
+        self._lock = Lock()
+        self._made: Context | None = None
+
+    def _files(self) -> Context:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def lookup(self, path: str) -> Entry | None:
+        return self._files().lookup(path) if path else ROOT
+
+    def children(self, path: str) -> Sequence[Entry]:
+        return self._files().children(path)
+
+    def digest(self, entry: Entry) -> bytes:
+        return self._files().digest(entry)
+
+    def open(self, entry: Entry) -> Content:
+        return self._files().open(entry)
+
+    def fingerprint(self, entry: Entry) -> bytes:
+        if entry.path:
+            return self._files().fingerprint(entry)
+        return sha256(self._identity.encode("utf-8", "surrogateescape"))
 
 
 def is_remote(source: str) -> bool:
@@ -68,13 +111,13 @@ def parse_remote(
     """
     repository = parse_git(source)
     if repository is not None and not repository.like_a_path:
-        return _checkout(repository, checksum, keep_git_dir)
+        return _of_commit(repository, checksum, keep_git_dir)
     if source.startswith(("http://", "https://")):
         return RemoteFile(source, name_of(source), parse_checksum(checksum) if checksum else b"")
     return None
 
 
-def _checkout(source: GitSource, checksum: str, keep_git_dir: bool | None) -> RemoteCheckout:
+def _of_commit(source: GitSource, checksum: str, keep_git_dir: bool | None) -> RemoteCheckout:
     said = source.keep_git_dir
     if said is not None and keep_git_dir is not None and said != keep_git_dir:
         raise BadAddress(f"{source.shown}: its address and --keep-git-dir say opposite things")
@@ -127,39 +170,50 @@ class Remotes:
             return self._identity(source, self._commit(source))
 
     def fetch(self, source: RemoteSource) -> RemoteTree:
-        """The source's files.  Raises what `http.Web.fetch` and `git.fetch` raise."""
+        """The source's files.  A repository is asked for its commit; the rest is done when
+        somebody looks at the files.
+
+        Raises what `http.Web.fetch` and `git.resolve` raise, and the tree what
+        `git.fetch` raises.
+        """
         with self._locks.setdefault(source, Lock()):
             if source not in self._trees:
                 place = self._work / f"remote-{sha256(msgspec.msgpack.encode(source)).hex()[:32]}"
                 if isinstance(source, RemoteFile):
                     self._trees[source] = self._file(source, place)
                 else:
-                    self._trees[source] = self._files(source, place)
+                    self._trees[source] = self._checkout(source, place)
             return self._trees[source]
 
     def _file(self, source: RemoteFile, place: Path) -> RemoteTree:
         place.mkdir(mode=0o700)
-        target = place / os.fsdecode(os_path(source.name))
+        name = os_path(source.name)
+        target = place / os.fsdecode(name)
         found = self._web.fetch(source.address, target, checksum=source.checksum)
-        identity = f"sha256:{found.digest.hex()} {source.name}"
+        known = DigestCache(None, _BELIEVED)
+        known.put(name, stamp(os.lstat(target)), found.digest)
         literal = re.sub(r"([*?\[\\])", r"\\\1", source.name)
-        return RemoteTree(Context(place, Ignore()), (literal,), identity)
+        identity = f"sha256:{found.digest.hex()} {source.name}"
+        return RemoteTree(Context(place, Ignore(), known), (literal,), identity)
 
-    def _files(self, source: RemoteCheckout, place: Path) -> RemoteTree:
-        from lamina.context.git import fetch
-
+    def _checkout(self, source: RemoteCheckout, place: Path) -> RemoteTree:
         commit = self._commit(source)
-        found = fetch(
-            source.source,
-            place,
-            cache=self._web.cache,
-            keep_git_dir=source.keep_git_dir,
-            environment=self._web.environment,
-            commit=commit,
-        )
-        return RemoteTree(
-            Context(found.directory, Ignore()), (".",), self._identity(source, commit)
-        )
+        identity = self._identity(source, commit)
+
+        def files() -> Context:
+            from lamina.context.git import fetch
+
+            found = fetch(
+                source.source,
+                place,
+                cache=self._web.cache,
+                keep_git_dir=source.keep_git_dir,
+                environment=self._web.environment,
+                commit=commit,
+            )
+            return Context(found.directory, Ignore())
+
+        return RemoteTree(Checkout(identity, files), (".",), identity)
 
     def _commit(self, source: RemoteCheckout) -> Commit:
         if source not in self._commits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Entry, Kind
@@ -46,6 +46,15 @@ class Tree(Protocol):
 
     def open(self, entry: Entry) -> Content:
         """A file's content; the caller closes it."""
+        ...
+
+
+@runtime_checkable
+class Fingerprinted(Tree, Protocol):
+    """A tree that knows what stands for all that is in a directory (see `fingerprint`)."""
+
+    def fingerprint(self, entry: Entry) -> bytes:
+        """The sha256 that stands for a directory and all below it, whoever owns it."""
         ...
 
 

@@ -5,21 +5,61 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from lamina.context.directory import Context, Nothing
-from lamina.context.epoch import git_epoch, newest
+from lamina.context.epoch import head, is_clean, newest, origin
+from lamina.context.git_program import NoGit
 from lamina.dockerfile.ignore import Ignore
 from tests.fakes.repositories import ENVIRONMENT, Repository
 
 
-def test_the_time_of_the_commit(tmp_path: Path) -> None:
+def test_the_commit_and_its_time(tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "work", sub__a="1")
-    assert git_epoch(repository.path / "sub", ENVIRONMENT) == 1_700_000_000
+    found = head(repository.path / "sub", ENVIRONMENT)
+    assert found is not None
+    assert found.committed == 1_700_000_000
+    assert found.commit == repository.git("rev-parse", "HEAD")
+    assert found == head(repository.path, ENVIRONMENT)
 
 
 def test_no_commit_no_time(tmp_path: Path) -> None:
-    assert git_epoch(tmp_path, ENVIRONMENT) is None
-    assert git_epoch(tmp_path / "nothing", ENVIRONMENT) is None
-    assert git_epoch(tmp_path, {"PATH": "/nonexistent"}) is None
+    assert head(tmp_path, ENVIRONMENT) is None
+    assert head(tmp_path / "nothing", ENVIRONMENT) is None
+    Repository.create(tmp_path / "empty").git("update-ref", "-d", "HEAD")
+    assert head(tmp_path / "empty", ENVIRONMENT) is None
+
+
+def test_a_directory_that_the_commit_does_not_have(tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "work", a="1")
+    (repository.path / "out").mkdir()
+    assert head(repository.path / "out", ENVIRONMENT) is None
+
+
+def test_a_repository_without_git_is_said(tmp_path: Path) -> None:
+    Repository.create(tmp_path / "work", a="1")
+    with pytest.raises(NoGit):
+        head(tmp_path / "work", {"PATH": "/nonexistent"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to others")
+def test_whose_repository_it_is_does_not_matter(tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "work", a="1")
+    for place in (repository.path, *repository.path.rglob("*")):
+        os.chown(place, 1234, 1234, follow_symlinks=False)
+    assert head(repository.path, ENVIRONMENT) is not None
+    # What runs programs that a repository names is not asked of somebody else's.
+    assert not is_clean(repository.path, ENVIRONMENT)
+
+
+def test_where_a_checkout_is_from_and_whether_it_is_clean(tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "work", a="1")
+    assert origin(repository.path, ENVIRONMENT) == ""
+    repository.git("config", "remote.origin.url", "https://me:secret@example.org/x.git")
+    assert origin(repository.path, ENVIRONMENT) == "https://example.org/x.git"
+    assert is_clean(repository.path, ENVIRONMENT)
+    (repository.path / "a").write_text("2")
+    assert not is_clean(repository.path, ENVIRONMENT)
 
 
 def test_the_newest_file_that_is_not_ignored(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lamina.build.select import digest
 from lamina.context.git_address import BadAddress, GitSource
 from lamina.context.http import Web
 from lamina.context.remote import (
@@ -21,7 +23,7 @@ from lamina.context.remote import (
 )
 from tests.fakes.repositories import ENVIRONMENT, Repository
 from tests.fakes.web import FakeWeb, Page
-from tests.unit.context.conftest import selected
+from tests.unit.context.conftest import selected, watch
 
 
 @pytest.fixture
@@ -119,12 +121,16 @@ def content(remotes: Remotes, source: RemoteSource) -> dict[str, bytes]:
     return files
 
 
-def test_a_file(remotes: Remotes, server: FakeWeb) -> None:
+def test_a_file(remotes: Remotes, server: FakeWeb, tmp_path: Path) -> None:
     source = parse_remote(f"{server.url}/a/[x].txt")
     assert source is not None
     digest = hashlib.sha256(b"hello").hexdigest()
     assert remotes.identify(source) == f"sha256:{digest} [x].txt"
     assert content(remotes, source) == {"[x].txt": b"hello"}
+    tree = remotes.fetch(source).tree
+    with watch(tmp_path / "work") as opened:
+        assert tree.digest(tree.children("")[0]).hex() == digest
+    assert opened == []
     assert remotes.fetch(source).identity == remotes.identify(source)
     assert server.sent == 5
 
@@ -135,10 +141,15 @@ def test_a_repository(remotes: Remotes, tmp_path: Path) -> None:
     assert source is not None
     commit = repository.git("rev-parse", "HEAD")
     assert remotes.identify(source) == f"git:{commit}:sub"
+    tree = remotes.fetch(source).tree
+    assert os.listdir(tmp_path / "work") == []
+    first = digest(tree, selected(tree, "/"), owners=False)
+    assert os.listdir(tmp_path / "work") == []
     # A build sees one state of it.
     repository.commit(sub__b="3")
     assert content(remotes, source) == {"b": b"2"}
     assert remotes.fetch(source).identity == f"git:{commit}:sub"
+    assert digest(tree, selected(tree, "/"), owners=False) == first
 
 
 def test_what_differs_is_told_apart(remotes: Remotes, tmp_path: Path) -> None:
