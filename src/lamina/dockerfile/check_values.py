@@ -13,12 +13,12 @@ from lamina.dockerfile.instruction import Instruction
 from lamina.dockerfile.lookups import Lookups, meant, reference
 from lamina.dockerfile.ports import BadPort, read_ports
 
-_SECRET = re.compile(
-    r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)",
-    re.IGNORECASE,
-)
-_HARMLESS = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE)
-_REMOTE = re.compile(r"(?:https?|git|ssh)://|git@[^:/]+:", re.IGNORECASE)
+_SECRET = {"apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd"}
+_SECRET |= {"secret", "token"}
+"""Parts of a name, between underscores, that tell of a secret."""
+_HARMLESS = {"public", "file", "version"}
+"""Parts that tell otherwise."""
+_REMOTE = ("http://", "https://", "git://", "ssh://", "git@")
 _EXPANDED_FLAGS = {"ADD": ("chown", "chmod", "checksum"), "COPY": ("chown", "chmod")}
 
 
@@ -75,7 +75,8 @@ def secrets(scene: Scene, stage: Stage, line: Instruction) -> Iterator[Finding]:
     names = list(arguments(scene, line)) if line.keyword == "ARG" else []
     names += [name for name, _ in pairs(scene, line)] if line.keyword == "ENV" else []
     for name in names:
-        if _SECRET.search(name) and not _HARMLESS.search(name):
+        parts = set(name.lower().split("_"))
+        if parts & _SECRET and not parts & _HARMLESS:
             message = f"{line.keyword} keeps {name}, a secret by its name"
             place = scene.place(line, rf"(?<![\w${{]){re.escape(name)}(?!\w)")
             yield found("SecretsUsedInArgOrEnv", line, message, place)
@@ -117,7 +118,11 @@ def ignored(scene: Scene, stage: Stage, line: Instruction) -> Iterator[Finding]:
     words = _words(line)
     for text in words if line.heredocs and len(words) == 1 else words[:-1]:
         read = scene.expand(text, stage.values)
-        if read is None or _REMOTE.match(read[0]) or (read[1].missing and not stage.certain):
+        if (
+            read is None
+            or read[0].lower().startswith(_REMOTE)
+            or (read[1].missing and not stage.certain)
+        ):
             continue
         path = posixpath.normpath("/" + read[0].lstrip("/"))[1:] or "."
         if hidden(path):

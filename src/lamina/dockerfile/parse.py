@@ -25,11 +25,10 @@ _JSON_FORMS = {"ADD", "CMD", "COPY", "ENTRYPOINT", "RUN", "SHELL", "VOLUME"}
 _HEREDOCS = {"ADD", "COPY", "RUN"}
 _COMMANDS = {"CMD", "ENTRYPOINT", "RUN"}
 """May stand alone: the shell is then given an empty command."""
-_SURROGATES = re.compile(
+_SURROGATES = (
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def parse(text: str, *, name: str = "Dockerfile") -> Dockerfile:
@@ -175,5 +174,8 @@ def _json(source: Source, shell: Instruction, rest: str) -> tuple[str, ...] | No
 
 def _as_go_reads(text: str) -> str:
     """JSON in which half a surrogate pair, or a byte that is no UTF-8, is a U+FFFD: as in Go."""
-    text = _ESCAPED_BYTE.sub("\ufffd", text)
-    return _SURROGATES.sub(lambda match: r"\ufffd" if match["lone"] else match[0], text)
+    if not text.isascii():
+        text = re.sub("[\udc80-\udcff]", "\ufffd", text)
+    if "\\u" not in text:
+        return text
+    return re.sub(_SURROGATES, lambda match: r"\ufffd" if match["lone"] else match[0], text)

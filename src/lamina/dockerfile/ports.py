@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from lamina.errors import Invalid
 
-_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _PROTOCOLS = ("tcp", "udp", "sctp")
 
 
@@ -53,11 +50,12 @@ def read_ports(word: str) -> Ports:
 
 
 def _range(text: str) -> tuple[int, int] | None:
-    match = _RANGE.fullmatch(text)
-    if match is None:
+    first, dash, last = text.partition("-")
+    if not dash:
+        last = first
+    if not all(port.isascii() and port.isdecimal() and len(port) <= 5 for port in (first, last)):
         return None
-    first, last = int(match[1]), int(match[2] or match[1])
-    return (first, last) if first <= last <= 65535 else None
+    return (int(first), int(last)) if int(first) <= int(last) <= 65535 else None
 
 
 def _is_address(text: str) -> bool:

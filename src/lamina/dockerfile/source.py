@@ -6,7 +6,6 @@ import msgspec
 
 from lamina.errors import EngineError, Invalid, Unsupported
 
-
 _LONGEST = 160
 """Characters of a line that an excerpt shows."""
 _BEFORE = 60
