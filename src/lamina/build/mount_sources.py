@@ -174,7 +174,7 @@ class _Maker:
             path = f"/{NAME}"
         else:
             below = self._stack.enter_context(lowers(self._shop.store.layers, layers))
-            path = mount.source
+            path = f"/{mount.source}"
         scratch = self._new_name()
         scratch.mkdir(mode=0o700)
         directory = reading.selection[0].entry.kind is Kind.DIRECTORY
@@ -200,7 +200,7 @@ class _Maker:
         if mount.origin >= 0:
             reading = self._read(mount)
             if reading.selection[0].entry.kind is not Kind.DIRECTORY:
-                raise NotADirectory(mount.source)
+                raise NotADirectory(f"/{mount.source}")
             base = str(content(reading))
             populate = partial(_populate, self._shop, reading)
         return CacheMounts(self._shop.store.root).use(

@@ -63,7 +63,7 @@ class Mounts:
         return RunMount(
             "bind",
             target,
-            "/" + clean(given.source),
+            clean(given.source),
             self._origin(given),
             read_only=given.read_only,
         )
@@ -77,7 +77,7 @@ class Mounts:
         return RunMount(
             "cache",
             target,
-            "/" + clean(given.source) if given.origin else "",
+            clean(given.source) if given.origin else "",
             self._origin(given) if given.origin else -1,
             f"{namespace}/{name}" if namespace else name,
             given.sharing,

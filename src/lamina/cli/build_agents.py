@@ -14,11 +14,13 @@ import click
 from lamina.errors import Invalid, NotFound
 
 _SCRIPT = """\
+trap 'kill "$SSH_AGENT_PID"' EXIT
 for key; do ssh-add -q -- "$key" </dev/null || exit 1; done
 printf '%s\\n' "$SSH_AUTH_SOCK"
 cat
 """
-"""What the agent runs beside it: when it ends, so does the agent, and takes its socket along."""
+"""Runs beside the agent until our end of its input is closed, however we end; the agent takes
+its socket along."""
 
 
 class NoAgent(NotFound):
@@ -90,7 +92,8 @@ def _started(name: str, keys: Sequence[Path]) -> Path:
         said = process.stderr.read().decode(errors="replace").strip().splitlines()
         process.stdin.close()
         process.wait()
-        reason = said[-1] if said else "it gives no reason"
+        told = [line for line in said if not line.startswith("@")]
+        reason = told[0] if told else "are they protected by a passphrase?"
         raise BadKey(f"ssh-agent does not take the keys of --ssh {name}: {reason}")
     context = click.get_current_context()
     context.call_on_close(process.wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.errors import Denied, Invalid
+from lamina.linux import syscall
 
 NAMES = {
     "cpu": 0,
@@ -48,13 +49,11 @@ def set_limit(name: str, soft: int, hard: int) -> None:
 
     Raises LimitDenied, BadLimit.
     """
-    import resource
-
     number = NAMES[name]
-    most = resource.getrlimit(number)[1]
+    _, most = syscall.prlimit(number)
     try:
-        resource.setrlimit(number, (soft, hard))
-    except (ValueError, PermissionError):
+        syscall.prlimit(number, (soft, hard))
+    except OSError:
         if most >= 0 and (hard < 0 or hard > most):
             raise LimitDenied(name, hard, most) from None
         raise BadLimit(name, soft, hard) from None

@@ -215,6 +215,15 @@ def capset(mask: int) -> None:
     _check(libc.capset(header, struct.pack("6I", low, low, 0, high, high, 0)), "capset")
 
 
+def prlimit(resource: int, limits: tuple[int, int] | None = None) -> tuple[int, int]:
+    """prlimit(2) of this process: the soft and hard limit before, and new ones; -1 is none."""
+    old = ctypes.create_string_buffer(16)
+    new = None if limits is None else struct.pack("qq", *limits)
+    _check(libc.prlimit(0, resource, new, old), "prlimit")
+    soft, hard = struct.unpack("qq", old.raw)
+    return soft, hard
+
+
 def sethostname(name: str) -> None:
     """sethostname(2)."""
     raw = os.fsencode(name)

@@ -92,9 +92,12 @@ def test_shared_beside_shared(mounts: CacheMounts) -> None:
 def test_those_that_exclude_each_other_wait(
     mounts: CacheMounts, first: Sharing, second: Sharing
 ) -> None:
-    with mounts.use("c", first, now=NOW) as place:
-        with pytest.raises(Enough), mounts.use("c", second, now=NOW, waiting=enough):
-            pass
+    with (
+        mounts.use("c", first, now=NOW) as place,
+        pytest.raises(Enough),
+        mounts.use("c", second, now=NOW, waiting=enough),
+    ):
+        pass
     with mounts.use("c", second, now=NOW, waiting=enough) as again:
         assert again == place
 
@@ -118,9 +121,11 @@ def test_who_waits_gets_it_in_the_end(mounts: CacheMounts) -> None:
 
 
 def test_private_takes_one_that_is_free(mounts: CacheMounts) -> None:
-    with mounts.use("c", "private", now=NOW) as one:
-        with mounts.use("c", "private", now=NOW) as other:
-            assert one != other
+    with (
+        mounts.use("c", "private", now=NOW) as one,
+        mounts.use("c", "private", now=NOW) as other,
+    ):
+        assert one != other
     with mounts.use("c", "private", now=NOW) as again:
         assert again == one
     assert len(list(mounts)) == 2
