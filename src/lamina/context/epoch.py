@@ -1,24 +1,72 @@
-"""The time that a reproducible build takes for its own: of the commit, or of the newest file."""
+"""What is known of a context by its commit or its newest file: the time that a reproducible
+build takes for its own, and where it was checked out from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from lamina.context.tree import Tree
 from lamina.layer.entry import Kind
 
 
-def git_epoch(directory: Path, environment: Mapping[str, str]) -> int | None:
-    """When the commit at HEAD was made, in seconds since the epoch, if `directory` lies in a
-    git work tree; None without one, without a commit, or without git."""
+class Head(msgspec.Struct, frozen=True):
+    """The commit that a directory is a checkout of."""
+
+    commit: str
+    """Its digest, hexadecimal."""
+    committed: int
+    """When it was made, in seconds since the epoch."""
+
+
+def head(directory: Path, environment: Mapping[str, str]) -> Head | None:
+    """The commit at HEAD, if it has `directory` in it; None where there is no repository, no
+    commit, or one that knows nothing of the directory.
+
+    Raises NoGit where there is a repository and no git program.
+    """
+    from lamina.context.git_program import Git, GitFailed
+
+    place = directory.resolve()
+    if not any((above / ".git").exists() for above in (place, *place.parents)):
+        return None
+    git = Git(environment)
+    # Whose repository it is does not matter to who reads names and times of objects alone:
+    # root in a container of CI has one that belongs to somebody else.
+    ours = ("-c", "safe.directory=*", "--no-replace-objects")
+    try:
+        names = git.run(*ours, "rev-parse", "HEAD", "HEAD:./", directory=place)
+        command = ("log", "-1", "--no-show-signature", "--no-patch", "--format=%ct", "HEAD", "--")
+        committed = int(git.run(*ours, *command, directory=place))
+    except (GitFailed, ValueError):
+        return None
+    return Head(names.split()[0].decode(), committed)
+
+
+def origin(directory: Path, environment: Mapping[str, str]) -> str:
+    """Where the repository of a checkout was cloned from, without a password; empty when that
+    is not known."""
+    from lamina.context.git_address import GitSource
     from lamina.context.git_program import Git, GitFailed, NoGit
 
     try:
-        command = ("log", "-1", "--no-show-signature", "--format=%ct", "HEAD", "--")
-        return int(Git(environment).run(*command, directory=directory))
-    except (GitFailed, NoGit, ValueError, OSError):
-        return None
+        found = Git(environment).run("config", "--get", "remote.origin.url", directory=directory)
+    except (GitFailed, NoGit, OSError):
+        return ""
+    return GitSource(found.decode("utf-8", "surrogateescape").strip()).shown
+
+
+def is_clean(directory: Path, environment: Mapping[str, str]) -> bool:
+    """Whether everything in a checkout is as it was committed, as far as git tells this user."""
+    from lamina.context.git_program import Git, GitFailed, NoGit
+
+    try:
+        said = Git(environment).run("status", "--porcelain", "--", ".", directory=directory)
+    except (GitFailed, NoGit, OSError):
+        return False
+    return not said
 
 
 def newest(tree: Tree) -> int:

@@ -41,6 +41,8 @@ class Fetched(msgspec.Struct, frozen=True):
     commit: str
     directory: Path
     """What was asked for: the checkout, or its subdirectory."""
+    committed: int
+    """When the commit was made, in seconds since the epoch."""
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -148,7 +150,13 @@ def fetch(
             _clone(git, source, repository, commit, directory)
         else:
             _export(git, source, repository, commit.digest, directory)
-    return Fetched(commit.digest, _subdirectory(source, directory))
+        committed = _committed(git, repository, commit)
+    return Fetched(commit.digest, _subdirectory(source, directory), committed)
+
+
+def _committed(git: Git, repository: Path, commit: Commit) -> int:
+    command = ("log", "-1", "--no-show-signature", "--format=%ct", commit.digest, "--")
+    return int(git.run(*command, directory=repository, alone=True))
 
 
 def _git(source: GitSource, environment: Mapping[str, str]) -> Git:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,6 +18,9 @@ from lamina.context.known import DigestCache
 from lamina.context.stream import Peeked, Stream
 from lamina.dockerfile.ignore import Ignore
 from lamina.sha256 import sha256
+
+if TYPE_CHECKING:
+    from lamina.context.git import Fetched
 
 _HEAD = 1024
 _WEB = ("http://", "https://")
@@ -35,6 +39,8 @@ class Opened(msgspec.Struct, frozen=True):
     """Keeps what is known of the files for the next build."""
     commit: str = ""
     """Of a context that is a git repository."""
+    committed: int | None = None
+    """When that commit was made, in seconds since the epoch."""
     source: str = ""
     """What provenance calls the context: an address without a password; empty for what is
     local."""
@@ -242,12 +248,14 @@ def _downloaded(opener: Opener, address: str) -> tuple[Path, str]:
 def _from_git(
     opener: Opener, source: GitSource, chosen: str | None, given: tuple[str, str] | None
 ) -> Opened:
-    tree, commit = _checkout(opener, source)
+    tree, fetched = _checkout(opener, source)
     found = given or recipe.inside(tree, chosen)
-    return Opened(tree, *found, commit=commit, source=source.text)
+    return Opened(
+        tree, *found, commit=fetched.commit, committed=fetched.committed, source=source.text
+    )
 
 
-def _checkout(opener: Opener, source: GitSource) -> tuple[Context, str]:
+def _checkout(opener: Opener, source: GitSource) -> tuple[Context, Fetched]:
     from lamina.context.git import fetch
 
     name = sha256(msgspec.msgpack.encode(source)).hex()[:32]
@@ -258,4 +266,4 @@ def _checkout(opener: Opener, source: GitSource) -> tuple[Context, str]:
         keep_git_dir=bool(source.keep_git_dir or opener.keep_git_dir),
         environment=opener.environment,
     )
-    return Context(found.directory, Ignore()), found.commit
+    return Context(found.directory, Ignore()), found
