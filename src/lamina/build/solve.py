@@ -141,7 +141,7 @@ class _Solver:
     def _tell_known(self, vertex: Vertex, needed: set[Digest]) -> None:
         step = self.steps[vertex.digest]
         if isinstance(vertex.op, BaseOp):
-            if vertex.digest in needed:
+            if vertex.digest in needed and vertex.op.name != "scratch":
                 layers = vertex.op.layers
                 size = sum(self.store.layers.info(each).content_size for each in layers)
                 self._tell(step, Outcome(True, size, 0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lamina.build.build import Product
     from lamina.build.graph import RemoteOp
     from lamina.cli.build_output import Written
+    from lamina.cli.build_output_spec import Output
     from lamina.cli.build_plain import Quiet
     from lamina.context.tree import Tree
     from lamina.dockerfile.source import SourceError
@@ -55,7 +57,7 @@ def command(app: App, /, path: str, **given: Any) -> int:
     Steps whose inputs have not changed come from the cache.  PATH - reads the
     Dockerfile from standard input and has no files.
     """
-    from lamina.cli.build_output import outputs
+    from lamina.cli.build_output import outputs, tell
     from lamina.cli.build_progress import viewing, way
     from lamina.dockerfile.source import SourceError
 
@@ -70,12 +72,13 @@ def command(app: App, /, path: str, **given: Any) -> int:
     if failure is not None:
         _say_where(view, failure)
         return 1
-    if given["quiet"]:
-        click.echo(str(written.image_id))
+    tell(written, given)
     return 0
 
 
-def _build(app: App, view: Quiet, path: str, given: dict[str, Any], wanted: Any) -> Written:
+def _build(
+    app: App, view: Quiet, path: str, given: dict[str, Any], wanted: Sequence[Output]
+) -> Written:
     from lamina.build.build import build
     from lamina.build.observe import Occasion
     from lamina.build.trees import Trees
@@ -110,7 +113,7 @@ def _build(app: App, view: Quiet, path: str, given: dict[str, Any], wanted: Any)
         importers=importers(app, given),
     ) as product:
         save()
-        written = write(app, view, product, wanted, given)
+        written = write(app, view, product, wanted)
         _conclude(view, product, written, time.monotonic() - begun)
     return written
 
@@ -148,6 +151,6 @@ def _conclude(view: Quiet, product: Product, written: Written, seconds: float) -
         f" built {called + '  ' if called else ''}sha256:{digest[:4]}…{digest[-4:]}"
         f"  {prose_size(size)}{of_it}  {clock(seconds)}"
     )
-    if hidden and written.image is not None:
+    if hidden and written.kept:
         what = written.names[0].familiar if written.names else first.config.digest.short
         view.say(f"   {prose_size(hidden)} ship that nobody can see: `lamina explain {what}`")

@@ -74,8 +74,9 @@ def command(
 
 
 @contextmanager
-def opened_output(path: Path | None) -> Iterator[BinaryIO]:
-    """Standard output, or a file that appears at `path` when the block ends well."""
+def opened_output(path: Path | None, *, private: bool = True) -> Iterator[BinaryIO]:
+    """Standard output, or a file that appears at `path` when the block ends well: for its
+    owner alone, or as the umask has it."""
     from lamina.transfer.files import create
 
     if path is None:
@@ -85,11 +86,10 @@ def opened_output(path: Path | None) -> Iterator[BinaryIO]:
         with path.open("wb") as stream:
             yield stream
         return
-    fd, temporary = create(path.parent, f".{path.name}-")
+    fd, temporary = create(path.parent, f".{path.name}-", 0o600 if private else 0o666)
     try:
         with os.fdopen(fd, "wb") as stream:
             yield stream
-            os.fchmod(fd, 0o600)
         os.rename(temporary, path)
     except BaseException:
         os.unlink(temporary)

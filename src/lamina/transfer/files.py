@@ -226,13 +226,13 @@ def _is_rewritable(stream: BinaryIO) -> bool:
     return stat.S_ISREG(mode) and flags & (os.O_ACCMODE | os.O_APPEND) == os.O_RDWR
 
 
-def create(directory: Path, prefix: str) -> tuple[int, str]:
-    """A new file of a random name, for its owner alone: its descriptor and its path.
+def create(directory: Path, prefix: str, mode: int = 0o600) -> tuple[int, str]:
+    """A new file of a random name, in `mode` as the umask has it: its descriptor and its path.
 
     It is as `tempfile.mkstemp` makes it, which costs a start 2 ms.
     """
     path = os.path.join(os.path.abspath(directory), f"{prefix}{os.urandom(4).hex()}")
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), path
 
 
 def move_up(fd: int, start: int, end: int, by: int, *, piece: int = 1 << 20) -> None:
