@@ -63,6 +63,12 @@ def test_findings_are_told_with_their_places(checks: Checks) -> None:
     check("cli/build-check.txt", out)
 
 
+def test_the_documentation_shows_what_is_printed(checks: Checks) -> None:
+    text = (Path(__file__).parents[3] / "docs/checks.md").read_text()
+    shown = text.split("```\n")[1]
+    assert checks("FROM debian\nCOPY a /\nCMD serve --port 80")[1].startswith(shown)
+
+
 def test_a_secret_s_value_is_not_shown(checks: Checks) -> None:
     assert "hush" not in checks("FROM scratch\nENV API_TOKEN=hush password=hush")[1]
     assert "hush" not in checks("FROM scratch\nENV A='x \\\n hush' token=hush")[1]
