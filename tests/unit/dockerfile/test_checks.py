@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lamina.dockerfile.check_rules import RULES, BadCheckOption, Finding, Options
 from lamina.dockerfile.check_walk import Surroundings
 from lamina.dockerfile.checks import findings, options
 from lamina.dockerfile.ignore import Ignore
+from lamina.dockerfile.instruction import KEYWORDS
 from lamina.dockerfile.parse import parse
 from lamina.dockerfile.source import DockerfileError
 
@@ -210,3 +213,28 @@ def test_bad_options(text: str) -> None:
     assert (caught.value.span.line, caught.value.span.column) == (2, 1)
     with pytest.raises(BadCheckOption):
         check("FROM scratch", BUILDKIT_DOCKERFILE_CHECK=text)
+
+
+# fmt: off
+ODD = st.sampled_from([
+    *KEYWORDS, "from", "As", "as", "a", "B", "a=b", "=", "$a", "${a", "${a:?}", "'", '"', "[",
+    '["a"]', "--from=a", "--platform=$a", "--platform=", "--mount=a,$b", "80/TCP", "a:1:2", ":", "/",
+    "<<E", "scratch", "debian", "token", "\\", "\n", "\nE\n", "\\\n\n", "# check=skip=all\n", "# a\n",
+    "\x1b",
+])
+# fmt: on
+
+
+@settings(max_examples=300)
+@given(st.lists(ODD, max_size=20).map(" ".join))
+def test_any_file_that_parses_can_be_checked(text: str) -> None:
+    text = "# check=experimental=all\nFROM debian AS a\n" + text.replace("\n ", "\n")
+    try:
+        found = check(text)
+    except DockerfileError:
+        return
+    lines = text.count("\n") + 1
+    for each in found:
+        assert 1 <= each.span.line <= lines
+        assert 1 <= each.first_line <= each.last_line <= lines
+        assert each.span.column >= 1
