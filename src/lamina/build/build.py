@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.build.cache import Importer
+from lamina.build.cache import Importer, Known
+from lamina.build.cache_record import INLINE, with_inline
 from lamina.build.graph import Graph
 from lamina.build.image import image_config, image_manifest
 from lamina.build.inputs import Result
@@ -23,6 +25,9 @@ from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
 from lamina.oci.platform import Platform
 from lamina.store.contract import Lease, Store
+
+if TYPE_CHECKING:
+    from lamina.build.why import Reason
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -50,6 +55,8 @@ class Product(msgspec.Struct, frozen=True):
     """Keeps all of it while the build's block lasts."""
     unused_args: tuple[str, ...]
     """`--build-arg` names that no ARG declares."""
+    known: tuple[Known, ...]
+    """What caches elsewhere may learn of the steps."""
 
 
 @contextmanager
@@ -64,12 +71,15 @@ def build(
     observer: Observer,
     means: Means,
     importers: Sequence[Importer] = (),
+    inline_cache: bool = False,
+    explain: Callable[[tuple[Reason, ...]], None] | None = None,
 ) -> Iterator[Product]:
     """Build the target, and hold what was made for the length of the block.
 
     `settings` differ in their platform alone; work that is the same for several is done
     once.  Steps whose cache key is known are not carried out again.  A build that fails
-    keeps the steps before the failure in the cache.
+    keeps the steps before the failure in the cache.  With `inline_cache` the image carries
+    the record of its own steps.  `explain` hears why the cache had each step or not.
 
     Raises DockerfileError and NotYet, pointing at the instruction, StepError for one
     that failed, NoSuchStage, and what the resolver and the store raise.
@@ -89,12 +99,15 @@ def build(
             observer=observer,
             means=means,
             importers=importers,
+            explain=explain,
         )
+        inline = solved.known if inline_cache else ()
         variants = [
-            _variant(made, solved.results, store, occasion.created, hidden)
+            _variant(made, solved.results, store, occasion.created, hidden, inline)
             for made, hidden in zip(plans, solved.hidden, strict=True)
         ]
-        yield Product(tuple(variants), solved.results, lease, plans[0].unused_args)
+        unused = plans[0].unused_args
+        yield Product(tuple(variants), solved.results, lease, unused, solved.known)
 
 
 def _for(settings: Settings, resolve: Resolver) -> Resolver:
@@ -103,9 +116,17 @@ def _for(settings: Settings, resolve: Resolver) -> Resolver:
 
 
 def _variant(
-    made: Plan, results: Mapping[Digest, Result], store: Store, now: str, hidden: int
+    made: Plan,
+    results: Mapping[Digest, Result],
+    store: Store,
+    now: str,
+    hidden: int,
+    inline: Sequence[Known],
 ) -> Variant:
     config = image_config(made, results, now)
+    # A base may have left its own record there.
+    if inline or INLINE.encode() in config.raw:
+        config = with_inline(config, inline)
     manifest = image_manifest(made, results, config)
     size = sum(store.layers.info(each).content_size for each in config.diff_ids)
     return Variant(made.stage.settings.platform, made, manifest, config, size, hidden)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from lamina.build.cache import Cache, Made, key_of
 from lamina.build.graph import BaseOp, ContextOp, RemoteOp, Vertex
 from lamina.build.reading import Origin, Reading, content, nameless, read, sources
 from lamina.build.trees import Trees
-from lamina.context.tree import Tree
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
 
@@ -86,13 +85,18 @@ class Inputs:
                 found = Origin(lambda: self._trees.tree(op))
             else:
                 layers = self._results[vertex.digest].layers
-                found = Origin(lambda: self._view(layers), layers)
+                found = Origin(lambda: self.views.of(layers), layers)
             self._origins[vertex.digest] = found
         return self._origins[vertex.digest]
 
-    def _view(self, layers: Sequence[Digest]) -> Tree:
-        self._cache.bring(layers)
-        return self.views.of(layers)
+    def known_content(self, vertex: Vertex, place: int) -> Digest | None:
+        """What `exact_key` found a source to hold; None when nobody asked."""
+        return self._contents.get((vertex.digest, place))
+
+    def known_layers(self, vertex: Vertex) -> tuple[Digest, ...] | None:
+        """The layers of a vertex; None when there are none, or its result is not there."""
+        result = self._results.get(vertex.digest)
+        return result.layers if result is not None else None
 
     def _content(self, vertex: Vertex, place: int) -> Digest:
         key = (vertex.digest, place)

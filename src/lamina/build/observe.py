@@ -87,5 +87,8 @@ class Occasion(msgspec.Struct, frozen=True):
     use_cache: bool = True
     anew: frozenset[str] = frozenset()
     """Stages, by name or number, whose steps are carried out whatever the cache has."""
+    place: tuple[str, ...] = ()
+    """What tells this build from others: its context, Dockerfile and target.  The trace of
+    what its steps were made from is kept under it; of a build without a place there is none."""
     workers: int = 1
     """Steps that may run at one time."""

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.build.cache import Cache, Importer, Made
+from lamina.build.cache import Cache, Importer, Known, Made
 from lamina.build.directory import working_directory
 from lamina.build.errors import CommandFailed, StepError
 from lamina.build.graph import BaseOp, ContextOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
 from lamina.build.inputs import Inputs, Result
+from lamina.build.ledger import Ledger
 from lamina.build.means import Means
 from lamina.build.observe import Observer, Occasion, Outcome, Step, places_in_stages
 from lamina.build.plan import Plan
@@ -36,6 +38,9 @@ from lamina.oci.digest import Digest
 from lamina.oci.document import encode
 from lamina.store.contract import Lease, StepResult, Store
 
+if TYPE_CHECKING:
+    from lamina.build.why import Reason
+
 
 class Solved(msgspec.Struct, frozen=True):
     """The results of the targets and of all below them, by their digest."""
@@ -43,6 +48,8 @@ class Solved(msgspec.Struct, frozen=True):
     results: Mapping[Digest, Result]
     hidden: tuple[int, ...]
     """Bytes of each target that nobody can see."""
+    known: tuple[Known, ...]
+    """What other machines may learn of the steps."""
 
 
 class _Solver:
@@ -67,6 +74,7 @@ class _Solver:
         self.observer = observer
         self.means = means
         self.directory = directory
+        self.ledger = Ledger()
         self.results: dict[Digest, Result] = {}
         self.inputs = Inputs(trees, cache, self.results, self.epoch)
         self.names: dict[Digest, str] = {}
@@ -79,17 +87,13 @@ class _Solver:
         """Have the results of all tips and of everything below them, their layers stored."""
         order = in_order(*self.tips)
         self._number(order)
-        for vertex in order:
-            self._settle_known(vertex)
-        needed = self._needed()
+        needed = self._settle_all_known(order)
         for vertex in order:
             self._tell_known(vertex, needed)
         left = [each for each in order if each.digest in needed and self._is_open(each)]
         if left:
             self._find_sources(left)
             carry_out(left, self._carry_out, self.occasion.workers, self.stop)
-        for tip in self.tips:
-            self.cache.bring(self.results[tip.digest].layers)
 
     def _is_open(self, vertex: Vertex) -> bool:
         return vertex.makes_layer and vertex.digest not in self.results
@@ -109,6 +113,54 @@ class _Solver:
                 wanted.setdefault(vertex.digest, []).append(str(plan.stage.settings.platform))
         return {digest: found[0] for digest, found in wanted.items() if len(found) == 1}
 
+    def _settle_all_known(self, order: Sequence[Vertex]) -> set[Digest]:
+        """Settle what is known, and have the layers that will be looked into; what is needed.
+
+        A layer that is elsewhere and cannot be had makes its step unknown again.
+        """
+        while True:
+            for vertex in order:
+                self._settle_known(vertex)
+            needed = self._needed()
+            if not self.cache.bring(self._looked_into(order, needed)):
+                return needed
+            self.results.clear()
+            self.ledger.fates.clear()
+
+    def look_back(
+        self, explain: Callable[[tuple[Reason, ...]], None] | None, *, ended_well: bool
+    ) -> None:
+        """Keep what the steps were made from, and explain them."""
+        place = self.occasion.place
+        if not place or (explain is None and not self.ledger.has_news):
+            return
+        from lamina.build.hindsight import Hindsight
+        from lamina.build.trace import trace_path
+
+        hindsight = Hindsight(
+            [step for step in self.steps.values() if step.number],
+            self.ledger,
+            self.inputs,
+            self.results,
+            self.occasion,
+            self.epoch,
+            ended_well,
+        )
+        # A trace is never worth failing for: a disk may be full, a context may have changed.
+        with suppress(OSError, EngineError):
+            hindsight.look_back(trace_path(self.store.root, place), self.store.layers, explain)
+
+    def _looked_into(self, order: Sequence[Vertex], needed: set[Digest]) -> list[Digest]:
+        """The layers of the tips, and those that a step to be carried out starts from or reads."""
+        roots = [
+            each
+            for vertex in order
+            if vertex.digest in needed and self._is_open(vertex)
+            for each in vertex.inputs
+        ]
+        known = [self.results.get(each.digest) for each in (*self.tips, *roots)]
+        return list(dict.fromkeys(layer for each in known if each for layer in each.layers))
+
     def _settle_known(self, vertex: Vertex) -> None:
         """The result of a vertex for which nothing must be done, not even by others."""
         if isinstance(vertex.op, BaseOp):
@@ -121,9 +173,10 @@ class _Solver:
         if self._is_anew(vertex) or self._reads_anew(vertex):
             return
         with self._located(vertex):
-            made = self.cache.find(self.inputs.quick_key(vertex), vertex.title)
-        if made is not None:
-            self._settle(vertex, made)
+            found = self.cache.find(self.inputs.quick_key(vertex), vertex.title)
+        if found is not None:
+            self.ledger.found(vertex, found)
+            self._settle(vertex, found.made)
 
     def _needed(self) -> set[Digest]:
         """What must be there for the tips: of a known step its parent alone."""
@@ -192,24 +245,34 @@ class _Solver:
 
     def _hides(self, vertex: Vertex, made: Made) -> tuple[tuple[str, int], ...]:
         below = self.inputs.below(vertex)
-        return tuple((self.names.get(below[place], "the base"), size) for place, size in made.hides)
+        return tuple(
+            (self.names.get(below[place], "the base"), size)
+            for place, size in made.hides
+            if place < len(below)  # what another machine says may be anything
+        )
 
     def _step(self, vertex: Vertex) -> tuple[bool, Made]:
         """Whether it came from the cache, and what it made."""
         quick = self.inputs.quick_key(vertex)
         anew = self._is_anew(vertex)
         if not anew and not self._reads_anew(vertex):
-            found = self.cache.find(quick, vertex.title)
-            if found:
-                return True, found
+            found = self.cache.have(quick, vertex.title)
+            if found is not None:
+                self.ledger.found(vertex, found)
+                return True, found.made
         # Where files came from does not matter, only what they are.  This key costs having
         # them, and reading listings, so it is asked for only when the quick one missed.
         exact = self.inputs.exact_key(vertex)
-        found = None if anew else self.cache.find(exact, vertex.title)
-        made = found or self._made(vertex, self._execute(vertex))
-        for key in {quick, exact}:
-            self.cache.keep(key, made, vertex.title)
-        return made is found, made
+        found = None if anew else self.cache.have(exact, vertex.title)
+        keys = tuple(dict.fromkeys((quick, exact, *(found.keys if found else ()))))
+        if found is not None:
+            self.ledger.found(vertex, msgspec.structs.replace(found, keys=keys), by_content=True)
+            made = found.made
+        else:
+            self.ledger.runs(vertex, keys)
+            made = self._made(vertex, self._execute(vertex))
+        self.cache.keep(keys, made, vertex.title)
+        return found is not None, made
 
     def _is_anew(self, vertex: Vertex) -> bool:
         return not self.occasion.use_cache or vertex.stage in self.occasion.anew
@@ -230,7 +293,6 @@ class _Solver:
         from lamina.build.workshop import Workshop
 
         below = self.inputs.below(vertex)
-        self.cache.bring(below)
         op, step = vertex.op, self.steps[vertex.digest]
         shop = Workshop(
             self.store,
@@ -329,17 +391,26 @@ def solve(
     observer: Observer,
     means: Means,
     importers: Sequence[Importer] = (),
+    explain: Callable[[tuple[Reason, ...]], None] | None = None,
 ) -> Solved:
     """Have what the targets of plans in one graph need, their layers stored.
 
     Each finished step is kept in the cache at once, so a build that fails later
-    begins there again.  Nothing is left behind but layers and cache entries.
+    begins there again.  Nothing is left behind but layers and cache entries, and the trace
+    of what the steps were made from.  `explain` hears why the cache had each step or not,
+    also when the build fails.
 
     Raises StepError at the instruction that failed, and what the store raises.
     """
     with working_directory(store, occasion.identity) as directory:
         cache = Cache(store, lease, importers)
         solver = _Solver(plans, trees, cache, occasion, observer, means, directory)
-        solver.solve()
+        try:
+            solver.solve()
+        except BaseException:
+            solver.look_back(explain, ended_well=False)
+            raise
+        solver.look_back(explain, ended_well=True)
         chains = [solver.results[tip.digest].layers for tip in solver.tips]
-        return Solved(solver.results, tuple(map(solver.hidden, chains)))
+        known = solver.ledger.known(in_order(*solver.tips), solver.tips, solver.results)
+        return Solved(solver.results, tuple(map(solver.hidden, chains)), known)

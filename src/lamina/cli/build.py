@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli.app import App, timestamp
-from lamina.cli.build_cache_options import cache_options, importers
+from lamina.cli.build_cache_options import (
+    cache_options,
+    export_caches,
+    importers,
+    wants_inline,
+)
 from lamina.cli.build_output import output_options
 from lamina.cli.build_run import means, run_options
 from lamina.errors import Unsupported
@@ -91,6 +96,7 @@ def _build(
 
     begun, started = time.monotonic(), time.time_ns()
     asked = settings(given)
+    sources = importers(app, view, given, [each.platform for each in asked])
     text, name, place = dockerfile_text(path, given["file"])
     dockerfile = parse(text, name=name)
     context, save = open_context(app, path, place, started)
@@ -110,10 +116,12 @@ def _build(
         ),
         observer=Steps(view),
         means=means(given),
-        importers=importers(app, given),
+        importers=sources,
+        inline_cache=wants_inline(given, asked[0].build_args),
     ) as product:
         save()
         written = write(app, view, product, wanted)
+        export_caches(app, view, given, product.known, sources)
         _conclude(view, product, written, time.monotonic() - begun)
     return written
 

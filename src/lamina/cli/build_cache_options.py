@@ -1,22 +1,31 @@
-"""What `lamina build` is told about its cache."""
+"""What `lamina build` is told about its cache, and what it does about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lamina.cli.app import App
+from lamina.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
-    from lamina.build.cache import Importer
+    from lamina.build.cache import Known
+    from lamina.build.cache_import import SourceImporter
+    from lamina.cli.build_cache_places import CachePlace
+    from lamina.cli.build_view import View
+    from lamina.oci.platform import Platform
+    from lamina.registry.contract import Sink, Source
 
 F = TypeVar("F", bound=Callable[..., Any])
+_SWITCH = "BUILDKIT_INLINE_CACHE"
+"""The build argument that asks for an inline cache, as BuildKit's frontend has it."""
 
 
 def cache_options(command: F) -> F:
-    """`no_cache`, `anew`, and what `importers` reads."""
+    """What `importers`, `export_caches`, `wants_inline` and the build itself read."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -29,11 +38,174 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "anew",
         multiple=True,
         metavar="STAGE",
-        help="Carry out the steps of this stage again.",
+        help="Carry out the steps of these stages again.",
+    ),
+    click.option(
+        "--cache-from",
+        multiple=True,
+        metavar="PLACE",
+        help="Use results from there: NAME, type=registry,ref=NAME or type=local,src=DIR.",
+    ),
+    click.option(
+        "--cache-to",
+        multiple=True,
+        metavar="PLACE",
+        help="Write results there: type=registry,ref=NAME, type=local,dest=DIR or type=inline;"
+        " mode=max for those of all stages.",
+    ),
+    click.option(
+        "--explain-cache", is_flag=True, help="Say of each step why the cache had it or not."
     ),
 )
 
 
-def importers(app: App, given: dict[str, Any]) -> Sequence[Importer]:
-    """Where else results may come from."""
-    return ()
+def importers(
+    app: App, view: View, given: dict[str, Any], platforms: Sequence[Platform]
+) -> Sequence[SourceImporter]:
+    """Where else results may come from.  Nothing is asked before the cache here misses."""
+    if not given["cache_from"]:
+        return ()
+    from lamina.build.cache_import import SourceImporter
+    from lamina.cli.build_cache_places import parse_from
+    from lamina.cli.build_cache_view import Fetches
+
+    return [
+        SourceImporter(
+            place.text,
+            _opening(app, place),
+            app.engine.store,
+            platforms=platforms,
+            progress=Fetches(view, place.text),
+            note=lambda line: note(view, line),
+            repository=_repository(place),
+        )
+        for text in given["cache_from"]
+        for place in parse_from(text)
+    ]
+
+
+def wants_inline(given: dict[str, Any], build_args: Mapping[str, str]) -> bool:
+    """Whether the image is to carry the record of its own cache."""
+    from lamina.cli.build_cache_places import parse_to
+
+    asked = build_args.get(_SWITCH, "").lower() in ("1", "true")
+    return asked or any(
+        place.kind == "inline" for text in given["cache_to"] for place in parse_to(text)
+    )
+
+
+def export_caches(
+    app: App,
+    view: View,
+    given: dict[str, Any],
+    known: Sequence[Known],
+    sources: Sequence[SourceImporter],
+) -> None:
+    """Write the build's results to where `--cache-to` says.
+
+    Raises what that raises, unless `ignore-error=true`: then it is a note.
+    """
+    from lamina.cli.build_cache_places import parse_to
+
+    for text in given["cache_to"]:
+        for place in parse_to(text):
+            if place.kind == "inline":
+                continue
+            try:
+                _export(app, view, place, known, sources)
+            except EngineError as error:
+                if not place.ignore_error:
+                    raise
+                note(view, f"the cache was not written to {place.text}: {error}")
+
+
+def _export(
+    app: App,
+    view: View,
+    place: CachePlace,
+    known: Sequence[Known],
+    sources: Sequence[SourceImporter],
+) -> None:
+    from lamina.build.cache_export import export
+    from lamina.cli.build_cache_view import shown
+
+    steps = [each for each in known if place.everything or each.in_chain]
+    what = "1 step" if len(steps) == 1 else f"{len(steps)} steps"
+    with (
+        shown(view, f"export cache to {place.text}", what) as progress,
+        _opened_sink(app, place) as (sink, tag, target),
+    ):
+        export(
+            app.engine.store,
+            steps,
+            sink,
+            tag=tag,
+            progress=progress,
+            target=target,
+            compression=place.compression,
+            importers=sources,
+        )
+
+
+@contextmanager
+def _opened_sink(app: App, place: CachePlace) -> Iterator[tuple[Sink, str, str]]:
+    """Where to write, the tag, and the repository as registries know it; a layout names the
+    cache when the block ends well."""
+    if place.kind == "registry":
+        from lamina.cli.registry_options import settings
+        from lamina.oci.reference import Reference
+        from lamina.registry.connect import connect
+
+        reference = Reference.parse(place.ref)
+        yield connect(reference, settings(app), push=True), reference.tag, reference.name
+        return
+    from lamina.transfer.files import DirectoryFiles
+    from lamina.transfer.layout import LayoutSink
+
+    files = DirectoryFiles(place.path)
+    sink = LayoutSink(files)
+    yield sink, place.tag, ""
+    files.finish(sink.entries)
+
+
+def _opening(app: App, place: CachePlace) -> Callable[[], Source]:
+    """What opens the place, when it is first needed."""
+
+    def open_registry() -> Source:
+        from lamina.cli.registry_options import settings
+        from lamina.oci.reference import Reference
+        from lamina.registry.connect import connect
+
+        return connect(Reference.parse(place.ref), settings(app))
+
+    def open_layout() -> Source:
+        from lamina.transfer.layout import LayoutSource, read_index
+        from lamina.transfer.members import DirectoryMembers
+
+        members = DirectoryMembers(place.path)
+        images = read_index(members)
+        wanted = place.digest or place.tag
+        for each in images:
+            if wanted in (*each.names, str(each.descriptor.digest)):
+                return LayoutSource(members, each)
+        if len(images) == 1 and not place.digest:
+            return LayoutSource(members, images[0])
+        raise NotFound(f"{place.path} has no cache {wanted}")
+
+    return open_registry if place.kind == "registry" else open_layout
+
+
+def _repository(place: CachePlace) -> str:
+    if place.kind != "registry":
+        return ""
+    from lamina.oci.reference import Reference
+
+    return Reference.parse(place.ref).name
+
+
+def note(view: View, line: str) -> None:
+    """One line about something that does not stop the build."""
+    from lamina.text import escape
+
+    with view.lock:
+        view.say(f"note: {escape(line)}")
