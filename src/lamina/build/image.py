@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
+from lamina.build.epoch import earlier
 from lamina.build.inputs import Result
 from lamina.build.plan import Plan
 from lamina.oci import mediatype
@@ -27,15 +30,23 @@ def image_config(made: Plan, results: Mapping[Digest, Result], now: str) -> Imag
     """The image's configuration; lines without a layer take the time of the layer before.
 
     So a build that comes from the cache alone has the same image id as the one
-    that filled it.
+    that filled it.  With an epoch, which `now` is then, no time is later.
     """
-    stage = made.stage
+    stage, epoch = made.stage, made.stage.settings.epoch
     base = made.image.config if made.image else ImageConfig.scratch(stage.settings.platform)
     history = list(base.history or base.causes)
     created = base.created or ""
+    if epoch is not None:
+        history = [replace(line, created=earlier(line.created, epoch)) for line in history]
+        created = earlier(created, epoch)
     for line in stage.history:
         result = results[line.vertex.digest].made if line.vertex else None
-        created = result.created if result else created or now
+        if epoch is not None:
+            created = now
+        elif result is not None:
+            created = result.created
+        else:
+            created = created or now
         history.append(
             History(
                 created=created,

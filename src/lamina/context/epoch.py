@@ -9,7 +9,14 @@ from pathlib import Path
 import msgspec
 
 from lamina.context.tree import Tree
+from lamina.errors import Unavailable
 from lamina.layer.entry import Kind
+
+_NANO = 1_000_000_000
+
+
+class NoEpoch(Unavailable):
+    """Nothing says what time a context is of."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -83,3 +90,21 @@ def newest(tree: Tree) -> int:
             else:
                 latest = max(latest, entry.mtime)
     return latest
+
+
+def epoch_of(directory: Path | None, tree: Tree, environment: Mapping[str, str]) -> int:
+    """The epoch of a context: when the commit was made that is checked out in its `directory`,
+    else when the newest file was changed that the build can see.
+
+    Raises NoGit where there is a repository and no git program, and NoEpoch where there is
+    no file.
+    """
+    found = head(directory, environment) if directory is not None else None
+    if found is not None:
+        return found.committed
+    if latest := newest(tree):
+        return latest // _NANO
+    raise NoEpoch(
+        "the context has no file to take a time from",
+        hint="set SOURCE_DATE_EPOCH to the seconds since 1970 that the image shall show",
+    )

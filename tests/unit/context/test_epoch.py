@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lamina.context.directory import Context, Nothing
-from lamina.context.epoch import head, is_clean, newest, origin
+from lamina.context.epoch import NoEpoch, epoch_of, head, is_clean, newest, origin
 from lamina.context.git_program import NoGit
 from lamina.dockerfile.ignore import Ignore
 from tests.fakes.repositories import ENVIRONMENT, Repository
@@ -69,3 +69,15 @@ def test_the_newest_file_that_is_not_ignored(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (seconds, seconds))
     assert newest(Context(tmp_path, Ignore.parse("ignored"))) == 2_000_000_000
     assert newest(Nothing()) == 0
+
+
+def test_the_epoch_is_the_commits_else_the_newest_files(tmp_path: Path) -> None:
+    repository = Repository.create(tmp_path / "work", a="1")
+    (repository.path / "out").mkdir()
+    os.utime(repository.path / "a", ns=(7_900_000_000, 7_900_000_000))
+    tree = Context(repository.path, Ignore.parse(".git"))
+    assert epoch_of(repository.path, tree, ENVIRONMENT) == 1_700_000_000
+    assert epoch_of(None, tree, ENVIRONMENT) == 7
+    assert epoch_of(repository.path / "out", tree, ENVIRONMENT) == 7
+    with pytest.raises(NoEpoch):
+        epoch_of(None, Nothing(), ENVIRONMENT)
