@@ -13,7 +13,7 @@ from lamina.layer.compression import decompress
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.errors import BadLayer
 from lamina.layer.layer_tree import check_entry
-from lamina.layer.tar import TarReader
+from lamina.layer.tar import BLOCK, TarReader, is_header
 
 _PIECE = 1 << 20
 
@@ -22,10 +22,15 @@ def is_archive(tree: Tree, entry: Entry) -> bool:
     """Whether the file's content, decompressed, begins as a tar does; its name says nothing."""
     if entry.kind not in (Kind.FILE, Kind.HARDLINK):
         return False
+    head = b""
     try:
-        return next(iter(TarReader(_pieces(tree, entry))), None) is not None
+        for piece in _pieces(tree, entry):
+            head += piece[: BLOCK - len(head)]
+            if len(head) == BLOCK:
+                break
     except EngineError:
         return False
+    return is_header(head)
 
 
 def unpack(

@@ -125,7 +125,8 @@ class Upper:
         """Write a file like `entry` with that content."""
         fd = self._create(path)
         try:
-            _copy(content.file.fileno(), fd, content.size)
+            if content.size:  # what is empty may have no descriptor
+                _copy(content.file.fileno(), fd, content.size)
             self._finish_file(fd, path, entry)
         finally:
             os.close(fd)

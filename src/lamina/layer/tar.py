@@ -335,6 +335,11 @@ def _mtime(field: bytes) -> int:
     return _number(field, "mtime")
 
 
+def is_header(block: bytes) -> bool:
+    """Whether a block is a tar header, whatever it says."""
+    return len(block) == BLOCK and _checksum_holds(block)
+
+
 def _checksum_holds(header: bytes) -> bool:
     field = header[148:156]
     digits = field.partition(b"\0")[0].strip(b" ").lstrip(b"0")
