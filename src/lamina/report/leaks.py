@@ -207,8 +207,8 @@ def _fate(stack: Stack, place: Place) -> Cell:
 def _advice(stack: Stack, leaks: Leaks, paper: Paper) -> str:
     lines = [
         "revoke and replace these secrets: nothing takes back what was pushed, and deleting a",
-        "file in a later layer only hides it. Then build without them: use them in a stage that",
-        "is not shipped, or with RUN --mount=type=secret",
+        "file in a later layer only hides it. Then build without them: RUN --mount=type=secret",
+        "has one while a command runs, and in no layer (lamina build --secret id=NAME,src=FILE)",
     ]
     hidden = [
         place.name for leak in leaks.found for place in leak.places if place.state is State.HIDDEN
