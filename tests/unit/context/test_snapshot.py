@@ -236,6 +236,22 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(root: Path) -> None:
         context.digest(entry)
 
 
+def test_many_bytes_are_hashed_by_several_threads(root: Path) -> None:
+    for number in range(200):
+        (root / f"large-{number}").write_bytes(str(number).encode() * 30_000)
+    assert fingerprint(root) == by_entries(root)
+
+
+def test_a_change_among_many_bytes_is_seen(root: Path) -> None:
+    for number in range(200):
+        (root / f"large-{number}").write_bytes(b"x" * 100_000)
+    context = Context(root, Ignore())
+    context.children("")
+    (root / "large-150").write_bytes(b"y" * 100_001)
+    with pytest.raises(ContextChanged, match="large-150 changed"):
+        context.fingerprint(ROOT)
+
+
 def test_a_socket_is_passed_over(root: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         before = fingerprint(root)
