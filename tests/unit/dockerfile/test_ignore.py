@@ -110,7 +110,7 @@ patterns = st.lists(components, min_size=1, max_size=3).map("/".join)
 names = st.lists(st.sampled_from(["a", "b", "ab", "bb"]), min_size=1, max_size=4).map("/".join)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.sampled_from(["", "", "!"]), patterns).map("".join), max_size=5), names
 )
