@@ -33,6 +33,15 @@ class StepStoreContract:
         assert steps.get(KEY) is None
         assert list(steps) == [result]
 
+    def test_when_it_was_of_use(self, steps: StepStore) -> None:
+        assert steps.used(KEY) == 0
+        steps.touch(KEY)
+        assert steps.used(KEY) == 0
+        steps.put(StepResult(KEY))
+        before = steps.used(KEY)
+        steps.touch(KEY)
+        assert steps.used(KEY) >= before > 0
+
     def test_remove(self, steps: StepStore) -> None:
         steps.put(StepResult(KEY))
         assert steps.remove(KEY) > 0

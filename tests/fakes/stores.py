@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from typing import BinaryIO
 
@@ -106,6 +107,7 @@ class MemorySteps:
     def __init__(self, has_layer: Callable[[Digest], bool]) -> None:
         self._has_layer = has_layer
         self._results: dict[Digest, StepResult] = {}
+        self._times: dict[Digest, float] = {}
 
     def get(self, key: Digest) -> StepResult | None:
         result = self._results.get(key)
@@ -115,8 +117,17 @@ class MemorySteps:
 
     def put(self, result: StepResult) -> None:
         self._results[result.key] = result
+        self.touch(result.key)
+
+    def touch(self, key: Digest) -> None:
+        if key in self._results:
+            self._times[key] = time.time()
+
+    def used(self, key: Digest) -> float:
+        return self._times.get(key, 0.0)
 
     def remove(self, key: Digest) -> int:
+        self._times.pop(key, None)
         return 512 if self._results.pop(key, None) is not None else 0
 
     def sweep(self) -> int:

@@ -152,9 +152,11 @@ class Cache:
         try:
             made = msgspec.convert({**kept.data, "layer": kept.layers[0]}, Made)
             others = msgspec.convert(kept.data.get("keys", ()), tuple[str, ...])
-            return Found(made, (key, *map(Digest, others)))
+            found = Found(made, (key, *map(Digest, others)))
         except (msgspec.ValidationError, EngineError):
             return None
+        self.store.steps.touch(key)
+        return found
 
     def _accept(self, importer: Importer, found: Found, description: str) -> bool:
         """Whether a result from elsewhere can be used: one layer has one size."""

@@ -318,6 +318,14 @@ class StepStore(Protocol):
         the machine may lose it: the step then runs again."""
         ...
 
+    def touch(self, key: Digest) -> None:
+        """Note that the result is of use now; nothing when it is not there."""
+        ...
+
+    def used(self, key: Digest) -> float:
+        """When it was last put or touched, in seconds since the epoch; 0 when it is not there."""
+        ...
+
     def remove(self, key: Digest) -> int:
         """Forget one; returns the bytes of disk freed, 0 when it is not there."""
         ...

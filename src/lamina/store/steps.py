@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lamina.errors import EngineError
@@ -39,6 +40,17 @@ class DirSteps:
         with writing(path):
             # Not synced: a cache may forget, and a torn record breaks its seal.
             replace_file(path, seal_struct(result), durable=False)
+
+    def touch(self, key: Digest) -> None:
+        # Who reads another's store may not write to it.
+        with suppress(OSError):
+            os.utime(self._path(key))
+
+    def used(self, key: Digest) -> float:
+        try:
+            return self._path(key).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def remove(self, key: Digest) -> int:
         path = self._path(key)

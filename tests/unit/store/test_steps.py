@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ class TestDirSteps(StepStoreContract):
         assert list(steps) == []
         assert steps.sweep() > 0
         assert not path.exists()
+
+    def test_a_touch_is_later_than_what_was_put(self, steps: DirSteps, store: Store) -> None:
+        steps.put(StepResult(KEY))
+        (path,) = list[Path]((store.root / "steps").iterdir())
+        os.utime(path, (1, 1))
+        assert steps.used(KEY) == 1
+        steps.touch(KEY)
+        assert steps.used(KEY) > 1
 
     def test_a_result_under_another_key_is_none(self, steps: DirSteps, store: Store) -> None:
         steps.put(StepResult(KEY))
