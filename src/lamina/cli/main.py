@@ -20,6 +20,7 @@ COMMANDS = {
     "base": ("base", "Make a base image from a distribution's packages"),
     "blame": ("blame", "Say which instruction last wrote each file of a tree"),
     "build": ("build", "Build an image from a Dockerfile"),
+    "build cache": ("build_cache", "Look at the build cache, prune it, move cache mounts"),
     "cat": ("cat", "Print a file of an image, also a hidden one"),
     "commit": ("commit", "Make an image from a container's changes"),
     "completion": ("completion", "Print the completion script of a shell"),
@@ -82,6 +83,9 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        # A command beside another one's argument: `./cache` is a directory to build.
+        if (both := " ".join(args[:2])) in COMMANDS:
+            return both, self.get_command(ctx, both), args[2:]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib
 

@@ -54,11 +54,11 @@ def command(
     """
     from lamina.store.prune import prune
 
-    until = _until(filters, datetime.now(UTC))
+    before = until(filters, datetime.now(UTC))
     chosen = {
         name for name, given in zip(_KINDS, (images, containers, build_cache), strict=True) if given
     }
-    scope = _scope(chosen or set(_KINDS), all_, until)
+    scope = _scope(chosen or set(_KINDS), all_, before)
     if not force:
         emit(_warning(scope))
         if not click.confirm("Are you sure you want to continue?", prompt_suffix=" "):
@@ -82,7 +82,7 @@ def _scope(kinds: set[str], all_: bool, until: datetime | None) -> Scope:
     )
 
 
-def _until(texts: Sequence[str], now: datetime) -> datetime | None:
+def until(texts: Sequence[str], now: datetime) -> datetime | None:
     """The time before which things go: the earliest of the filters."""
     times = [_time(each, now) for each in parse_filters(texts, {"until"}).get("until", [])]
     return min(times, default=None)
