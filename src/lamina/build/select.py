@@ -83,6 +83,11 @@ def _found(tree: Tree, source: str) -> list[Selected]:
             path = re.sub(r"\\(.)", r"\1", path, flags=re.DOTALL)
         return [_named(tree, path.split("/"), source)]
     base = resolve(tree.lookup, before)
+    directory = tree.lookup(base)
+    if directory is None:
+        raise NoSuchSource(source, _near(tree, before))
+    if directory.kind is not Kind.DIRECTORY:
+        return []
     return [_named(tree, match, source) for match in sorted(matches(tree, base, pattern))]
 
 
