@@ -30,6 +30,8 @@ class Builder(Protocol):
     """Builds cases; it has the base image."""
 
     name: str
+    history: bool
+    """Whether it writes history lines in BuildKit's form."""
 
     def build(self, laid: Laid) -> Outcome:
         """Build one case that lies on disk."""
@@ -44,6 +46,7 @@ class Lamina:
     """Implements `Builder`: the command line, on a store that has the base image."""
 
     name = "lamina"
+    history = True
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -73,6 +76,7 @@ class Docker:
 
     def __init__(self, command: Sequence[str], scratch: Path, *, buildkit: bool) -> None:
         self.name = "buildkit" if buildkit else "docker"
+        self.history = buildkit
         self._command = command
         self._archive = scratch / f"{self.name}.tar"
         self._environment = {**os.environ, "DOCKER_BUILDKIT": str(int(buildkit))}
@@ -89,6 +93,7 @@ class Docker:
         return self._saved(BASE)
 
     def _saved(self, name: str) -> Made:
+        self._archive.unlink(missing_ok=True)
         saved = self._run("save", "-o", str(self._archive), name)
         assert saved.returncode == 0, saved.stdout
         return made_in_archive(self._archive)
@@ -101,6 +106,7 @@ class Buildah:
     """Implements `Builder`: buildah, its storage and settings given with the command."""
 
     name = "buildah"
+    history = False
 
     def __init__(self, command: Sequence[str], scratch: Path) -> None:
         self._command = command

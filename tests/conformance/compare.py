@@ -8,19 +8,22 @@ Peers are named by their commands, which must see the directory of `--work`:
 
 BuildKit needs a daemon with the feature `containerd-snapshotter`: elsewhere `--link` copies, and
 attributes are lost; the classic builder works with either.  With `--write` the table
-goes to `docs/conformance.md`; otherwise each difference is printed, with what the builder said.
-Needs root.
+goes to `docs/conformance.md`.  Each difference is printed, and with `--only` what the builder
+said.  Results are kept in `results.json` in the working directory, so builders can go one after
+the other.  Needs root.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -43,22 +46,22 @@ from tests.conformance.table import Results, table
 from tests.conformance.words import words
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
-_LINE = re.compile(r"Dockerfile:(\d+)\n-----|error on line (\d+)|Dockerfile:(\d+): ")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run it; returns the exit status."""
     options = _options(arguments)
     work = options.work
-    shutil.rmtree(work / "cases", ignore_errors=True)
-    (work / "served").mkdir(parents=True)
-    try:
-        with serving(work / "served") as addresses:
-            names = {**words(os.uname().machine), **addresses}
-            results = _results(_builders(options), names, options)
-    finally:
-        shutil.rmtree(work / "served")
-        shutil.rmtree(work / "root", ignore_errors=True)
+    kept = work / "results.json"
+    results: Results = json.loads(kept.read_bytes()) if kept.exists() else {}
+    with (
+        tempfile.TemporaryDirectory(dir=work) as directory,
+        serving(Path(directory, "served")) as addresses,
+    ):
+        names = {**words(os.uname().machine), **addresses}
+        for builder in _builders(options, Path(directory)):
+            _through(builder, names, Path(directory), options.only, results)
+            kept.write_text(json.dumps(results))
     if options.write:
         PAGE.write_text(table(results, options.versions))
     return 0
@@ -77,65 +80,54 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _builders(options: argparse.Namespace) -> Iterator[Builder]:
+def _builders(options: argparse.Namespace, place: Path) -> Iterator[Builder]:
     """The builders asked for, each with the base image."""
     wanted = options.builders.split(",")
-    root, archive = options.work / "root", options.work / "busybox.tar"
-    _base(root, archive)
+    root, archive = place / "root", place / "busybox.tar"
+    _base(root, place / "rootfs.tar", archive)
     if "lamina" in wanted:
         yield Lamina(root)
     for name, command in (("buildkit", options.buildkit), ("docker", options.docker)):
         if command and name in wanted:
             _must([*command, "load", "-i", str(archive)])
-            yield Docker(command, options.work, buildkit=name == "buildkit")
+            yield Docker(command, place, buildkit=name == "buildkit")
     if options.buildah and "buildah" in wanted:
         _must([*options.buildah, "pull", f"docker-archive:{archive}"])
-        yield Buildah(options.buildah, options.work)
+        yield Buildah(options.buildah, place)
 
 
-def _base(root: Path, archive: Path) -> None:
-    rootfs = busybox_rootfs(find_busybox(environment=os.environ))
-    archive.write_bytes(b"".join(rootfs.chunks))
+def _base(root: Path, rootfs: Path, archive: Path) -> None:
+    """Make the base image in a store at `root`, and write it to `archive`."""
+    rootfs.write_bytes(b"".join(busybox_rootfs(find_busybox(environment=os.environ)).chunks))
     changes = [word for line in BASE_CHANGES for word in ("--change", line)]
-    for command in (
-        ["import", *changes, str(archive), BASE],
-        ["save", "-o", str(archive), BASE],
-    ):
-        archive_is_output = command[0] == "save"
-        if archive_is_output:
-            archive.unlink()
-        assert run(["--root", str(root), *command]) == 0
+    assert run(["--root", str(root), "import", *changes, str(rootfs), BASE]) == 0
+    assert run(["--root", str(root), "save", "-o", str(archive), BASE]) == 0
 
 
 def _must(command: list[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _results(
-    builders: Iterator[Builder], names: Mapping[str, str], options: argparse.Namespace
-) -> Results:
-    results: Results = {}
-    for builder in builders:
-        base = builder.base()
-        for number, (name, case) in enumerate(identified().items()):
-            if not re.search(options.only, name):
-                continue
-            place = options.work / "cases" / builder.name / str(number)
-            place.mkdir(parents=True)
-            laid = lay(case, place, {**names, "ID": f"conformance-{number}"}, number)
-            outcome = builder.build(laid)
-            found = differences(laid.case, outcome, EMPTY if case.scratch else base)
-            results.setdefault(name, {})[builder.name] = found
-            line = _LINE.search(outcome.said)
-            at = next(int(each) for each in line.groups() if each) if line else 0
-            if case.error is not None and case.error.line and at and at != case.error.line:
-                found = [*found, f"note: it says line {at}, not {case.error.line}"]
-            if found and not options.write:
-                print(f"== {builder.name} {name}", *found, sep="\n   ", flush=True)
-                if options.only:
-                    print(outcome.said)
-            shutil.rmtree(place)
-    return results
+def _through(
+    builder: Builder, names: Mapping[str, str], work: Path, only: str, results: Results
+) -> None:
+    """Build the cases whose id has the pattern `only` in it, and say where they differ."""
+    base = builder.base()
+    for number, (name, case) in enumerate(identified().items()):
+        if not re.search(only, name):
+            continue
+        place = work / f"{builder.name}-{number}"
+        place.mkdir()
+        laid = lay(case, place, {**names, "ID": f"conformance-{number}"}, number)
+        outcome = builder.build(laid)
+        found = differences(
+            laid.case, outcome, EMPTY if case.scratch else base, history=builder.history
+        )
+        results.setdefault(name, {})[builder.name] = found
+        if found:
+            print(f"== {builder.name} {name}", *found, sep="\n   ", flush=True)
+            print(outcome.said if only else "", end="", flush=True)
+        shutil.rmtree(place)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conformance.case import case, file
+from tests.conformance.case import case, file, folder
 
 SECOND = 10**9
 
@@ -108,7 +108,7 @@ METADATA = (
         "what is written to a VOLUME stays",
         "FROM busybox\nRUN mkdir /v\nVOLUME /v\nRUN echo x > /v/f\n",
         config={"Volumes": {"/v": {}}},
-        tree=None,
+        tree=(folder("v"), file("v/f", "x\n")),
     ),
     case(
         "USER with a group",

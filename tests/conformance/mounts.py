@@ -31,7 +31,7 @@ MOUNTS = (
         RUN --mount=type=bind,source=a,dst=/m/file cat /m/file > /f
         """,
         context=(file("a", "text"),),
-        tree=None,
+        tree=(file("f", "text"),),
     ),
     case(
         "bind cannot be written",
@@ -78,7 +78,7 @@ MOUNTS = (
         RUN --mount=target=m cat /home/m/a > /f
         """,
         context=(file("a", "text"),),
-        tree=None,
+        tree=(file("f", "text"),),
         config={"WorkingDir": "/home"},
     ),
     case(
@@ -147,10 +147,10 @@ MOUNTS = (
         "a tmpfs over what is there",
         """
         FROM busybox
-        RUN --mount=type=tmpfs,target=/etc,size=1048576 touch /etc/x && ls /etc > /f
-        RUN test -f /etc/passwd && test ! -e /etc/x
+        RUN echo old > /home/old
+        RUN --mount=type=tmpfs,target=/home,size=1048576 touch /home/x && ls /home > /f
         """,
-        tree=None,
+        tree=(file("home/old", "old\n"), file("f", "x\n")),
     ),
     case(
         "a secret",
@@ -161,7 +161,7 @@ MOUNTS = (
         """,
         beside=(file("s", "hush"),),
         options=("--secret", "id=s,src=@BESIDE@/s"),
-        tree=None,
+        tree=(file("f", "4\n"), file("g", "400 0 0\n")),
         history=(
             "RUN /bin/sh -c cat /run/secrets/s | wc -c > /f # buildkit",
             "RUN /bin/sh -c stat -c '%a %u %g' /run/secrets/s > /g # buildkit",
@@ -176,7 +176,7 @@ MOUNTS = (
         """,
         beside=(file("s", "hush"),),
         options=("--secret", "id=s,src=@BESIDE@/s"),
-        tree=None,
+        tree=(file("f", "440 3 4\n"),),
     ),
     case(
         "a secret as a variable",

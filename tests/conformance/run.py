@@ -153,14 +153,14 @@ RUN = (
         """
         FROM busybox
         SHELL ["/bin/sh", "-ec"]
-        RUN echo $- > /f
+        RUN echo $0 > /f
         CMD echo x
         """,
-        tree=None,
+        tree=(file("f", "/bin/sh\n"),),
         config={"Shell": ["/bin/sh", "-ec"], "Cmd": ["/bin/sh", "-ec", "echo x"]},
         history=(
             "SHELL [/bin/sh -ec]",
-            "RUN /bin/sh -ec echo $- > /f # buildkit",
+            "RUN /bin/sh -ec echo $0 > /f # buildkit",
             'CMD ["/bin/sh" "-ec" "echo x"]',
         ),
     ),
@@ -180,15 +180,16 @@ RUN = (
     ),
     case("SHELL without JSON", "FROM busybox\nSHELL /bin/sh -c\n", error=(2, "JSON")),
     case(
-        "USER by name and its group",
+        "USER by name, its group and its HOME",
         """
-        FROM busybox
+        FROM busybox AS one
         RUN echo 'u:x:12:34::/home/u:/bin/sh' >> /etc/passwd && mkdir -m 1777 /w
         USER u
-        RUN id -u > /w/u && id -g > /w/g && echo $HOME > /w/h
+        RUN echo "$(id -u) $(id -g) $HOME" > /w/f
+        FROM busybox
+        COPY --from=one /w/f /f
         """,
-        tree=None,
-        config={"User": "u"},
+        tree=(file("f", "12 34 /home/u\n", owner=(12, 34)),),
     ),
     case(
         "files of a USER",
@@ -215,15 +216,23 @@ RUN = (
         ),
     ),
     case(
-        "HOME of a USER",
+        "the groups that USER is in",
         """
-        FROM busybox
-        RUN echo 'u:x:12:34::/where:/bin/sh' >> /etc/passwd && mkdir -m 1777 /w
+        FROM busybox AS one
+        RUN echo 'u:x:12:34::/:/bin/sh' >> /etc/passwd && echo 'g:x:56:u' >> /etc/group && \\
+            mkdir -m 1777 /w
         USER u
-        RUN echo $HOME > /w/f && test "$(cat /w/f)" = /where
+        RUN id -G > /w/a
+        USER u:g
+        RUN id -G > /w/b
+        USER 12
+        RUN id -G > /w/c
+        USER 99
+        RUN id -G > /w/d
+        FROM busybox
+        COPY --from=one --chown=0 /w/ /
         """,
-        tree=None,
-        config={"User": "u"},
+        tree=(file("a", "34 56\n"), file("b", "56\n"), file("c", "34 56\n"), file("d", "0\n")),
     ),
     case(
         "a USER that the image does not know",
@@ -366,9 +375,9 @@ RUN = (
         "a changed mode is a change",
         """
         FROM busybox
-        RUN chmod 600 /etc/group && chown 3:4 /etc/os-release
+        RUN chmod 700 /tmp && chown 3:4 /home
         """,
-        tree=None,
+        tree=(folder("tmp", 0o700), folder("home", owner=(3, 4))),
     ),
     case(
         "names that are hard to write",

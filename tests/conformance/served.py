@@ -59,6 +59,7 @@ def serving(place: Path) -> Iterator[Mapping[str, str]]:
     Gives the words that cases have for it: HTTP and GIT, addresses without a slash at their
     end, and COMMIT, the first commit of the repository.
     """
+    place.mkdir(exist_ok=True)
     commit = _repository(place / "sample.git", place / "work")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -185,12 +185,12 @@ STAGES = (
         "files of an image",
         """
         FROM scratch
-        COPY --from=busybox /etc/os-release /got/
+        COPY --from=busybox /etc/hostname /got/
         """,
         scratch=True,
-        tree=None,
+        tree=(folder("got"), file("got/hostname")),
         config={"Env": [PATH], "WorkingDir": "/"},
-        history=("COPY /etc/os-release /got/ # buildkit",),
+        history=("COPY /etc/hostname /got/ # buildkit",),
     ),
     case(
         "owners come along from a stage",
