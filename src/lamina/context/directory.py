@@ -141,10 +141,10 @@ class Context:
         if path not in self._single:
             try:
                 status = os.lstat(self._snapshot.place(path))
-            except (FileNotFoundError, NotADirectoryError):
-                return None
             except PermissionError:
                 raise Unreadable(text_path(path)) from None
+            except (OSError, ValueError):
+                return None  # nothing by that name, or no name at all
             kind = KINDS.get(stat.S_IFMT(status.st_mode))
             if kind is None or self._snapshot.hides(path, kind is Kind.DIRECTORY):
                 return None

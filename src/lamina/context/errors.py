@@ -9,7 +9,8 @@ class ContextChanged(Conflict):
     """A file of the context is not what it was when the build looked at it first."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"{path} changed while the build was reading it", hint="build again")
+        what = path or "the build context"
+        super().__init__(f"{what} changed while the build was reading it", hint="build again")
 
 
 class NoContext(Invalid):

@@ -33,8 +33,8 @@ class Hidden:
         self._base = base
         self._ignore = ignore
         self.depends = False
-        """Whether an answer since this was set to False looked below a directory: such an
-        answer holds only as long as nothing changes there."""
+        """Whether an answer came of looking below a directory: it holds only as long as nothing
+        changes there."""
 
     def __call__(self, path: str, is_directory: bool) -> bool:
         """Whether `path` (relative, clean) is hidden."""

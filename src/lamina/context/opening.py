@@ -11,7 +11,7 @@ import msgspec
 
 from lamina.context import recipe
 from lamina.context.directory import Context, Nothing
-from lamina.context.errors import BadOption, NoContext
+from lamina.context.errors import BadOption, NoContext, Unreadable
 from lamina.context.git_address import GitSource, parse_git
 from lamina.context.ignoring import ignore_file
 from lamina.context.known import DigestCache
@@ -185,8 +185,11 @@ def _from_directory(
         tree, save = _directory(opener, root, None)
         return Opened(tree, *given, save=save)
     place = recipe.on_disk(root, chosen)
-    with place.open("rb") as file:
-        text = recipe.read(file, str(place))
+    try:
+        with place.open("rb") as file:
+            text = recipe.read(file, str(place))
+    except PermissionError:
+        raise Unreadable(str(place)) from None
     tree, save = _directory(opener, root, place)
     return Opened(tree, text, chosen or place.name, place, save)
 

@@ -35,7 +35,6 @@ class Snapshot:
     def __init__(self, base: bytes, ignore: Ignore, cache: DigestCache) -> None:
         self._base = base
         self._ignore = ignore
-        self._hidden = Hidden(base, ignore)
         self._cache = cache
         self._directories: dict[bytes, Directory] = {}
         self._fingerprints: dict[bytes, bytes] = {}
@@ -47,7 +46,8 @@ class Snapshot:
 
     def hides(self, path: bytes, is_directory: bool) -> bool:
         """Whether the ignore file hides what is at `path`."""
-        return bool(self._ignore.rules) and self._hidden(text_path(path), is_directory)
+        hidden = Hidden(self._base, self._ignore)
+        return bool(self._ignore.rules) and hidden(text_path(path), is_directory)
 
     def seen(self, path: bytes) -> Directory | None:
         """The directory at `path`, if it was looked at."""
@@ -105,10 +105,10 @@ class Snapshot:
                 self._directories.setdefault(each, directory)
 
     def _look(self, path: bytes) -> Directory:
-        self._hidden.depends = False
+        hidden = Hidden(self._base, self._ignore)
 
         def hides(name: bytes, is_directory: bool) -> bool:
-            return self._hidden(text_path(child(path, name)), is_directory)
+            return hidden(text_path(child(path, name)), is_directory)
 
         try:
             found = look(self.place(path), hides if self._ignore.rules else None)
@@ -116,9 +116,10 @@ class Snapshot:
             raise Unreadable(text_path(path)) from None
         except (FileNotFoundError, NotADirectoryError):
             raise ContextChanged(text_path(path)) from None
-        found.passing = self._hidden.depends
+        found.passing = hidden.depends
         earlier = self._cache.directory(path)
         if earlier is not None and found.looks_like(earlier):
+            earlier.passing = found.passing
             return earlier
         self._cache.learned()
         if earlier is not None:

@@ -129,6 +129,13 @@ def test_a_file_that_changes_after_it_was_looked_at_is_noticed(root: Path) -> No
         context.digest(chosen.entry)
 
 
+@pytest.mark.parametrize("path", ["x" * 300, "/".join(["x" * 200] * 30), "a\0b", "src/a.c/x"])
+def test_a_path_that_cannot_be_is_not_there(root: Path, path: str) -> None:
+    context = Context(root, Ignore())
+    assert context.lookup(path) is None
+    assert not context.hidden(path)
+
+
 def test_a_context_is_a_directory(root: Path) -> None:
     with pytest.raises(NoContext):
         Context(root / "link", Ignore())

@@ -156,6 +156,20 @@ def test_other_rules_know_the_same_digests(root: Path, tmp_path: Path) -> None:
     assert opened == []
 
 
+def test_what_rules_bring_back_from_deeper_is_looked_for_each_time(
+    root: Path, tmp_path: Path
+) -> None:
+    cache, rules = tmp_path / "cache", "src\n!**/*.new"
+    (root / "src" / "deep" / "x.new").write_text("")
+    for rule in ("", "src/deep", rules):
+        kept = DigestCache(cache, time.time_ns() + SOON)
+        assert fingerprint(root, kept, rule) == fingerprint(root, rules=rule)
+        kept.save()
+    (root / "src" / "deep" / "x.new").rename(root / "src" / "deep" / "x.old")
+    found = fingerprint(root, DigestCache(cache, time.time_ns() + SOON), rules)
+    assert found == fingerprint(root, rules=rules)
+
+
 def test_a_file_alone_is_known_too(root: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
 
