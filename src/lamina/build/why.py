@@ -26,11 +26,12 @@ Kind = Literal[
     "below",
     "files",
     "source",
+    "origin",
     "epoch",
     "never",
     "anew",
     "pruned",
-    "failed",
+    "version",
     "same",
     "elsewhere",
 ]
@@ -133,7 +134,7 @@ def explain(
             trial.place,
             trial.title,
             trial.outcome,
-            tuple(_Comparison(trial, old, made_by, contents, bool(before)).causes()),
+            tuple(_Comparison(trial, old, made_by, contents).causes()),
         )
         for trial, old in zip(trials, earlier, strict=True)
     )
@@ -175,13 +176,11 @@ class _Comparison:
         old: StepTrace | None,
         made_by: Mapping[bytes, str],
         contents: Contents,
-        has_history: bool,
     ) -> None:
         self.trial = trial
         self.old = old
         self.made_by = made_by
         self.contents = contents
-        self.has_history = has_history
 
     def causes(self) -> Iterator[Cause]:
         trial, now = self.trial, self.trial.trace
@@ -194,7 +193,7 @@ class _Comparison:
             yield Cause("anew", trial.anew)
             return
         if self.old is None:
-            yield Cause("never", "here" if not self.has_history else "in this place")
+            yield Cause("never")
             return
         found = list(self._differences(self.old, now))
         if found:
@@ -202,13 +201,14 @@ class _Comparison:
         elif self.old.keys and set(self.old.keys) & set(now.keys):
             yield Cause("pruned", was=_short(self.old.layer))
         else:
-            yield Cause("never", "by this version")
+            yield Cause("version")
 
     def _hit(self, now: StepTrace) -> Iterator[Cause]:
         if self.trial.origin:
             yield Cause("elsewhere", self.trial.origin)
         files = sum(count(each.files) for each in now.sources if each.files is not None)
-        yield Cause("same", "by content" if self.trial.by_content else "", total=files)
+        how = "content" if self.trial.by_content else "linked" if _links(now) else ""
+        yield Cause("same", how, total=files)
 
     def _differences(self, old: StepTrace, now: StepTrace) -> Iterator[Cause]:
         if old.title != now.title:
@@ -267,7 +267,7 @@ class _Comparison:
     def _source(self, place: int, old: SourceTrace, now: SourceTrace) -> Cause:
         where = text_path(now.origin)
         if old.origin != now.origin:
-            return Cause("source", text_path(now.path), text_path(old.origin), where)
+            return Cause("origin", text_path(now.path), text_path(old.origin), where)
         changes = self._changes(place, old, now)
         if changes is None:
             return Cause("source", where, _short(old.content), _short(now.content))
