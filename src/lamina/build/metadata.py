@@ -177,7 +177,7 @@ def healthcheck(stage: Stage, line: Instruction) -> None:
             timeout=_duration(stage, line, "timeout", values),
             start_period=_duration(stage, line, "start-period", values),
             start_interval=_duration(stage, line, "start-interval", values),
-            retries=_retries(stage, line, values.get("retries", "0")),
+            retries=_retries(stage, line, values.get("retries") or "0"),
         )
     else:
         raise stage.error(line, "HEALTHCHECK needs CMD and a command, or NONE", line.text)
@@ -197,7 +197,7 @@ def _retries(stage: Stage, line: Instruction, text: str) -> int:
 
 def _duration(stage: Stage, line: Instruction, name: str, values: dict[str, str]) -> int:
     """Nanoseconds of a Go duration (`1m30s`); 0 when the flag is not given."""
-    text = values.get(name, "0")
+    text = values.get(name) or "0"
     if text == "0":
         return 0
     parts = _DURATION.findall(text)

@@ -125,26 +125,9 @@ class _Planner:
             raise DockerfileError(self.source, line.place(text), str(error)) from None
 
     def _draft(self, number: int, line: Instruction, body: list[Instruction]) -> _Draft:
-        platform = ""
-        for flag in line.flags:
-            if flag.name != "platform":
-                raise unknown_flag(self.source, line, flag, ("platform",))
-            platform = self._expand(line, flag.value or "")
+        platform = self._platform(line)
         words = line.words()
-        name = ""
-        if len(words) == 3 and words[1].upper() == "AS":
-            name = words[2].lower()
-            if not _STAGE_NAME.fullmatch(name):
-                raise DockerfileError(
-                    self.source,
-                    line.place(words[2]),
-                    f"not a name for a stage: {words[2]}",
-                    note="a letter, then letters, digits, _ . -",
-                )
-        elif len(words) != 1:
-            raise DockerfileError(
-                self.source, line.place(words[1]), "FROM takes an image, and AS with a name"
-            )
+        name = self._name(line, words)
         base = self._expand(line, words[0])
         if not base:
             raise DockerfileError(
@@ -153,6 +136,38 @@ class _Planner:
                 f"{words[0]} is empty here: no image to start from",
             )
         return _Draft(number, name, base, platform, line, tuple(body))
+
+    def _platform(self, line: Instruction) -> str:
+        """The value of `--platform`; empty when there is none."""
+        platform = ""
+        for flag in line.flags:
+            if flag.name != "platform":
+                raise unknown_flag(self.source, line, flag, ("platform",))
+            if flag.value is None:
+                raise DockerfileError(self.source, flag.span, "--platform needs a value")
+            platform = self._expand(line, flag.value)
+            if flag.value and not platform:
+                problem = f"{flag.value} is empty here: no platform"
+                raise DockerfileError(self.source, flag.span, problem)
+        return platform
+
+    def _name(self, line: Instruction, words: tuple[str, ...]) -> str:
+        """The name after AS; empty when there is none."""
+        if len(words) == 1:
+            return ""
+        if len(words) != 3 or words[1].upper() != "AS":
+            raise DockerfileError(
+                self.source, line.place(words[1]), "FROM takes an image, and AS with a name"
+            )
+        name = words[2].lower()
+        if not _STAGE_NAME.fullmatch(name):
+            raise DockerfileError(
+                self.source,
+                line.place(words[2]),
+                f"not a name for a stage: {words[2]}",
+                note="a letter, then letters, digits, _ . -",
+            )
+        return name
 
     def target(self) -> int:
         """The number of the stage to build.  Raises NoSuchStage."""
@@ -168,7 +183,12 @@ class _Planner:
         return found
 
     def _number(self, name: str, before: int) -> int | None:
-        """The last stage of that name among the first `before`, else the one of that number."""
+        """The last stage of that name among the first `before`, else the one of that number.
+
+        A named context stands before a stage, as in BuildKit.
+        """
+        if name in self.settings.contexts or name in self.settings.images:
+            return None
         for draft in reversed(self.drafts[:before]):
             if draft.name and draft.name == name.lower():
                 return draft.number
@@ -329,6 +349,7 @@ def _platform_names(prefix: str, platform: Platform) -> dict[str, str]:
     return {
         f"{prefix}PLATFORM": str(platform),
         f"{prefix}OS": platform.os,
+        f"{prefix}OSVERSION": platform.os_version,
         f"{prefix}ARCH": platform.architecture,
         f"{prefix}VARIANT": platform.variant,
     }

@@ -45,6 +45,8 @@ class Settings:
     """`name:address` lines for /etc/hosts of every RUN."""
     contexts: frozenset[str] = frozenset()
     """Names of `--build-context` that are trees of files."""
+    images: frozenset[str] = frozenset()
+    """Names of `--build-context` that are images: stages of those names give way to them."""
     insecure: bool = False
     """Whether RUN --security=insecure is granted."""
     epoch: int | None = None
@@ -134,7 +136,7 @@ class Stage:
                 raise unknown_flag(self.source, instruction, flag, known + later)
             if flag.name in found:
                 raise DockerfileError(self.source, flag.span, f"--{flag.name} is given twice")
-            if not flag.value:
+            if flag.value is None:
                 raise DockerfileError(self.source, flag.span, f"--{flag.name} needs a value")
             found[flag.name] = flag
         return found

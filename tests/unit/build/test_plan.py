@@ -215,6 +215,13 @@ def test_copy_from_an_image() -> None:
     assert origin.op == BaseOp("debian", (LAYER,))
 
 
+def test_a_flag_may_be_empty() -> None:
+    found = planned("FROM --platform= debian\nHEALTHCHECK --interval= --retries= CMD true\n")
+    health = found.stage.execution.healthcheck
+    assert health is not None
+    assert (health.interval, health.retries) == (0, 0)
+
+
 def test_destinations() -> None:
     text = "FROM debian\nWORKDIR /w/x\nCOPY a {}\n"
     for dest, target in [
@@ -307,6 +314,8 @@ def test_labels_of_the_command_line_come_last() -> None:
         ("FROM debian\nENV a", 2, 1, "ENV needs a name and a value"),
         ("FROM debian\nENV a=1 b", 2, 9, "'b' is not of the form name=value"),
         ("FROM debian\nENV a=${b", 2, 7, "in '${b' a } is missing"),
+        ("FROM --platform debian", 1, 6, "--platform needs a value"),
+        ("ARG P\nFROM --platform=$P debian", 2, 6, "$P is empty here: no platform"),
         ("FROM debian\nCOPY a", 2, 6, "COPY needs a source and a destination"),
         ("FROM debian\nCOPY --from=$x a b", 2, 6, "--from cannot have a variable"),
         ("FROM debian\nCOPY --from=1 a b", 2, 13, "no stage 1 comes before this one"),
