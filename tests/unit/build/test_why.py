@@ -309,7 +309,7 @@ def test_as_lines() -> None:
         "       d/changed   changed",
         "       d/gone      gone",
         "       d/new       new",
-        r" 3/3 RUN \e[31mmake                                                  carried out",
+        r" 3/3 RUN \e[31mmake                                                 carried out",
         "     V (ARG or ENV): 1 → 2",
         f"     step 2 below it made another layer: {raw('2').hex()[:12]} → {raw('x').hex()[:12]}",
     ]
