@@ -20,6 +20,7 @@ from lamina.build.solve import solve
 from lamina.build.stage import Settings
 from lamina.build.trees import Trees
 from lamina.dockerfile.instruction import Dockerfile
+from lamina.oci.attestation import Attestation
 from lamina.oci.config import ImageConfig
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
@@ -57,6 +58,8 @@ class Product(msgspec.Struct, frozen=True):
     """`--build-arg` names that no ARG declares."""
     known: tuple[Known, ...]
     """What caches elsewhere may learn of the steps."""
+    attestations: tuple[Attestation, ...] = ()
+    """What is stated of the images; stored."""
 
 
 @contextmanager

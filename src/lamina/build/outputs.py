@@ -33,13 +33,15 @@ class OnePlatformAlone(Unsupported):
 
 
 def index_of(product: Product) -> Index | None:
-    """The index over the images of several platforms; None for a single one."""
-    if len(product.variants) < 2:
+    """The index over the images of several platforms, or over one and what is stated of it;
+    None for a single one of which nothing is."""
+    if len(product.variants) < 2 and not product.attestations:
         return None
-    return Index.build(
+    images = [
         msgspec.structs.replace(each.manifest.descriptor, platform=each.platform)
         for each in product.variants
-    )
+    ]
+    return Index.build([*images, *(each.descriptor for each in product.attestations)])
 
 
 def top_of(product: Product) -> Descriptor:
@@ -76,6 +78,7 @@ def archive(
     """Write an OCI layout, `for_docker` with what `docker load` reads; returns its top one.
 
     `compression` None keeps what a layer is known as and makes gzip of the others.
+    What is stated of an image has no place in an archive of Docker's and is left out.
     Raises OnePlatformAlone, and what `push` raises.
     """
     from lamina.transfer.archive import write_docker_files
@@ -83,6 +86,8 @@ def archive(
 
     if for_docker and len(product.variants) > 1:
         raise OnePlatformAlone
+    if for_docker:
+        product = msgspec.structs.replace(product, attestations=())
     sink = LayoutSink(files, names)
     top = _send(product, store, sink, "", "", compression, progress, at_once=1)
     if for_docker:
@@ -120,7 +125,7 @@ def _send(
     from lamina.transfer.push import push, push_index
 
     index = index_of(product)
-    images = [_image(each) for each in product.variants]
+    images = [image_of(each) for each in product.variants]
     if index is None:
         return push(
             store,
@@ -144,7 +149,7 @@ def _send(
     )
 
 
-def _image(variant: Variant) -> Image:
+def image_of(variant: Variant) -> Image:
     """The variant as an image that has no row."""
     config = variant.config
     row = NamedImage(

@@ -67,7 +67,8 @@ class Checkout:
     """
 
     def __init__(self, identity: str, files: Callable[[], Context]) -> None:
-        self._identity = identity
+        self.identity = identity
+        """As `Remotes.identify` says it."""
         self._make = files
         self._lock = Lock()
         self._made: Context | None = None
@@ -93,7 +94,7 @@ class Checkout:
     def fingerprint(self, entry: Entry) -> bytes:
         if entry.path:
             return self._files().fingerprint(entry)
-        return sha256(self._identity.encode("utf-8", "surrogateescape"))
+        return sha256(self.identity.encode("utf-8", "surrogateescape"))
 
 
 def is_remote(source: str) -> bool:
