@@ -122,6 +122,13 @@ METADATA = (
         config={"User": "nobody-knows"},
     ),
     case(
+        "WORKDIR with a slash at its end",
+        "FROM busybox\nWORKDIR /app/\nRUN pwd > f\nWORKDIR sub/\n",
+        tree=(folder("app"), file("app/f", "/app\n"), folder("app/sub")),
+        config={"WorkingDir": "/app/sub"},
+        history=("WORKDIR /app/", "RUN /bin/sh -c pwd > f # buildkit", "WORKDIR /app/sub"),
+    ),
+    case(
         "WORKDIR is kept as it is written",
         "FROM busybox\nWORKDIR /home/../home/.\n",
         config={"WorkingDir": "/home/../home/."},

@@ -21,13 +21,19 @@ _ONE_FILE = "*"
 
 
 def workdir(stage: Stage, line: Instruction) -> None:
-    """WORKDIR: always a layer, as BuildKit makes it, even an empty one; `/` makes none."""
-    path = posixpath.normpath(posixpath.join(stage.cwd, stage.expand(line, line.text)))
+    """WORKDIR: always a layer, as BuildKit makes it, even an empty one; `/` makes none.
+
+    As there, an absolute path stays as it is written, in the configuration and the history.
+    """
+    path = stage.expand(line, line.text)
+    if not path.startswith("/"):
+        path = posixpath.normpath(posixpath.join(stage.cwd, path))
     stage.change(working_dir=path)
     vertex = None
-    if path != "/":
+    directory = posixpath.normpath("/" + path.lstrip("/"))
+    if directory != "/":
         vertex = stage.graph.add(
-            MakeDirOp(path, stage.execution.user),
+            MakeDirOp(directory, stage.execution.user),
             parent=stage.tip,
             instruction=line,
             title=f"WORKDIR {path}",
