@@ -24,9 +24,8 @@ _LOGIN = re.compile(r"(\w+://)[^/@\s]*@")
 _MASK = "***"
 _SHORTEST = 4
 """Characters of a secret that is looked for: what is shorter stands in too many words."""
-_TELLING = frozenset(
-    "apikey auth credential credentials key pass passwd password pword secret token".split()
-)
+_TELLING = {"apikey", "auth", "credential", "credentials", "key", "pass", "passwd", "password"}
+_TELLING |= {"pword", "secret", "token"}
 """Parts of a variable's name, between underscores, that tell of a secret."""
 
 
