@@ -76,6 +76,12 @@ class Opener(msgspec.Struct, frozen=True):
     keep_git_dir: bool = False
     """Leave `.git` in the checkout of a repository."""
 
+    def place(self) -> Path:
+        """A new directory in `work`."""
+        from tempfile import mkdtemp
+
+        return Path(mkdtemp(dir=self.work))
+
 
 def open_context(
     text: str,
@@ -216,8 +222,7 @@ def _unpacked(
 ) -> Opened:
     from lamina.context.archive import unpack_context
 
-    directory = opener.work / "context"
-    directory.mkdir(mode=0o700)
+    directory = opener.place()
     unpack_context(stream, directory)
     tree = Context(directory, Ignore())
     return Opened(tree, *(given or recipe.inside(tree, chosen)), source=source)
@@ -241,9 +246,7 @@ def _from_web(
 def _downloaded(opener: Opener, address: str) -> tuple[Path, str]:
     from lamina.context.http import Web, shown
 
-    name = sha256(address.encode("utf-8", "surrogateescape")).hex()[:32]
-    place = opener.work / f"web-{name}" / "context"
-    place.parent.mkdir(mode=0o700)
+    place = opener.place() / "context"
     Web(opener.cache, opener.environment).fetch(address, place)
     return place, shown(address)
 
@@ -261,10 +264,9 @@ def _from_git(
 def _checkout(opener: Opener, source: GitSource) -> tuple[Context, Fetched]:
     from lamina.context.git import fetch
 
-    name = sha256(msgspec.msgpack.encode(source)).hex()[:32]
     found = fetch(
         source,
-        opener.work / f"git-{name}",
+        opener.place() / "files",
         cache=opener.cache,
         keep_git_dir=bool(source.keep_git_dir or opener.keep_git_dir),
         environment=opener.environment,
