@@ -17,24 +17,30 @@ from lamina.cli.build_cache_options import (
     importers,
     wants_inline,
 )
+from lamina.cli.build_check import asked_to_check, check_options
+from lamina.cli.build_context import context_options
+from lamina.cli.build_help import BuildCommand
 from lamina.cli.build_output import output_options
 from lamina.cli.build_run import means, run_options
-from lamina.errors import Unsupported
 
 if TYPE_CHECKING:
     from lamina.build.build import Product
-    from lamina.build.graph import RemoteOp
+    from lamina.build.observe import Occasion
+    from lamina.build.stage import Settings
+    from lamina.cli.build_context import Gathered
     from lamina.cli.build_output import Written
     from lamina.cli.build_output_spec import Output
     from lamina.cli.build_plain import Quiet
-    from lamina.context.tree import Tree
+    from lamina.dockerfile.check_rules import Finding
+    from lamina.dockerfile.instruction import Dockerfile
     from lamina.dockerfile.source import SourceError
 
 
-@click.command(epilog="Example: lamina build -t app:1 --build-arg VERSION=2 .")
+@click.command(cls=BuildCommand, epilog="Example: lamina build -t app:1 --build-arg VERSION=2 .")
 @click.argument("path")
+@context_options
 @click.option("-t", "--tag", "tags", multiple=True, metavar="NAME", help="Name the image.")
-@click.option("-f", "--file", "file", metavar="FILE", help="The Dockerfile; - is standard input.")
+@click.option("--target", metavar="STAGE", default="", help="Build this stage, not the last.")
 @click.option(
     "--build-arg",
     "build_args",
@@ -42,7 +48,6 @@ if TYPE_CHECKING:
     metavar="NAME[=VALUE]",
     help="Set an ARG; without a value it is taken from the environment.",
 )
-@click.option("--target", metavar="STAGE", default="", help="Build this stage, not the last.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="Add a label.")
 @click.option(
     "--platform",
@@ -55,12 +60,14 @@ if TYPE_CHECKING:
 @run_options
 @cache_options
 @output_options
+@check_options
 @click.pass_obj
 def command(app: App, /, path: str, **given: Any) -> int:
     """Build an image from a Dockerfile and the files in PATH.
 
-    Steps whose inputs have not changed come from the cache.  PATH - reads the
-    Dockerfile from standard input and has no files.
+    PATH is a directory, a git repository, the address of an archive, or - for an
+    archive or a Dockerfile on standard input.  Steps whose inputs have not changed
+    come from the cache.
     """
     from lamina.cli.build_output import outputs, tell
     from lamina.cli.build_progress import viewing, way
@@ -71,6 +78,8 @@ def command(app: App, /, path: str, **given: Any) -> int:
     failure = None
     with viewing(app, how) as view:
         try:
+            if asked_to_check(given):
+                return _check(app, path, given)
             written = _build(app, view, path, given, wanted)
         except SourceError as error:
             failure = error
@@ -81,53 +90,97 @@ def command(app: App, /, path: str, **given: Any) -> int:
     return 0
 
 
+def _check(app: App, path: str, given: dict[str, Any]) -> int:
+    from lamina.cli.build_check import run_checks
+    from lamina.cli.build_context import gathered
+    from lamina.cli.build_settings import settings
+    from lamina.cli.build_warnings import surroundings
+    from lamina.dockerfile.parse import parse
+
+    asked = settings(given)[0]
+    identity = os.urandom(16).hex()
+    with gathered(app, path, given, identity=identity, started=time.time_ns()) as ground:
+        opened = ground.opened
+        return run_checks(
+            app,
+            parse(opened.dockerfile_text, name=opened.dockerfile_name),
+            build_args=asked.build_args,
+            platform=asked.platform,
+            as_json=given["call"].endswith("json"),
+            **surroundings(app, ground, asked),
+        )
+
+
 def _build(
     app: App, view: Quiet, path: str, given: dict[str, Any], wanted: Sequence[Output]
 ) -> Written:
-    from lamina.build.build import build
-    from lamina.build.observe import Occasion
-    from lamina.build.trees import Trees
-    from lamina.cli.build_context import dockerfile_text, open_context
-    from lamina.cli.build_images import resolver
-    from lamina.cli.build_output import write
-    from lamina.cli.build_settings import settings
-    from lamina.cli.build_view import Steps
+    """From the options to the outputs, and the lines at the end."""
+    from lamina.cli.build_context import gathered
+    from lamina.cli.build_settings import settings, with_contexts
+    from lamina.cli.build_warnings import found_by_checks
     from lamina.dockerfile.parse import parse
 
-    begun, started = time.monotonic(), time.time_ns()
+    begun, occasion = time.monotonic(), _occasion(given)
     asked = settings(given)
+    with gathered(app, path, given, identity=occasion.identity, started=occasion.now) as ground:
+        opened = ground.opened
+        asked = with_contexts(asked, ground)
+        dockerfile = parse(opened.dockerfile_text, name=opened.dockerfile_name)
+        found = found_by_checks(app, dockerfile, ground, asked[0], shown=view.speaks)
+        return _make(app, view, dockerfile, ground, asked, occasion, given, wanted, found, begun)
+
+
+def _make(
+    app: App,
+    view: Quiet,
+    dockerfile: Dockerfile,
+    ground: Gathered,
+    asked: Sequence[Settings],
+    occasion: Occasion,
+    given: dict[str, Any],
+    wanted: Sequence[Output],
+    found: Sequence[Finding],
+    begun: float,
+) -> Written:
+    from lamina.build.build import build
+    from lamina.cli.build_images import resolver
+    from lamina.cli.build_output import write
+    from lamina.cli.build_view import Steps
+    from lamina.cli.build_warnings import sentences
+
     sources = importers(app, view, given, [each.platform for each in asked])
-    text, name, place = dockerfile_text(path, given["file"])
-    dockerfile = parse(text, name=name)
-    context, save = open_context(app, path, place, started)
     with build(
         dockerfile,
-        Trees({"": context}, _no_fetching),
+        ground.trees,
         app.engine.store,
         settings=asked,
-        resolve=resolver(app, view, always=given["pull"]),
-        occasion=Occasion(
-            os.urandom(16).hex(),
-            timestamp(),
-            started,
-            not given["no_cache"],
-            frozenset(given["anew"]),
-            workers=os.cpu_count() or 1,
-        ),
+        resolve=resolver(app, view, ground.images, always=given["pull"]),
+        occasion=occasion,
         observer=Steps(view),
         means=means(given),
         importers=sources,
         inline_cache=wants_inline(given, asked[0].build_args),
     ) as product:
-        save()
+        ground.save()
         written = write(app, view, product, wanted)
         export_caches(app, view, given, product.known, sources)
         _conclude(view, product, written, time.monotonic() - begun)
+        for line in sentences(found):
+            view.say(line)
     return written
 
 
-def _no_fetching(op: RemoteOp) -> Tree:
-    raise Unsupported(f"ADD from an address is not supported yet: {op.address}")
+def _occasion(given: dict[str, Any]) -> Occasion:
+    from lamina.build.observe import Occasion
+
+    return Occasion(
+        os.urandom(16).hex(),
+        timestamp(),
+        time.time_ns(),
+        not given["no_cache"],
+        frozenset(given["anew"]),
+        workers=os.cpu_count() or 1,
+    )
 
 
 def _say_where(view: Quiet, error: SourceError) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from lamina.cli.app import App
 
@@ -11,8 +13,33 @@ if TYPE_CHECKING:
     from lamina.dockerfile.instruction import Dockerfile
     from lamina.oci.platform import Platform
 
+F = TypeVar("F", bound=Callable[..., Any])
 _FOUND = 3
 """Exit status when a check does not hold."""
+
+
+def check_options(command: F) -> F:
+    """What `asked_to_check` reads."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--check", is_flag=True, help="Check the Dockerfile and build nothing."),
+    click.option(
+        "--call",
+        type=click.Choice(["build", "check", "check,format=json"]),
+        default="build",
+        metavar="check[,format=json]",
+        help="The same, and the findings as JSON.",
+    ),
+)
+
+
+def asked_to_check(given: Mapping[str, Any]) -> bool:
+    """Whether nothing is to be built."""
+    return bool(given["check"]) or given["call"] != "build"
 
 
 def run_checks(

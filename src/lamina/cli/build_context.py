@@ -1,73 +1,145 @@
-"""What `lamina build` reads: the Dockerfile's text and the context's files."""
+"""What `lamina build` reads: the context with its Dockerfile, named contexts, and what ADD
+fetches."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import msgspec
 
 from lamina.cli.app import App
-from lamina.errors import Invalid, NotFound, Unsupported
+from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from lamina.context.directory import Context, Nothing
+    from pathlib import Path
 
-_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-_REMOTE = ("http://", "https://", "git://", "git@", "ssh://", "github.com/")
+    from lamina.build.graph import RemoteOp
+    from lamina.build.trees import ContextTree, Trees
+    from lamina.context.opening import NamedImage, Opened
+    from lamina.context.tree import Tree
 
-
-class BadContext(Invalid):
-    """PATH and -f that make no sense together."""
-
-
-class NoDockerfile(NotFound):
-    """The file is not there."""
+F = TypeVar("F", bound=Callable[..., Any])
+_KEEP_GIT = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
 
-def dockerfile_text(path: str, file: str | None) -> tuple[str, str, Path | None]:
-    """The text, the name that messages use, and where it is on disk."""
-    if path.startswith(_REMOTE):
-        raise Unsupported(
-            f"building from an address is not supported yet: {path}",
-            hint="clone or download it, and build the directory",
+class BadContextOption(Invalid):
+    """`--build-context` without a name or a place."""
+
+
+def context_options(command: F) -> F:
+    """What `gathered` reads beside PATH."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "-f", "--file", "file", metavar="FILE", help="The Dockerfile; - is standard input."
+    ),
+    click.option(
+        "--build-context",
+        "contexts",
+        multiple=True,
+        metavar="NAME=PLACE",
+        help="Files or an image for FROM, COPY --from and mounts: a directory, an address,"
+        " docker-image://NAME, oci-layout://DIR.",
+    ),
+)
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """Everything that a build reads beside layers."""
+
+    opened: Opened
+    trees: Trees
+    names: frozenset[str]
+    """Named contexts that are files."""
+    images: Mapping[str, NamedImage]
+    """Named contexts that are images."""
+    saves: Sequence[Callable[[], None]]
+
+    def save(self) -> None:
+        """Keep what is known of the files for the next build."""
+        for save in self.saves:
+            save()
+
+
+@contextmanager
+def gathered(
+    app: App, path: str, given: Mapping[str, Any], *, identity: str, started: int
+) -> Iterator[Gathered]:
+    """Open them; what was unpacked or fetched is gone when the block ends.
+
+    Raises BadContextOption, and what `open_context` and `open_named` raise.
+    """
+    from lamina.build.directory import working_directory
+    from lamina.build.trees import Trees
+    from lamina.context.opening import NamedTree, open_context, open_named
+
+    store = app.engine.store
+    cache = store.root / "cache"
+    with working_directory(store, f"{identity}-context") as work:
+        named = {
+            name: open_named(place, work=work, cache=cache, started=started, environment=os.environ)
+            for name, place in map(_named, given["contexts"])
+        }
+        opened = open_context(
+            path,
+            dockerfile=given["file"],
+            work=work,
+            cache=cache,
+            stdin=sys.stdin.buffer,
+            started=started,
+            environment=os.environ,
+            keep_git_dir=_keeps_git(given["build_args"]),
         )
-    if path == "-" and file not in (None, "-"):
-        raise BadContext("-f with a Dockerfile and standard input as PATH exclude each other")
-    if path == "-" or file == "-":
-        raw = sys.stdin.buffer.read()
-        if raw.startswith(_ARCHIVES) or raw[257:262] == b"ustar":
-            raise Unsupported(
-                "a context from a tar on standard input is not supported yet",
-                hint="unpack it, and build the directory",
-            )
-        return raw.decode("utf-8", "surrogateescape"), "Dockerfile", None
-    place = Path(file) if file else Path(path) / "Dockerfile"
-    try:
-        raw = place.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoDockerfile(
-            f"no Dockerfile at {place}", hint="name it with -f, or give another PATH"
-        ) from None
-    except IsADirectoryError:
-        raise BadContext(f"{place} is a directory, not a Dockerfile") from None
-    return raw.decode("utf-8", "surrogateescape"), file or place.name, place
+        files = {name: each for name, each in named.items() if isinstance(each, NamedTree)}
+        trees: dict[str, ContextTree] = {name: each.tree for name, each in files.items()}
+        yield Gathered(
+            opened,
+            Trees({"": opened.tree, **trees}, _fetching(cache, work)),
+            frozenset(files),
+            {name: each for name, each in named.items() if not isinstance(each, NamedTree)},
+            [opened.save, *(each.save for each in files.values())],
+        )
 
 
-def open_context(
-    app: App, path: str, dockerfile: Path | None, started: int
-) -> tuple[Context | Nothing, Callable[[], None]]:
-    """The context, and what keeps the digests of its files for the next build."""
-    from hashlib import sha256
+def _named(text: str) -> tuple[str, str]:
+    name, equals, place = text.partition("=")
+    if not (name and equals and place):
+        raise BadContextOption(f"not a named context: {text!r}", hint="write NAME=PLACE")
+    return name.removesuffix(":latest"), place
 
-    from lamina.context.directory import Context, Nothing
-    from lamina.context.ignoring import ignore_file
-    from lamina.context.known import DigestCache
 
-    if path == "-":
-        return Nothing(), lambda: None
-    root = Path(path)
-    name = sha256(os.fsencode(root.resolve())).hexdigest()[:32]
-    cache = DigestCache(app.engine.store.root / "cache" / f"context-{name}", started)
-    return Context(root, ignore_file(root, dockerfile), cache), cache.save
+def _keeps_git(build_args: Sequence[str]) -> bool:
+    return any(
+        text.lower() in (f"{_KEEP_GIT.lower()}=1", f"{_KEEP_GIT.lower()}=true")
+        for text in build_args
+    )
+
+
+def _fetching(cache: Path, work: Path) -> Callable[[RemoteOp], Tree]:
+    """What fetches the remote sources of ADD, each once."""
+    from functools import cache as once
+
+    @once
+    def remotes() -> Any:
+        from lamina.context.http import Web
+        from lamina.context.remote import Remotes
+
+        return Remotes(Web(cache, os.environ), work)
+
+    def fetch(op: RemoteOp) -> Tree:
+        from lamina.context.remote import parse_remote
+
+        source = parse_remote(op.address, checksum=op.checksum, keep_git_dir=op.keep_git_dir)
+        tree: Tree = remotes().fetch(source).tree
+        return tree
+
+    return fetch

@@ -26,6 +26,7 @@ class Live(Quiet):
     flickers, and no mode of the terminal is changed, so none can be left behind.
     """
 
+    speaks = True
     shows_failures = True
 
     def __init__(

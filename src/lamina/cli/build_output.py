@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +12,7 @@ import msgspec
 
 from lamina.cli.app import App
 from lamina.cli.build_progress import WAYS
-from lamina.cli.build_view import Ending, Task, Transfers, View
+from lamina.cli.build_view import Task, View, transferring
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.reference import Reference
@@ -144,33 +143,23 @@ def _write(
     """Write one output; gives what the image is known by there."""
     if output.kind == "image":
         for to in output.names if output.push else ():
-            with _task(view, product, f"push {to.familiar}", place) as progress:
+            with transferring(view, _task(product, f"push {to.familiar}", place)) as progress:
                 yield _push(app, product, to, output, progress)
     elif output.kind in ("tar", "local"):
-        with _task(view, product, f"export {output.dest}", place) as progress:
+        with transferring(view, _task(product, f"export {output.dest}", place)) as progress:
             _export(app, product, output, progress)
     elif output.dest:
-        with _task(view, product, f"export {output.kind} image {output.dest}", place) as progress:
+        with transferring(
+            view, _task(product, f"export {output.kind} image {output.dest}", place)
+        ) as progress:
             yield _archive(app, product, output, progress)
 
 
-@contextmanager
-def _task(view: View, product: Product, title: str, place: int) -> Iterator[Progress]:
-    import time
-
-    steps = sum(vertex.made is not None for vertex in product.results.values())
-    task = Task(Digest.of(f"{place} {title}".encode()), title, steps + place)
-    begun = time.monotonic()
-    with view.lock:
-        view.begin(task)
-    try:
-        yield Transfers(view, task)
-    except BaseException as error:
-        with view.lock:
-            view.fail(task, str(error))
-        raise
-    with view.lock:
-        view.end(task, Ending(time.monotonic() - begun))
+def _task(product: Product, title: str, place: int) -> Task:
+    """The task of the output at `place`: its number goes on where those of the steps end."""
+    steps = sum(result.made is not None for result in product.results.values())
+    digest = Digest.of(f"{place} {title}".encode("utf-8", "surrogateescape"))
+    return Task(digest, title, steps + place)
 
 
 def _push(

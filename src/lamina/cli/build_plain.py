@@ -33,6 +33,8 @@ class Going:
 class Quiet:
     """Implements `View` (build_view.py): says nothing, and keeps what a failure needs."""
 
+    speaks = False
+    """Whether anything is shown."""
     shows_failures = False
     """Whether the output of a task that failed stays to be seen."""
 
@@ -77,6 +79,8 @@ class Quiet:
 
 class Plain(Quiet):
     """`#3 [builder 2/5] RUN make`, its output behind `#3` and seconds, then `#3 DONE 1.2s`."""
+
+    speaks = True
 
     def __init__(self, stream: TextIO, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(now)

@@ -12,6 +12,7 @@ from lamina.errors import Invalid
 
 if TYPE_CHECKING:
     from lamina.build.stage import Settings
+    from lamina.cli.build_context import Gathered
     from lamina.oci.platform import Platform
 
 
@@ -20,21 +21,26 @@ class BadOption(Invalid):
 
 
 def settings(given: Mapping[str, Any]) -> list[Settings]:
-    """One for each platform.  Raises BadOption, BadPlatform."""
+    """One for each platform.  Raises BadOption, BadPlatform, BadRunOption."""
     from lamina.build.stage import Settings
 
-    first, *others = platforms(given["platforms"])
-    found = Settings(
-        host_platform(None),
-        first,
-        pairs(given["build_args"], "build argument", os.environ),
-        given["target"],
-        labels=pairs(given["labels"], "label", {}),
-        **run_settings(given),
-    )
-    import dataclasses
+    arguments = pairs(given["build_args"], "build argument", os.environ)
+    labels = pairs(given["labels"], "label", {})
+    common = run_settings(given)
+    host = host_platform(None)
+    return [
+        Settings(host, each, arguments, given["target"], labels=labels, **common)
+        for each in platforms(given["platforms"])
+    ]
 
-    return [found, *(dataclasses.replace(found, platform=each) for each in others)]
+
+def with_contexts(asked: Sequence[Settings], gathered: Gathered) -> list[Settings]:
+    """The same, with the names of the contexts that were opened."""
+    from dataclasses import replace
+
+    return [
+        replace(each, contexts=gathered.names, images=frozenset(gathered.images)) for each in asked
+    ]
 
 
 def platforms(texts: Sequence[str]) -> list[Platform]:
@@ -46,6 +52,8 @@ def platforms(texts: Sequence[str]) -> list[Platform]:
     for place, each in enumerate(found):
         if each in found[:place]:
             raise BadOption(f"--platform has {each} twice")
+        if each.os != "linux":
+            raise BadOption(f"{each} cannot be built for", hint="images of Linux alone are built")
     return found or [host]
 
 

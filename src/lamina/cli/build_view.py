@@ -6,6 +6,9 @@ tasks.  `Steps` and `Transfers` turn what the engine tells into calls of a view.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol
 
@@ -159,3 +162,19 @@ class Transfers:
         with self._view.lock:
             self._items[moved.item] = moved
             self._view.moved(self._task, moved)
+
+
+@contextmanager
+def transferring(view: View, task: Task) -> Iterator[Transfers]:
+    """A transfer as a task, for the length of a block."""
+    begun = time.monotonic()
+    with view.lock:
+        view.begin(task)
+    try:
+        yield Transfers(view, task)
+    except Exception as error:
+        with view.lock:
+            view.fail(task, str(error))
+        raise
+    with view.lock:
+        view.end(task, Ending(time.monotonic() - begun))
