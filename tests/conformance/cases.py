@@ -12,6 +12,7 @@ from tests.conformance.grammar import GRAMMAR
 from tests.conformance.ignore import IGNORE
 from tests.conformance.metadata import METADATA
 from tests.conformance.mounts import MOUNTS
+from tests.conformance.options import OPTIONS
 from tests.conformance.run import RUN
 from tests.conformance.stages import STAGES
 from tests.conformance.variables import VARIABLES
@@ -21,6 +22,7 @@ GROUPS: Mapping[str, tuple[Case, ...]] = {
     "variables": VARIABLES,
     "run": RUN,
     "mounts": MOUNTS,
+    "options": OPTIONS,
     "copy": COPY_PATHS,
     "copy-flags": COPY_FLAGS,
     "add": ADD,
