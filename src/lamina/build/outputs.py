@@ -146,6 +146,7 @@ def _send(
         target=target,
         progress=progress,
         compression=compression,
+        at_once=at_once,
     )
 
 

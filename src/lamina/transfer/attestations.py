@@ -6,12 +6,19 @@ from collections.abc import Callable
 
 import msgspec
 
-from lamina.oci.attestation import PREDICATE_TYPE, STATEMENT, Attestation, Statement
+from lamina.oci import mediatype
+from lamina.oci.attestation import (
+    PREDICATE_TYPE,
+    STATEMENT,
+    Attestation,
+    Statement,
+    subject_of,
+)
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
-from lamina.oci.manifest import Manifest
+from lamina.oci.manifest import Index, Manifest
 from lamina.registry.contract import Sink
-from lamina.store.contract import BlobStore
+from lamina.store.contract import BlobStore, Image
 
 
 def stored_attestation(blobs: BlobStore, entry: Descriptor, subject: Digest) -> Attestation | None:
@@ -29,6 +36,16 @@ def stored_attestation(blobs: BlobStore, entry: Descriptor, subject: Digest) -> 
         for layer in manifest.layers
     )
     return Attestation(subject, statements, blobs.read(manifest.config.digest), manifest)
+
+
+def with_statements(blobs: BlobStore, image: Image) -> Index | None:
+    """An index of one image and what is stated of it; None when nothing is."""
+    if image.row.descriptor.media_type not in mediatype.INDEXES:
+        return None
+    index = Index.parse(blobs.read(image.row.descriptor.digest))
+    digest = image.manifest.digest
+    entries = [each for each in index.manifests if digest in (each.digest, subject_of(each))]
+    return Index.build(entries) if len(entries) > 1 else None
 
 
 def send_attestation(attestation: Attestation, sink: Sink) -> Descriptor:

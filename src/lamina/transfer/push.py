@@ -136,6 +136,7 @@ def push_index(
     progress: Progress,
     target: str = "",
     compression: Compression | None = None,
+    at_once: int = 2,
 ) -> Descriptor:
     """Send every image of `index`, in its order, and then the index; see `push`.
 
@@ -143,7 +144,14 @@ def push_index(
     """
     sent = {
         image.manifest.digest: push(
-            store, image, sink, tag="", progress=progress, target=target, compression=compression
+            store,
+            image,
+            sink,
+            tag="",
+            progress=progress,
+            target=target,
+            compression=compression,
+            at_once=at_once,
         )
         for image in images
     }
