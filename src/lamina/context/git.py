@@ -160,7 +160,8 @@ def _committed(git: Git, repository: Path, commit: Commit) -> int:
 
 
 def _git(source: GitSource, environment: Mapping[str, str]) -> Git:
-    return Git(environment, files_allowed=source.remote.startswith("file://"))
+    files = source.remote.startswith("file://")
+    return Git(environment, files_allowed=files, subject=source.shown)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ _ADVICE = (
     ),
     (re.compile("Could not resolve host"), "check the address and the network"),
     (
-        re.compile("not found|does not exist|does not appear to be a git repository"),
+        re.compile("not found|does not exist|does not appear to be a git repo|not exported"),
         "check the address",
     ),
 )
@@ -57,6 +57,8 @@ class Git(msgspec.Struct, frozen=True):
     """The user's; what points git at a repository of theirs is left out."""
     files_allowed: bool = False
     """Whether a repository may name another one on this host: only one of this host may."""
+    subject: str = "a repository"
+    """What is worked on, for messages."""
 
     def run(
         self,
@@ -96,7 +98,7 @@ class Git(msgspec.Struct, frozen=True):
             process.wait()
             raise
         if process.returncode:
-            raise _failure(args, errors)
+            raise _failure(self.subject, args, errors)
         return output
 
     def _environment(self, alone: bool) -> dict[str, str]:
@@ -135,11 +137,26 @@ _KEPT = frozenset(
 _LOGIN = re.compile(r"(\w+://)[^/@\s]*@")
 
 
-def _failure(args: Sequence[str], errors: bytes) -> GitFailed:
-    lines = errors.decode("utf-8", "replace").splitlines()
-    told = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines[-1:]
-    reason = told[0].partition(": ")[2] or told[0] if told else "it said nothing"
-    reason = _LOGIN.sub(r"\1", "".join(mark if mark.isprintable() else " " for mark in reason))
+def _failure(subject: str, args: Sequence[str], errors: bytes) -> GitFailed:
+    text = "".join(
+        mark if mark.isprintable() or mark == "\n" else " "
+        for mark in errors.decode("utf-8", "replace")
+    )
+    lines = [_LOGIN.sub(r"\1", line.strip()) for line in text.splitlines() if line.strip()]
     hint = next((advice for words, advice in _ADVICE if any(map(words.search, lines))), "")
     command = next((each for each in args if not each.startswith("-")), "")
-    return GitFailed(f"git {command} failed: {reason}", hint=hint)
+    return GitFailed(f"git {command} failed for {subject}: {_reason(lines)}", hint=hint)
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """Git's own words, or those of ssh, which come before them and say more."""
+    for place, line in enumerate(lines):
+        if not line.startswith(("fatal: ", "error: ")):
+            continue
+        reason = line.partition(": ")[2]
+        if "Could not read from remote repository" in reason and place:
+            return lines[place - 1]
+        if reason.endswith(":"):
+            return " ".join((reason, *lines[place + 1 : place + 2]))
+        return reason
+    return lines[-1] if lines else "it said nothing"

@@ -279,10 +279,46 @@ def test_what_is_not_there(remote: Repository, cache: Path, tmp_path: Path) -> N
         at(f"{remote.address}#abcdef0", cache)
     with pytest.raises(GitFailed) as caught:
         at(f"file://{tmp_path}/nowhere", cache)
-    assert "git ls-remote failed" in str(caught.value)
+    assert f"git ls-remote failed for file://{tmp_path}/nowhere: " in str(caught.value)
     assert caught.value.hint == "check the address"
     with pytest.raises(NoSuchReference, match=f"has no commit {'1' * 40}"):
         checkout(f"{remote.address}#{'1' * 40}", cache)
+
+
+@pytest.mark.parametrize(
+    ("script", "message", "hint"),
+    [
+        (
+            "echo 'ssh: connect to host h port 22: Connection refused' >&2; exit 255",
+            "git ls-remote failed for ssh://git@h/a: ssh: connect to host h port 22:"
+            " Connection refused",
+            "",
+        ),
+        (
+            "echo 'git@h: Permission denied (publickey).' >&2; exit 255",
+            "git ls-remote failed for ssh://git@h/a: git@h: Permission denied (publickey).",
+            "log in with git first",
+        ),
+    ],
+)
+def test_what_ssh_says(cache: Path, script: str, message: str, hint: str) -> None:
+    environment = {**ENVIRONMENT, "GIT_SSH_COMMAND": f'sh -c "{script}"'}
+    with pytest.raises(GitFailed) as caught:
+        resolve(source("ssh://git@h/a"), cache=cache, environment=environment)
+    assert str(caught.value) == message
+    assert caught.value.hint.startswith(hint)
+
+
+def test_nobody_listens(cache: Path) -> None:
+    with pytest.raises(GitFailed, match=r"for git://127.0.0.1:1/a: unable to connect .*refused"):
+        at("git://127.0.0.1:1/a", cache)
+
+
+def test_a_password_is_not_told(cache: Path) -> None:
+    with pytest.raises(GitFailed) as caught:
+        at("http://me:s3cret@127.0.0.1:1/a.git", cache)
+    assert "s3cret" not in str(caught.value)
+    assert "for http://127.0.0.1:1/a.git: " in str(caught.value)
 
 
 def test_git_is_needed(remote: Repository, cache: Path) -> None:
