@@ -203,6 +203,7 @@ def key_of(
     `contents` are digests of content (`reading.content`), or of the work that made it.
     `epoch` (seconds) is what times are clamped to, if they are.
     """
-    if isinstance(op, CopyOp):
-        below = () if op.link else below
+    # The names of users stand in files of the layers below.
+    if isinstance(op, CopyOp) and op.link and not op.owner.strip("0123456789:"):
+        below = ()
     return Digest.of(encode([_VERSION, op, list(below), list(contents), epoch]))
