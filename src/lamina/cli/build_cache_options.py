@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,6 +58,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--explain-cache", is_flag=True, help="Say of each step why the cache had it or not."
     ),
 )
+
+
+def build_place(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """What tells a build from others, so that it can be compared with the last one of it."""
+    place = os.path.realpath(path) if os.path.isdir(path) else path
+    return (place, given["file"] or "", given["target"], *given["platforms"])
 
 
 def importers(

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lamina.text import clip, escape, width
 
 if TYPE_CHECKING:
     from lamina.build.why import Cause, Reason
+    from lamina.cli.build_view import View
 
 _DIM, _OFF = "\x1b[2m", "\x1b[0m"
 _VERDICTS = {"hit": "cached", "miss": "carried out", "unneeded": "not needed", "unreached": "–"}
-_NARROWEST = 40
+_NARROWEST, _WIDEST = 40, 100
+_IN_A_LOG = 100
+"""Columns where there is no terminal."""
+
+
+def explaining(view: View, *, colored: bool) -> Callable[[Sequence[Reason]], None]:
+    """What shows reasons in a view."""
+
+    def explain(reasons: Sequence[Reason]) -> None:
+        with view.lock:
+            for line in lines(reasons, _columns(), colored=colored):
+                view.say(line)
+
+    return explain
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _IN_A_LOG
+    except OSError:
+        return _IN_A_LOG
 
 
 def lines(reasons: Sequence[Reason], columns: int, *, colored: bool) -> Iterator[str]:
@@ -22,7 +45,7 @@ def lines(reasons: Sequence[Reason], columns: int, *, colored: bool) -> Iterator
         verdict = _VERDICTS[reason.outcome]
         stage = reason.place.rpartition(" ")[0]
         head = f" {reason.number}/{total} {f'[{stage}] ' if stage else ''}{escape(reason.title)}"
-        room = max(_NARROWEST, columns - 1) - width(verdict) - 2
+        room = max(_NARROWEST, min(columns - 1, _WIDEST)) - width(verdict) - 2
         head = clip(head, room)
         shown = [head + " " * (room - width(head)) + "  " + verdict]
         wide = max(_NARROWEST, columns - 1)

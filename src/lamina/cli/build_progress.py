@@ -56,7 +56,7 @@ def _view(app: App, how: str) -> Quiet:
     if how == "tty" or (how == "auto" and sys.stderr.isatty() and _can_move()):
         from lamina.cli.build_live import Live
 
-        return Live(sys.stderr, colored=_colored(app))
+        return Live(sys.stderr, colored=colored(app))
     from lamina.cli.build_plain import Plain
 
     return Plain(sys.stderr)
@@ -66,7 +66,8 @@ def _can_move() -> bool:
     return os.environ.get("TERM") != "dumb"
 
 
-def _colored(app: App) -> bool:
+def colored(app: App) -> bool:
+    """Whether standard error takes colour."""
     if app.color != "auto":
         return app.color == "always"
     return not os.environ.get("NO_COLOR") and sys.stderr.isatty()
