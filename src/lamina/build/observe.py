@@ -19,7 +19,8 @@ class Step(msgspec.Struct, frozen=True):
     total: int
     vertex: Vertex
     place: str = ""
-    """Where it is in its stage, `2/5`, after the stage's name when there are several."""
+    """Where it is in its stage, `2/5`, after the stage's name when there are several, and
+    after the platform when it is for one of several alone."""
 
 
 def places_in_stages(steps: Sequence[Vertex], platforms: Mapping[Digest, str]) -> list[str]:

@@ -12,6 +12,8 @@ from lamina.build.stage import Stage
 from lamina.dockerfile.instruction import Flag, Instruction
 from lamina.dockerfile.source import DockerfileError
 
+_ALSO = frozenset({("amd64", "386"), ("arm64", "arm")})
+"""Processors that run the programs of an older one as well."""
 SCRIPTS = "/dev/pipes"
 """Where RUN finds a heredoc that begins with `#!`."""
 PROXIES = tuple(
@@ -104,8 +106,11 @@ def _proxies(stage: Stage) -> tuple[str, ...]:
 
 def _foreign(stage: Stage) -> str:
     """The platform of the stage's programs; empty when this host runs them itself."""
-    platform = stage.platform or stage.settings.platform
-    return "" if stage.settings.host.rank(platform) is not None else str(platform)
+    host, platform = stage.settings.host, stage.platform or stage.settings.platform
+    same = host.architecture == platform.architecture
+    if platform.os == host.os and (same or (host.architecture, platform.architecture) in _ALSO):
+        return ""
+    return str(platform)
 
 
 def _command(stage: Stage, line: Instruction) -> tuple[tuple[str, ...], str]:

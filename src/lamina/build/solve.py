@@ -100,8 +100,12 @@ class _Solver:
 
     def _number(self, order: Sequence[Vertex]) -> None:
         steps = [vertex for vertex in order if vertex.makes_layer]
-        places = places_in_stages(steps, self._platforms())
-        self.steps = {vertex.digest: Step(0, len(steps), vertex) for vertex in order}
+        platforms = self._platforms()
+        places = places_in_stages(steps, platforms)
+        self.steps = {
+            vertex.digest: Step(0, len(steps), vertex, platforms.get(vertex.digest, ""))
+            for vertex in order
+        }
         for number, vertex in enumerate(steps, 1):
             self.steps[vertex.digest] = Step(number, len(steps), vertex, places[number - 1])
 

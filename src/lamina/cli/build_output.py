@@ -92,6 +92,14 @@ def outputs(given: Mapping[str, Any]) -> list[Output]:
     return found
 
 
+def check_platforms(wanted: Sequence[Output], count: int) -> None:
+    """Raise OnePlatformAlone when an output has no room for as many: before they are built."""
+    if count > 1 and any(each.kind == "docker" and each.dest for each in wanted):
+        from lamina.build.outputs import OnePlatformAlone
+
+        raise OnePlatformAlone
+
+
 def write(app: App, view: View, product: Product, wanted: Sequence[Output]) -> Written:
     """Put it everywhere; names in the store come last of all, when everything else is done."""
     from lamina.build.outputs import name, top_of

@@ -32,7 +32,7 @@ def added(ending: Ending) -> str:
 
 def heading(task: Task) -> str:
     """A task on one line: `2/4 RUN make`, with its stage when there are several."""
-    stage = task.place.rpartition(" ")[0]
+    stage = task.place.rpartition(" ")[0] if task.number else task.place
     parts = (
         f"{task.number}/{task.total}" if task.number else "",
         f"[{stage}]" if stage else "",
