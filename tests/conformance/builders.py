@@ -125,8 +125,9 @@ class Buildah:
 
     def _bud(self, *words: str) -> subprocess.CompletedProcess[str]:
         # One layer an instruction, and no label of its own, as the others make images.
-        fixed = ["--isolation=chroot", "--layers", "--no-cache", "--identity-label=false"]
-        return _ran([*self._command, "build", *fixed, "--pull=never", *words], dict(os.environ))
+        fixed = ["--isolation=chroot", "--format=docker", "--layers", "--no-cache"]
+        fixed += ["--identity-label=false", "--pull=never"]
+        return _ran([*self._command, "build", *fixed, *words], dict(os.environ))
 
     def _saved(self, name: str) -> Made:
         self._archive.unlink(missing_ok=True)

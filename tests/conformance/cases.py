@@ -32,12 +32,19 @@ GROUPS: Mapping[str, tuple[Case, ...]] = {
 }
 
 
+def _id(group: str, case: Case) -> str:
+    return f"{group}:{'-'.join(case.name.split())}"
+
+
+GROUP_IDS: Mapping[str, tuple[str, ...]] = {
+    group: tuple(_id(group, each) for each in cases) for group, cases in GROUPS.items()
+}
+"""The ids of the cases: `copy:a-file-to-a-name`."""
+
+
 def identified() -> dict[str, Case]:
-    """Every case by its id: `copy:a-file-to-a-name`."""
-    found: dict[str, Case] = {}
-    for group, cases in GROUPS.items():
-        for each in cases:
-            name = f"{group}:{'-'.join(each.name.split())}"
-            assert name not in found, name
-            found[name] = each
+    """Every case by its id."""
+    pairs = [(_id(group, each), each) for group, cases in GROUPS.items() for each in cases]
+    found = dict(pairs)
+    assert len(found) == len(pairs)
     return found

@@ -41,13 +41,17 @@ def run(
     """Run a command over the layers of `chain`; what it prints goes to `output`.
 
     `origins` are what its mounts show.  `stop` kills it.  Secrets that it prints come out
-    as `***`, and a note says so where its layer has one.  Raises CommandFailed, and what
-    `launch` and `shown` raise.
+    as `***`, and a note says so where its layer has one.  Raises CommandFailed, NoEmulator,
+    and what `launch` and `shown` raise.
     """
     from lamina.build.mount_sources import shown
     from lamina.build.secrecy import Redactor
     from lamina.run.lowers import lowers
 
+    if op.platform:
+        from lamina.build.foreign import require_emulator
+
+        require_emulator(op.platform)
     with (
         shown(shop, place, op, origins, _Wait(output, stop)) as given,
         lowers(shop.store.layers, chain) as below,
