@@ -6,12 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.build_attest import attest_options
 from lamina.cli.build_cache_options import (
+    build_place,
     cache_options,
     export_caches,
     importers,
@@ -21,12 +25,14 @@ from lamina.cli.build_check import asked_to_check, check_options
 from lamina.cli.build_context import context_options
 from lamina.cli.build_help import BuildCommand
 from lamina.cli.build_output import output_options
+from lamina.cli.build_reproducible import reproducible_options
 from lamina.cli.build_run import means, run_options
 
 if TYPE_CHECKING:
     from lamina.build.build import Product
     from lamina.build.observe import Occasion
     from lamina.build.stage import Settings
+    from lamina.cli.build_attest import Stating
     from lamina.cli.build_context import Gathered
     from lamina.cli.build_output import Written
     from lamina.cli.build_output_spec import Output
@@ -60,6 +66,8 @@ if TYPE_CHECKING:
 @run_options
 @cache_options
 @output_options
+@reproducible_options
+@attest_options
 @check_options
 @click.pass_obj
 def command(app: App, /, path: str, **given: Any) -> int:
@@ -71,6 +79,7 @@ def command(app: App, /, path: str, **given: Any) -> int:
     """
     from lamina.cli.build_output import outputs, tell
     from lamina.cli.build_progress import viewing, way
+    from lamina.cli.build_reproducible import NotReproducible
     from lamina.dockerfile.source import SourceError
 
     wanted = outputs(given)
@@ -81,8 +90,11 @@ def command(app: App, /, path: str, **given: Any) -> int:
             if asked_to_check(given):
                 return _check(app, path, given)
             written = _build(app, view, path, given, wanted)
-        except SourceError as error:
+        except (SourceError, NotReproducible) as error:
             failure = error
+    if isinstance(failure, NotReproducible):
+        print(failure.report, flush=True)
+        raise failure
     if failure is not None:
         _say_where(view, failure)
         return 1
@@ -115,70 +127,104 @@ def _build(
     app: App, view: Quiet, path: str, given: dict[str, Any], wanted: Sequence[Output]
 ) -> Written:
     """From the options to the outputs, and the lines at the end."""
+    from lamina.cli.build_attest import Stating
+    from lamina.cli.build_attest import wanted as wanted_statements
     from lamina.cli.build_context import gathered
+    from lamina.cli.build_output import check_platforms
+    from lamina.cli.build_reproducible import at, dated, epoch
     from lamina.cli.build_settings import settings, with_contexts
     from lamina.cli.build_warnings import found_by_checks
     from lamina.dockerfile.parse import parse
 
-    begun, occasion = time.monotonic(), _occasion(given)
+    begun, occasion = time.monotonic(), _occasion(path, given)
     asked = settings(given)
+    check_platforms(wanted, len(asked))
+    stating = Stating(wanted_statements(given), occasion.created)
     with gathered(app, path, given, identity=occasion.identity, started=occasion.now) as ground:
         opened = ground.opened
         asked = with_contexts(asked, ground)
+        seconds = epoch(given, asked[0].build_args, ground)
         dockerfile = parse(opened.dockerfile_text, name=opened.dockerfile_name)
         found = found_by_checks(app, dockerfile, ground, asked[0], shown=view.speaks)
-        return _make(app, view, dockerfile, ground, asked, occasion, given, wanted, found, begun)
+        job = _Job(
+            dockerfile, ground, at(asked, seconds), dated(occasion, seconds), stating, found, begun
+        )
+        return _make(app, view, job, given, wanted)
+
+
+class _Job(msgspec.Struct, frozen=True):
+    """What is to be built."""
+
+    dockerfile: Dockerfile
+    ground: Gathered
+    settings: Sequence[Settings]
+    occasion: Occasion
+    stating: Stating
+    found: Sequence[Finding]
+    """By the checks, for the lines at the end."""
+    begun: float
 
 
 def _make(
-    app: App,
-    view: Quiet,
-    dockerfile: Dockerfile,
-    ground: Gathered,
-    asked: Sequence[Settings],
-    occasion: Occasion,
-    given: dict[str, Any],
-    wanted: Sequence[Output],
-    found: Sequence[Finding],
-    begun: float,
+    app: App, view: Quiet, job: _Job, given: dict[str, Any], wanted: Sequence[Output]
 ) -> Written:
     from lamina.build.build import build
+    from lamina.cli.build_cache_why import explaining
     from lamina.cli.build_images import resolver
     from lamina.cli.build_output import write
+    from lamina.cli.build_progress import colored
+    from lamina.cli.build_reproducible import verify
     from lamina.cli.build_view import Steps
     from lamina.cli.build_warnings import sentences
 
-    sources = importers(app, view, given, [each.platform for each in asked])
-    with build(
-        dockerfile,
-        ground.trees,
+    sources = importers(app, view, given, [each.platform for each in job.settings])
+    granted = means(given)
+    resolve = resolver(app, view, job.ground.images, always=given["pull"])
+    make = partial(
+        build,
+        job.dockerfile,
+        job.ground.trees,
         app.engine.store,
-        settings=asked,
-        resolve=resolver(app, view, ground.images, always=given["pull"]),
-        occasion=occasion,
+        settings=job.settings,
+        resolve=job.stating.recording(resolve),
         observer=Steps(view),
-        means=means(given),
+        means=granted,
         importers=sources,
-        inline_cache=wants_inline(given, asked[0].build_args),
-    ) as product:
-        ground.save()
+        inline_cache=wants_inline(given, job.settings[0].build_args),
+    )
+    explain = explaining(view, colored=colored(app)) if given["explain_cache"] else None
+    with make(occasion=job.occasion, explain=explain) as product:
+        job.ground.save()
+        if given["verify_reproducible"]:
+            verify(app, view, product, job.occasion, make)
+        names = [name for each in wanted for name in each.names]
+        product = job.stating.about(
+            app,
+            product,
+            job.ground,
+            job.occasion,
+            names,
+            granted,
+            verified=given["verify_reproducible"],
+        )
         written = write(app, view, product, wanted)
         export_caches(app, view, given, product.known, sources)
-        _conclude(view, product, written, time.monotonic() - begun)
-        for line in sentences(found):
+        _conclude(view, product, written, time.monotonic() - job.begun)
+        for line in sentences(job.found):
             view.say(line)
     return written
 
 
-def _occasion(given: dict[str, Any]) -> Occasion:
+def _occasion(path: str, given: dict[str, Any]) -> Occasion:
     from lamina.build.observe import Occasion
 
     return Occasion(
         os.urandom(16).hex(),
         timestamp(),
         time.time_ns(),
-        not given["no_cache"],
+        not (given["no_cache"] or given["verify_reproducible"]),
         frozenset(given["anew"]),
+        place=build_place(path, given),
         workers=os.cpu_count() or 1,
     )
 

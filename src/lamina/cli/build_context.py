@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,11 +17,9 @@ from lamina.cli.app import App
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lamina.build.graph import RemoteOp
     from lamina.build.trees import ContextTree, Trees
-    from lamina.context.opening import NamedImage, Opened
+    from lamina.context.opening import NamedImage, NamedTree, Opened
     from lamina.context.tree import Tree
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,6 +62,10 @@ class Gathered(msgspec.Struct, frozen=True):
     images: Mapping[str, NamedImage]
     """Named contexts that are images."""
     saves: Sequence[Callable[[], None]]
+    directory: Path | None
+    """The context, where it is a directory of this machine."""
+    places: Mapping[str, str]
+    """Named contexts: where each is from, empty for this machine."""
 
     def save(self) -> None:
         """Keep what is known of the files for the next build."""
@@ -107,7 +110,17 @@ def gathered(
             frozenset(files),
             {name: each for name, each in named.items() if not isinstance(each, NamedTree)},
             [opened.save, *(each.save for each in files.values())],
+            directory=Path(path) if path != "-" and os.path.isdir(path) else None,
+            places={name: _place(each) for name, each in named.items()},
         )
+
+
+def _place(named: NamedTree | NamedImage) -> str:
+    from lamina.context.opening import NamedTree
+
+    if isinstance(named, NamedTree):
+        return named.source
+    return "" if named.layout else f"docker-image://{named.reference}"
 
 
 def _named(text: str) -> tuple[str, str]:

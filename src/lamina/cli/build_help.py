@@ -10,6 +10,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Image": ("tags", "labels"),
     "RUN": (*("secrets", "agents", "network", "hosts", "grants", "shm_size", "limits", "memory"),),
     "Cache": ("no_cache", "anew", "cache_from", "cache_to", "explain_cache"),
+    "Reproducible builds and attestations": (
+        *("reproducible", "verify_reproducible", "attests", "sbom", "provenance"),
+    ),
     "Output": ("outputs", "push", "load", "iidfile", "metadata_file", "quiet", "progress"),
 }
 """Options by name; those that stand nowhere come last."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from lamina.build.build import Product
     from lamina.build.observe import Occasion
     from lamina.build.stage import Settings
+    from lamina.cli.build_context import Gathered
     from lamina.cli.build_view import View
-    from lamina.context.tree import Tree
     from lamina.explain.deviations import Deviations
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,20 +59,10 @@ class NotReproducible(CheckFailed):
         self.report = report
 
 
-def epoch(
-    given: Mapping[str, Any],
-    arguments: Mapping[str, str],
-    *,
-    directory: Path | None,
-    tree: Tree,
-    committed: int | None = None,
-) -> int | None:
+def epoch(given: Mapping[str, Any], arguments: Mapping[str, str], ground: Gathered) -> int | None:
     """The time that nothing in the image may pass, in seconds since 1970; None for real times.
 
-    `arguments` are the build's.  For a context in a local `directory` the commit is
-    looked up there; `committed` is that of one that was fetched.
-
-    Raises BadEpoch, NoEpoch, NoGit.
+    `arguments` are the build's.  Raises BadEpoch, NoEpoch, NoGit.
     """
     from lamina.build.epoch import parse
     from lamina.context.epoch import epoch_of
@@ -84,7 +73,10 @@ def epoch(
         return parse(text)
     if not text and not asked:
         return None
-    return committed if committed is not None else epoch_of(directory, tree, os.environ)
+    opened = ground.opened
+    if opened.committed is not None:
+        return opened.committed
+    return epoch_of(ground.directory, opened.tree, os.environ)
 
 
 def at(settings: Sequence[Settings], seconds: int | None) -> list[Settings]:
