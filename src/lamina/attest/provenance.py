@@ -84,8 +84,6 @@ class Build(msgspec.Struct, frozen=True):
     hermetic: bool = False
     """Whether no step could reach a network."""
     steps: Sequence[BuildStep] = ()
-    layers: Sequence[Any] = ()
-    """Descriptors (JSON values) of the image's layers, the lowest first."""
     vcs: Mapping[str, str] = {}
     """The repository (`source`) and commit (`revision`) that a local context is a checkout of."""
 
@@ -209,7 +207,6 @@ def _metadata(build: Build, options: Options) -> dict[str, Any]:
             "data": b64encode(build.recipe.text).decode(),
         }
         found["source"] = {"infos": [document]}
-        found["layers"] = list(build.layers)
     return found
 
 

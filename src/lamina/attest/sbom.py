@@ -61,8 +61,8 @@ class Subject(msgspec.Struct, frozen=True):
     stack: Stack
     name: str
     """What people call it."""
-    digest: Digest
-    """Of its manifest."""
+    image_id: Digest
+    """Of its configuration, which a push leaves as it is."""
     created: datetime
     """With a time zone; a reproducible build's is its epoch."""
 
@@ -99,7 +99,7 @@ def _document(subject: Subject, version: str) -> Document:
         "SPDX-2.3",
         _DOCUMENT,
         subject.name,
-        f"{_NAMESPACE}{subject.digest.hex}",
+        f"{_NAMESPACE}{subject.image_id.hex}",
         [Actor(ActorType.TOOL, f"lamina-{version}")],
         subject.created,
         document_comment=" ".join(notes) or None,
@@ -134,7 +134,7 @@ def _origin(stack: Stack, layer: int) -> str:
 def _image(subject: Subject) -> SpdxPackage:
     from spdx_tools.spdx.model.package import PackagePurpose
 
-    return _described(_IMAGE, subject.name, str(subject.digest), PackagePurpose.CONTAINER)
+    return _described(_IMAGE, subject.name, str(subject.image_id), PackagePurpose.CONTAINER)
 
 
 def _operating_system(distribution: Distribution) -> SpdxPackage:

@@ -81,4 +81,4 @@ class Attester(msgspec.Struct, frozen=True):
         name = self.names[0].familiar if self.names else stack.name
         # SPDX has whole seconds.
         created = datetime.fromisoformat(self.created).astimezone(UTC).replace(microsecond=0)
-        return sbom(Subject(stack, name, variant.manifest.digest, created), self.version)
+        return sbom(Subject(stack, name, image.config.digest, created), self.version)

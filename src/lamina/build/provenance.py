@@ -73,7 +73,6 @@ def _build(variant: Variant, product: Product, known: Circumstances) -> Build:
         agents=sorted({each.id for each in _mounts(order, "ssh")}),
         hermetic=all(v.op.network == "none" for v in order if isinstance(v.op, RunOp)),
         steps=scrub.of(_steps(order, product)),
-        layers=msgspec.to_builtins(variant.manifest.layers, enc_hook=_text),
         vcs=known.vcs,
     )
 

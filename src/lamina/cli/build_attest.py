@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -87,6 +86,8 @@ def _shorthand(kind: str, text: str) -> str:
 
 def _fields(text: str) -> dict[str, str]:
     """`name=value` pairs between commas, quoted as CSV has it; a name alone says true."""
+    import csv
+
     try:
         (row,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError):

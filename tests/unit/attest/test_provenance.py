@@ -32,7 +32,6 @@ BUILD = Build(
     secrets=["token"],
     agents=["default"],
     steps=[BuildStep("step0", "base debian", {"base": {"name": "debian"}})],
-    layers=[{"digest": "sha256:1"}],
     vcs={"source": "https://example.org/app.git", "revision": "c" * 40},
 )
 MAX = Options("max")
@@ -69,7 +68,6 @@ def test_version_02_has_buildkits_fields() -> None:
         "reproducible": False,
     }
     assert b64decode(own["source"]["infos"][0]["data"]) == BUILD.recipe.text
-    assert own["layers"] == [{"digest": "sha256:1"}]
     assert own["vcs"] == BUILD.vcs
     assert document["buildConfig"]["steps"][0]["id"] == "step0"
 
