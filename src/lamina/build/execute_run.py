@@ -20,7 +20,7 @@ from lamina.text import prose_size
 if TYPE_CHECKING:
     from lamina.build.mount_sources import Shown
     from lamina.linux.cgroup import MemoryGroup
-    from lamina.run.spec import ContainerSpec, FileMount
+    from lamina.run.spec import ContainerSpec, FileMount, Network
 
 _PIECE = 65536
 _SHM_SIZE = 64 << 20
@@ -83,15 +83,19 @@ def _container(
     from lamina.run.spec import ContainerSpec, Overlay, Process
 
     means = shop.means
+    network: Network = "none" if op.network == "none" else "host"
     return ContainerSpec(
         identity=shop.directory.name,
-        directory=place,
+        directory=shop.directory / f"run-{network}",
         rootfs=Overlay(below, place / "upper", place / "work", True),
         process=Process(op.args, (*op.env, *given.env, *proxies), op.cwd, op.user),
         hostname=_HOSTNAME,
-        network="none" if op.network == "none" else "host",
+        network=network,
         mounts=(*given.mounts, *_script(op)),
         privileged=op.insecure,
+        # As in BuildKit: what a command writes to /etc/hostname is the image's.
+        own_files=("hosts", "resolv.conf"),
+        own_files_read_only=True,
         extra_hosts=op.hosts,
         # Images are built with sudo and su, as Docker lets them.
         no_new_privileges=False,

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import struct
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -165,11 +166,13 @@ def _write_files(spec: ContainerSpec) -> None:
         "resolv.conf": _host_file("/etc/resolv.conf"),
         "hostname": hostname + "\n",
     }
-    for name, text in texts.items():
+    for name in spec.own_files:
         path = spec.directory / name
         if not path.exists():  # a container that is started again keeps its own
-            path.write_text(text, encoding="utf-8", errors="surrogateescape")
-            path.chmod(0o644)
+            new = path.with_name(f"{name}.{threading.get_native_id()}")
+            new.write_text(texts[name], encoding="utf-8", errors="surrogateescape")
+            new.chmod(0o644)
+            new.rename(path)
 
 
 def _host_file(path: str) -> str:

@@ -5,6 +5,7 @@ Runs in the container's first process, before it enters its root file system.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -19,7 +20,6 @@ from lamina.run.steps import Step
 from lamina.run.stubs import make_stubs
 from lamina.run.volumes import fill_from_image
 
-_PAGE = 4096
 _KERNELS = {"/proc", "/sys", "/dev"}
 
 
@@ -34,22 +34,25 @@ class LinkedMountPoint(Invalid):
 
 
 def mount_root(orders: Orders) -> int:
-    """Mount the container's root file system; returns its root directory (O_PATH)."""
+    """Mount the container's root file system; returns its root directory (O_PATH).
+
+    What is only needed to lay it out is in a tmpfs at `merged`, which nobody else sees.
+    """
     spec = orders.spec
-    merged, stubs = str(spec.directory / "merged"), str(spec.directory / "stubs")
+    private = str(spec.directory / "merged")
+    place = os.open(private, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mounts.attach(mounts.new_filesystem("tmpfs", (("mode", "755"),)), place)
+    os.close(place)
+    merged = f"{private}/root"
+    os.mkdir(merged)
     rootfs = spec.rootfs
     lowers = [str(path) for path in reversed(rootfs.lowers)]
     upper, work = str(rootfs.upper), str(rootfs.work)
-    targets = [
-        (target, _is_directory(orders.steps, target)) for target in mount_points(orders.steps)
-    ]
     image = _open_image(lowers, upper, merged)
-    if image < 0:
-        os.makedirs(stubs, 0o755, exist_ok=True)
-        image = os.open(stubs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    if make_stubs(image, targets, stubs) or not lowers:
+    if stubs := _make_stubs(image, orders, private):
         lowers.insert(0, stubs)
-    os.close(image)
+    if image >= 0:
+        os.close(image)
     flags = () if spec.privileged else ("nodev",)
     mounts.mount_overlay(merged, lowers, upper, work, volatile=rootfs.volatile, flags=flags)
     return os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -66,6 +69,29 @@ def _open_image(lowers: list[str], upper: str, merged: str) -> int:
     fd = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     syscall.umount2(merged, syscall.MNT_DETACH)
     return fd
+
+
+def _make_stubs(image: int, orders: Orders, private: str) -> str:
+    """A directory with the mount points that the image lacks; empty when it lacks none."""
+    targets = [
+        (target, _is_directory(orders.steps, target)) for target in mount_points(orders.steps)
+    ]
+    stubs, root = f"{private}/stubs", image
+    if image < 0:
+        os.mkdir(stubs, 0o755)
+        root = os.open(stubs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return stubs if make_stubs(root, targets, stubs) or image < 0 else ""
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        # Before Linux 6.6 a tmpfs does not take every attribute that a directory may have.
+        stubs = str(orders.spec.rootfs.work.with_name("stubs"))
+        make_stubs(root, targets, stubs)
+        return stubs
+    finally:
+        if image < 0:
+            os.close(root)
 
 
 def _is_directory(plan: Sequence[Step], target: str) -> bool:
@@ -100,43 +126,44 @@ def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
 
 
 def _tree(root: int, step: steps.TreeBind, orders: Orders) -> None:
-    merged, upper, work, empty = (
-        f"{step.scratch}/{name}" for name in ("merged", "upper", "work", "empty")
-    )
-    for path in (merged, upper, work, empty):
-        os.mkdir(path, 0o755)
+    merged, empty, nothing = (_private(orders) for _ in range(3))
     lowers = [*step.lowers, empty]
     if step.read_only:
-        mounts.mount_overlay(merged, [*step.lowers, empty, upper], flags=("ro", "nodev"))
+        # Without a writable layer overlayfs wants two; there may be none.
+        mounts.mount_overlay(merged, [*lowers, nothing], flags=("ro", "nodev"))
     else:
+        upper, work = f"{step.scratch}/upper", f"{step.scratch}/work"
+        os.mkdir(upper)
+        os.mkdir(work)
         top = os.stat(lowers[0])
         os.chown(upper, top.st_uid, top.st_gid)
         os.chmod(upper, stat.S_IMODE(top.st_mode))
         mounts.mount_overlay(merged, lowers, upper, work, volatile=True, flags=("nodev",))
-    top_directory = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    place = open_in(top_directory, step.path)
+    directory = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    place = open_in(directory, step.path)
     mount = mounts.clone(place, "", recursive=False)
     os.close(place)
-    os.close(top_directory)
+    os.close(directory)
     _attach(root, mount, step.target, directory=step.directory)
 
 
 def _file(root: int, step: steps.PlaceFile, orders: Orders) -> None:
-    size = str(len(step.content.content) + _PAGE)
-    memory = mounts.new_filesystem("tmpfs", (("size", size), ("mode", "700")))
-    os.makedirs(step.place, 0o700, exist_ok=True)
-    cover = os.open(step.place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    mounts.attach(memory, cover)
-    os.close(cover)
-    path = f"{step.place}/file"
+    path = f"{_private(orders)}/file"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(fd, "wb") as stream:
         stream.write(step.content.content)
         os.fchown(fd, step.uid, step.gid)
         os.fchmod(fd, step.mode)
     mount = mounts.clone(syscall.AT_FDCWD, path, flags=step.flags, recursive=False)
-    syscall.umount2(step.place, syscall.MNT_DETACH)
     _attach(root, mount, step.target, directory=False)
+
+
+def _private(orders: Orders) -> str:
+    """A new directory in memory that nobody sees but this process."""
+    place = str(orders.spec.directory / "merged")
+    path = f"{place}/{len(os.listdir(place))}"
+    os.mkdir(path)
+    return path
 
 
 def _attach(root: int, mount: int, target: str, *, directory: bool) -> None:

@@ -41,9 +41,6 @@ MASKED = (
 )
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
-OWN_FILES = ("hosts", "resolv.conf", "hostname")
-"""Files of /etc that belong to the container and not to its image."""
-
 _LINKS = (
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -66,7 +63,7 @@ def plan(
     return [
         *_kernel(spec, unified=unified),
         *_devices(spec, devices),
-        *(BindMount(str(spec.directory / name), f"/etc/{name}", ("nodev",)) for name in OWN_FILES),
+        *_own_files(spec),
         *_chosen(spec),
         *([] if spec.privileged else _closed()),
         *([MakeReadOnly("/")] if spec.read_only else []),
@@ -104,12 +101,18 @@ def _devices(spec: ContainerSpec, devices: Sequence[str]) -> Iterator[Step]:
     yield MountFilesystem("mqueue", "/dev/mqueue", optional=True)
 
 
+def _own_files(spec: ContainerSpec) -> Iterator[Step]:
+    flags = ("nodev", "ro") if spec.own_files_read_only else ("nodev",)
+    for name in spec.own_files:
+        yield BindMount(str(spec.directory / name), f"/etc/{name}", flags)
+
+
 def _chosen(spec: ContainerSpec) -> Iterator[Step]:
     for mount in sorted(spec.mounts, key=lambda each: each.target.rstrip("/").count("/")):
         if isinstance(mount, TreeMount):
             yield _tree(mount)
         elif isinstance(mount, FileMount):
-            yield _file(mount, spec)
+            yield _file(mount)
         else:
             yield _tmpfs(mount) if mount.kind == "tmpfs" else _bind(mount, spec)
 
@@ -125,10 +128,9 @@ def _tree(mount: TreeMount) -> TreeBind:
     )
 
 
-def _file(mount: FileMount, spec: ContainerSpec) -> PlaceFile:
+def _file(mount: FileMount) -> PlaceFile:
     flags = ("ro", "nosuid", "nodev") + (() if mount.executable else ("noexec",))
-    place = str(spec.directory / "memory")
-    return PlaceFile(mount.content, mount.target, mount.mode, mount.uid, mount.gid, flags, place)
+    return PlaceFile(mount.content, mount.target, mount.mode, mount.uid, mount.gid, flags)
 
 
 def _bind(mount: Mount, spec: ContainerSpec) -> BindMount:

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 Network = Literal["host", "none"]
+OWN_FILES = ("hosts", "resolv.conf", "hostname")
+"""Files of /etc that belong to a container and not to its image."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -108,7 +110,8 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     identity: str
     """The container's id; the hostname by default."""
     directory: Path
-    """Where `merged/` and small files (hosts, resolv.conf) are."""
+    """Where `merged/` and small files (hosts, resolv.conf) are; several containers may share
+    it when they do not write these files and have the same hosts."""
     rootfs: Overlay
     process: Process
     hostname: str = ""
@@ -129,6 +132,9 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     """Where compiled system call filters are kept between processes."""
     shm_size: int = 64 << 20
     """Bytes of /dev/shm."""
+    own_files: tuple[str, ...] = OWN_FILES
+    """Which files of /etc are the container's own."""
+    own_files_read_only: bool = False
     limits: tuple[Limit, ...] = ()
     cgroup: Path | None = None
     """A control group that the first process joins."""

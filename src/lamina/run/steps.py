@@ -49,7 +49,7 @@ class TreeBind(msgspec.Struct, frozen=True):
 
 
 class PlaceFile(msgspec.Struct, frozen=True):
-    """A file in memory, read-only; `place` is a directory that a mount covers for a moment."""
+    """A file in memory, read-only."""
 
     content: Hidden
     target: str
@@ -57,7 +57,6 @@ class PlaceFile(msgspec.Struct, frozen=True):
     uid: int
     gid: int
     flags: tuple[str, ...]
-    place: str
 
 
 class AttachTerminals(msgspec.Struct, frozen=True):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from lamina.run.plan import MASKED, OWN_FILES, READ_ONLY, mount_points, plan
-from lamina.run.spec import ContainerSpec, Mount, Overlay, Process
+from lamina.run.plan import MASKED, READ_ONLY, mount_points, plan
+from lamina.run.spec import OWN_FILES, ContainerSpec, Mount, Overlay, Process
 from lamina.run.steps import (
     AttachTerminals,
     BindMount,
