@@ -16,6 +16,7 @@ from lamina.text import width
 _INKS = {"dim": "\x1b[2m", "red": "\x1b[31m"}
 _OFF = "\x1b[0m"
 _REFRESH = 0.1
+"""Seconds between two drawings."""
 _UP, _END_OF_LINE, _BELOW = "\x1b[{}A", "\x1b[K", "\x1b[J"
 
 
@@ -36,11 +37,13 @@ class Live(Quiet):
         colored: bool,
         now: Callable[[], float] = time.monotonic,
         size: Callable[[], os.terminal_size] | None = None,
+        refresh: float = _REFRESH,
     ) -> None:
         super().__init__(now)
         self._stream = stream
         self._colored = colored
         self._size = size or (lambda: _size_of(stream))
+        self._refresh = refresh
         self._rows: list[Line] = []
         self._drawn: list[Line] = []
         self._columns = 0
@@ -90,7 +93,7 @@ class Live(Quiet):
         self._rows, self._drawn, self._columns = [], drawn, columns
 
     def _tick(self) -> None:
-        while not self._over.wait(_REFRESH):
+        while not self._over.wait(self._refresh):
             with self.lock:
                 self.draw()
 

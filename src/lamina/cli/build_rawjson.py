@@ -12,6 +12,9 @@ from lamina.cli.build_plain import Quiet
 from lamina.cli.build_view import Ending, Moved, Task
 from lamina.oci.document import encode
 
+_OFTEN = 0.1
+"""Seconds after which it is told again how far an item is."""
+
 
 class RawJson(Quiet):
     """Vertexes, statuses and logs; under `lamina` in a vertex what BuildKit does not know."""
@@ -26,6 +29,7 @@ class RawJson(Quiet):
         self._stream = stream
         self._clock = clock
         self._started: dict[str, str] = {}
+        self._told: dict[str, float] = {}
 
     def begin(self, task: Task) -> None:
         super().begin(task)
@@ -39,6 +43,10 @@ class RawJson(Quiet):
 
     def moved(self, task: Task, moved: Moved) -> None:
         super().moved(task, moved)
+        item = f"{task.digest} {moved.item}"
+        if not moved.ended and self.now() - self._told.get(item, -_OFTEN) < _OFTEN:
+            return
+        self._told[item] = self.now()
         status: dict[str, Any] = {
             "id": moved.item,
             "vertex": task.digest,
@@ -48,8 +56,7 @@ class RawJson(Quiet):
         }
         if moved.total:
             status["total"] = moved.total
-        started = self._started.setdefault(f"{task.digest} {moved.item}", self._time())
-        status["started"] = started
+        status["started"] = self._started.setdefault(item, self._time())
         if moved.ended:
             status["completed"] = self._time()
         self._write({"statuses": [status]})

@@ -15,7 +15,7 @@ from lamina.text import clip, escape, width
 
 Ink = Literal["", "dim", "red"]
 _LABEL, _NARROWEST = 56, 16
-_SIZE, _TIME = 10, 9
+_SIZE, _TIME = 10, 10
 _TAIL = 6
 """Lines of output of the only task that runs; several share twice as many."""
 

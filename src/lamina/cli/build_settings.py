@@ -48,6 +48,8 @@ def platforms(texts: Sequence[str]) -> list[Platform]:
     host's when there is none.  Raises BadOption, BadPlatform."""
     host = host_platform(None)
     names = [name.strip() for text in texts for name in text.split(",")]
+    if not all(names):
+        raise BadOption("--platform has an empty platform in it")
     found = [host if name == "local" else host_platform(name) for name in names]
     for place, each in enumerate(found):
         if each in found[:place]:
