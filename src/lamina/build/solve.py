@@ -21,7 +21,16 @@ import msgspec
 from lamina.build.cache import Cache, Importer, Known, Made
 from lamina.build.directory import working_directory
 from lamina.build.errors import CommandFailed, StepError
-from lamina.build.graph import BaseOp, ContextOp, CopyOp, MakeDirOp, RunOp, Vertex, in_order
+from lamina.build.graph import (
+    BaseOp,
+    ContextOp,
+    CopyOp,
+    MakeDirOp,
+    RemoteOp,
+    RunOp,
+    Vertex,
+    in_order,
+)
 from lamina.build.inputs import Inputs, Result
 from lamina.build.ledger import Ledger
 from lamina.build.means import Means
@@ -360,8 +369,8 @@ class _Solver:
             raise self._at(vertex, error) from error
 
     def _at(self, vertex: Vertex, error: EngineError) -> EngineError:
-        known = isinstance(error, StepError) or error.kind in ("unavailable", "corrupt", "denied")
-        if vertex.instruction is None or known:
+        elsewhere = error.kind in ("unavailable", "corrupt", "denied") and not _fetches(vertex)
+        if vertex.instruction is None or isinstance(error, StepError) or elsewhere:
             return error
         line = vertex.instruction
         if isinstance(error, NoSuchSource):
@@ -383,6 +392,11 @@ class _Solver:
                 note = "the ignore file hides it"
         problem = f"{error.source} is not in {where}"
         return StepError(self.source, vertex.instruction.place(error.source), problem, note=note)
+
+
+def _fetches(vertex: Vertex) -> bool:
+    """Whether it reads what an instruction names by its address: a fault there is that line's."""
+    return any(isinstance(each.op, RemoteOp) for each in (vertex, *vertex.origins))
 
 
 def solve(
