@@ -28,6 +28,8 @@ from lamina.run.layout import carry_out, mount_root, name_of
 from lamina.run.orders import Orders
 from lamina.run.spec import ContainerSpec, Identity
 
+SIGNALS = tuple(map(int, signal.valid_signals()))
+"""All of them, as plain numbers: asking for them takes as long as a mount."""
 _LIBC_SIGNALS = (32, 33)
 """glibc's own, which Python cannot set: the container must not begin with them ignored."""
 _LARGEST_PASSWD = 16 << 20
@@ -122,7 +124,7 @@ def _be_alone(orders: Orders) -> None:
         os._exit(125)
     syscall.prctl(syscall.PR_SET_DUMPABLE, 0)
     os.setsid()
-    for number in signal.valid_signals():
+    for number in SIGNALS:
         if signal.getsignal(number) not in {signal.SIG_DFL, None} and number not in {
             signal.SIGKILL,
             signal.SIGSTOP,

@@ -202,7 +202,7 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
 
 def _fork(orders: Orders) -> int:
     """Fork the first process of a new pid namespace; returns its pid here."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, init.SIGNALS)
     try:
         with _new_pid_namespace(), warnings.catch_warnings():
             # Python warns of forking beside threads; `init` needs none of their locks.
