@@ -97,6 +97,25 @@ class ImageStoreContract:
         assert list(store.images) == []
         assert list(store.blobs) == []
 
+    def test_an_index_of_what_was_built(self, store: Store) -> None:
+        arm = documents([make_layer(store, {"a": b"1"})], platform=Platform("arm64"))
+        amd = documents([make_layer(store, {"a": b"22"})], platform=Platform("amd64"))
+        index = Index.build([each[0].descriptor for each in (arm, amd)])
+        name = Reference.parse("both")
+        image = store.images.add_index(index, [arm, amd], name, platform=Platform("amd64"))
+        assert (image.config, image.row.size) == (amd[1], 2)
+        assert store.images.find("both").row == image.row
+        assert image.row.descriptor == index.descriptor
+        first = store.images.add_index(index, [arm, amd], name, platform=Platform("riscv64"))
+        assert first.config == arm[1]
+
+    def test_an_index_without_a_layer_names_nothing(self, store: Store) -> None:
+        made = documents([Digest.of(b"no layer")])
+        index = Index.build([made[0].descriptor])
+        with pytest.raises(LayerNotFound):
+            store.images.add_index(index, [made], Reference.parse("a"), platform=Platform("amd64"))
+        assert list(store.images) == []
+
     def test_add_with_the_config_of_another(self, store: Store) -> None:
         manifest, _ = documents([])
         _, config = documents([], author="somebody")
