@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from lamina.build.pyc import HEADER, restamp
+from lamina.layer.entry import text_path
 
 NANO = 1_000_000_000
 
 
-def clamp(upper: Path, epoch: int) -> None:
+def clamp(upper: Path, epoch: int, timeless: Container[str] = ()) -> None:
     """Let nothing in the directory be of a later time than `epoch` (seconds since 1970).
 
-    Earlier times stay.  A `.pyc` that records the time of a source whose time changes
-    records the new one, so that Python goes on taking it.
+    Earlier times stay, but for those of the paths in `timeless`: they say nothing of the
+    files, and become the epoch as well.  A `.pyc` that records the time of a source whose
+    time changes records the new one, so that Python goes on taking it.
     """
-    walk = _Walk(epoch)
+    walk = _Walk(os.fsencode(upper) + b"/", epoch, timeless)
     pending = [os.fsencode(upper)]
     while pending:
         pending += walk.directory(pending.pop())
@@ -25,7 +28,9 @@ def clamp(upper: Path, epoch: int) -> None:
 
 
 class _Walk:
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, base: bytes, epoch: int, timeless: Container[str]) -> None:
+        self._base = len(base)
+        self._timeless = timeless
         self._epoch = epoch
         self._limit = epoch * NANO
         self._compiled: list[bytes] = []
@@ -49,10 +54,13 @@ class _Walk:
         status = entry.stat(follow_symlinks=False)
         if entry.name.endswith(b".pyc") and entry.is_file(follow_symlinks=False):
             self._compiled.append(entry.path)
-        if status.st_mtime_ns > self._limit:
+        if status.st_mtime_ns > self._limit or self._is_timeless(entry.path):
             os.utime(entry.path, ns=(self._limit, self._limit), follow_symlinks=False)
             if entry.name.endswith(b".py"):
                 self._moved[entry.path] = (status.st_mtime_ns // NANO, status.st_size)
+
+    def _is_timeless(self, path: bytes) -> bool:
+        return bool(self._timeless) and text_path(path[self._base :]) in self._timeless
 
     def restamp(self) -> None:
         """Mend the `.pyc` files of the sources whose time changed."""

@@ -61,6 +61,22 @@ def test_later_times_become_the_epoch_and_earlier_ones_stay(upper: Path) -> None
     }
 
 
+def test_what_has_no_time_of_its_own_becomes_the_epoch(upper: Path) -> None:
+    for name in ("d/old", "d/kept", "d/new"):
+        put(upper / name, seconds=NEW if name == "d/new" else OLD)
+    os.utime(upper / "d", (OLD, OLD))
+    clamp(upper, EPOCH, {"d", "d/old"})
+    assert times(upper) == {"d": EPOCH, "d/old": EPOCH, "d/kept": OLD, "d/new": EPOCH}
+
+
+def test_a_compiled_file_matches_a_source_that_was_made_later(upper: Path) -> None:
+    source = put(upper / "mod.py", "x = 1\n", seconds=OLD)
+    compiled(source)
+    clamp(upper, EPOCH, {"mod.py"})
+    assert source.stat().st_mtime == EPOCH
+    assert is_fresh(source, upper)
+
+
 @as_root
 def test_whiteouts_devices_and_pipes_have_times_too(upper: Path) -> None:
     os.mknod(upper / "gone", stat.S_IFCHR, 0)
