@@ -11,6 +11,7 @@ from lamina.build.upper import Upper
 from lamina.build.workshop import Workshop
 from lamina.context.directory import Nothing
 from lamina.store.atomic import locked
+from lamina.store.trash import delete_tree
 
 NAME = "shown"
 """What the source is called in its directory, be it a file or a directory itself."""
@@ -26,6 +27,7 @@ def real_directory(shop: Workshop, reading: Reading) -> Path:
     with locked(shop.directory / "shown.lock"):
         if not place.exists():
             new = place.with_suffix(".new")
+            delete_tree(new)  # what a step that failed began
             new.mkdir(mode=0o755)
             lay_out(shop, reading, new, f"/{NAME}")
             new.rename(place)

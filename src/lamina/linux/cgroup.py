@@ -72,7 +72,7 @@ def limited_memory(name: str, size: int, root: str = ROOT) -> Iterator[MemoryGro
     kind = detect(root)
     try:
         if kind in ("v1", "hybrid") and os.path.isdir(f"{root}/memory"):
-            group = _make(Path(root, "memory"), name)
+            group = _make(_own_v1(root), name)
             _limit_v1(group, size)
         else:
             group = _make(_unified(kind, root), name)
@@ -83,6 +83,16 @@ def limited_memory(name: str, size: int, root: str = ROOT) -> Iterator[MemoryGro
         yield MemoryGroup(group)
     finally:
         _remove(group)
+
+
+def _own_v1(root: str) -> Path:
+    """The memory group of this process: what limits it limits those below it, too."""
+    base = Path(root, "memory")
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(",") and (base / path.lstrip("/")).is_dir():
+            return base / path.lstrip("/")
+    return base
 
 
 def _unified(kind: Kind, root: str) -> Path:

@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Thread
 
 _PIECE = 1 << 16
+_PATIENCE = 10
+"""Seconds after which a side that takes nothing is given up."""
 _WAITING = 16
 """Connections that may wait to be taken."""
 
@@ -87,14 +89,15 @@ class _Forwarder:
         with suppress(BlockingIOError):
             near, _ = self._listener.accept()
             far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            far.settimeout(_PATIENCE)
             try:
                 far.connect(os.fspath(self._target))
             except OSError:
                 near.close()
                 far.close()
                 return
+            near.settimeout(_PATIENCE)
             for one, other in ((near, far), (far, near)):
-                one.setblocking(True)
                 self._others[one] = other
                 self._selector.register(one, selectors.EVENT_READ)
 

@@ -15,7 +15,6 @@ NAMES = {
     "nproc": 6,
     "nofile": 7,
     "memlock": 8,
-    "as": 9,
     "locks": 10,
     "sigpending": 11,
     "msgqueue": 12,
