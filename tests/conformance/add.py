@@ -195,6 +195,30 @@ ADD = (
         tree=(file("a", "x", xattrs=(("security.capability", b"\1\0\0\2\0\4" + b"\0" * 14),)),),
     ),
     case(
+        "archives and files together",
+        """
+        FROM busybox
+        ADD some a src /d/
+        """,
+        context=(
+            file("some", tar(file("x", "x"), compression="gzip")),
+            file("a", "a"),
+            file("src/b", "b"),
+        ),
+        tree=(folder("d"), file("d/x", "x"), file("d/a", "a"), file("d/b", "b")),
+        history=("ADD some a src /d/ # buildkit",),
+    ),
+    case(
+        "an archive by a link and by a wildcard",
+        """
+        FROM busybox
+        ADD l /d/
+        ADD s*e /e/
+        """,
+        context=(file("some", tar(file("x", "x"))), link("l", "some")),
+        tree=(folder("d"), file("d/x", "x"), folder("e"), file("e/x", "x")),
+    ),
+    case(
         "--chown of an archive",
         """
         FROM busybox

@@ -17,8 +17,8 @@ from tests.conformance.case import PATH
 from tests.conformance.outcome import Made, Outcome, made_in_archive, made_of
 from tests.conformance.place import Laid
 
-IMAGE = "conformance"
-"""What every case's image is called."""
+IMAGE = f"conformance-{os.getpid()}"
+"""What every case's image is called: two runs beside each other share a daemon."""
 BASE = "busybox"
 """The base image: the tar of `lamina base busybox`, imported with these changes."""
 BASE_CHANGES = (f"ENV {PATH}", 'CMD ["/bin/sh"]')

@@ -469,7 +469,7 @@ COPY_PATHS = (
         COPY src /d
         """,
         context=(file("src/a", "a"),),
-        error=(3, ""),
+        error=(3, "d/a"),
     ),
     case(
         "a directory over a file",
@@ -562,6 +562,79 @@ COPY_PATHS = (
         """,
         context=(file("src/a\udcffb", "x"),),
         tree=(folder("d"), file("d/a\udcffb", "x")),
+    ),
+    case(
+        "a destination that ends in a dot",
+        """
+        FROM busybox
+        COPY a /d/.
+        """,
+        context=(file("a", "a"),),
+        tree=(folder("d"), file("d/a", "a")),
+    ),
+    case(
+        "directories that are on both sides take the source's mode and owner",
+        """
+        FROM busybox
+        RUN mkdir -p /d/sub/deep && chmod 700 /d/sub/deep && chown 3:4 /d/sub /d/sub/deep
+        COPY --chown=5:6 src /d
+        """,
+        context=(folder("src/sub", 0o711), folder("src/sub/deep", 0o755), file("src/sub/deep/f")),
+        tree=(
+            folder("d"),
+            folder("d/sub", 0o711, (5, 6)),
+            folder("d/sub/deep", 0o755, (5, 6)),
+            file("d/sub/deep/f", owner=(5, 6)),
+        ),
+    ),
+    case(
+        "a wildcard in a stage, through a link",
+        """
+        FROM busybox AS one
+        RUN mkdir /real && echo a > /real/a.txt && echo b > /real/b.md && ln -s real /l
+        FROM busybox
+        COPY --from=one /l/*.txt /d/
+        """,
+        tree=(folder("d"), file("d/a.txt", "a\n")),
+    ),
+    case(
+        "a link as the source in a stage",
+        """
+        FROM busybox AS one
+        RUN echo a > /a && chmod 600 /a && ln -s a /l && ln -s /l /m
+        FROM busybox
+        COPY --from=one /m /d/
+        """,
+        tree=(folder("d"), file("d/m", "a\n", 0o600)),
+    ),
+    case(
+        "a link in the destination's way that leads nowhere",
+        """
+        FROM busybox
+        RUN ln -s /nowhere /l
+        COPY a /l/b
+        """,
+        context=(file("a", "a"),),
+        tree=(link("l", "/nowhere"), folder("nowhere"), file("nowhere/b", "a")),
+    ),
+    case(
+        "a destination that is a link to nothing",
+        """
+        FROM busybox
+        RUN ln -s nowhere /l
+        COPY a /l
+        """,
+        context=(file("a", "a"),),
+        tree=(link("l", "nowhere"), file("nowhere", "a")),
+    ),
+    case(
+        "the root itself",
+        """
+        FROM busybox
+        COPY src /
+        """,
+        context=(folder("src", 0o700), file("src/a", "a"), file("src/home/b", "b")),
+        tree=(file("a", "a"), file("home/b", "b")),
     ),
     case(
         "a document",

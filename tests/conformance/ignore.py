@@ -82,6 +82,24 @@ IGNORE = (
         error=(2, "a.txt"),
     ),
     case(
+        "an ignored directory cannot be named",
+        """
+        FROM busybox
+        COPY d /all
+        """,
+        context=ignoring("d"),
+        error=(2, "d"),
+    ),
+    case(
+        "a context of which nothing is left",
+        """
+        FROM busybox
+        COPY . /all
+        """,
+        context=ignoring("*"),
+        tree=(folder("all"),),
+    ),
+    case(
         "an ignored file beside others of a wildcard",
         """
         FROM busybox

@@ -19,6 +19,12 @@ METADATA = (
         config={"Cmd": ["/bin/sh", "-c", "echo  a b"]},
         history=('CMD ["/bin/sh" "-c" "echo  a b"]',),
     ),
+    case(
+        "CMD in JSON with escapes",
+        'FROM busybox\nCMD ["\\u00e9", "a\\"b", "c\\\\d", "t\\te"]\n',
+        config={"Cmd": ["é", 'a"b', "c\\d", "t\te"]},
+        history=('CMD ["é" "a\\"b" "c\\\\d" "t\\te"]',),
+    ),
     case("CMD that is empty", "FROM busybox\nCMD []\n", config={"Cmd": None}),
     case(
         "the last CMD counts",
@@ -69,6 +75,19 @@ METADATA = (
             }
         },
         history=("LABEL a=1 b=two words c.d=3", "LABEL e=five words", "LABEL a=changed"),
+    ),
+    case(
+        "LABEL over several lines, with quotes and dollars",
+        """
+        FROM busybox
+        ENV V=value
+        LABEL a="one \\
+        two" b='$V' c="$V" d=\\$V e=""
+        """,
+        config={
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "V=value"],
+            "Labels": {"a": "one two", "b": "$V", "c": "value", "d": "$V", "e": ""},
+        },
     ),
     case(
         "labels of the command line",
@@ -164,6 +183,9 @@ METADATA = (
                 "Retries": 4,
             }
         },
+        history=(
+            'HEALTHCHECK &{["CMD-SHELL" "wget -q localhost"] "1m30s" "3s" "500ms" "2s" \'\\x04\'}',
+        ),
     ),
     case(
         "HEALTHCHECK in JSON",

@@ -2,9 +2,81 @@
 
 from __future__ import annotations
 
+_NO_HEREDOC = (
+    r"^run:(a|two)-heredoc|^(copy|add):a-document|does-not-come-from-elsewhere|^grammar:.*heredoc"
+)
+
 REASONS: dict[str, tuple[tuple[str, str], ...]] = {
-    "buildkit": (),
-    "docker": (),
+    "lamina": (),
+    "buildkit": (
+        (r"unknown flag: --parents", "`--parents` came with the frontend's version 1.20"),
+        (r"unknown flag: --security", "`--security` came with the frontend's version 1.20"),
+        (r"^stages:a-target-by-its-number", "`--target` takes names alone; buildah takes numbers"),
+        (
+            r"no-UTF-8",
+            "its protocol carries names as UTF-8: a context with any other name cannot be sent",
+        ),
+        (
+            r"^copy-flags:--chown-with-a-name-that-the-image",
+            "an owner whom the image does not know is silently root; the classic builder and"
+            " buildah refuse, and so does Lamina",
+        ),
+        (
+            r"^copy-flags:--exclude-of-a-wildcard",
+            "a known fault (moby/buildkit#5489): its documentation promises what Lamina does",
+        ),
+        (
+            r"^add:attributes-in-an-archive",
+            "of a file's attributes its layers keep `security.capability` alone",
+        ),
+        (r"^grammar:a-trigger-that-is", "a trigger is read when it is carried out, not before"),
+    ),
+    "docker": (
+        (r"--mount option requires|^mounts:.*docker build --help", "no `RUN --mount`, `--secret`"),
+        (r"--chmod option requires", "no `--chmod`"),
+        (r"--network option requires", "no `RUN --network`"),
+        (r"--security option requires|unknown flag: --security", "no `RUN --security`"),
+        (r"docker build --help", "no `--build-context`"),
+        (r"--parents", "no `--parents`"),
+        (_NO_HEREDOC, "no heredocs: their lines are nothing, or instructions of their own"),
+        (
+            r"--link|--exclude|checksum|--unpack",
+            "`--link`, `--exclude`, `--checksum`, `--unpack` are taken and do nothing",
+        ),
+        (r"^add:.*(repository|branch)", "ADD fetches no repositories"),
+        (r"WorkingDir is None, not '/'", "`FROM scratch` leaves the working directory unset"),
+        (
+            r"^stages:(a-stage-that-nothing|a-stage-chosen)",
+            "every stage is built, whether the target needs it or not",
+        ),
+        (r"^stages:a-target-by-its-number", "`--target` takes names alone"),
+        (
+            r"^stages:FROM-with-the-platform|^variables:(platform|the-name-of-the-stage)",
+            "no platform arguments, no `TARGETSTAGE`",
+        ),
+        (r"^stages:a-stage-begins", "a stage does not begin with its base stage's arguments"),
+        (r"^run:WORKDIR-belongs", "what WORKDIR makes is root's, whoever USER is"),
+        (
+            r"without-a(nything|-command)",
+            "RUN, CMD and ENTRYPOINT without a word: the shell gets no argument at all",
+        ),
+        (r"forbidden path outside", "`..` in a source is refused, also at the context's root"),
+        (r"When using COPY with more than one", "several sources want a slash at the end"),
+        (r"^copy:a-wildcard-that-matches-nothing", "a pattern without a match is an error"),
+        (
+            r"^copy:a-(directory-over-a-link|file-over-a-directory)",
+            "what is in the way of a copy is replaced",
+        ),
+        (r"^copy:set-id", "set-id bits of the context are lost on the way"),
+        (r"^copy-flags:--chown-with-names", "a user's name is taken for a group's too"),
+        (r"what-is-made-on-the-way", "directories made on the way stay root's"),
+        (r"^add:(attributes|capabilities)", "attributes are lost on the way"),
+        (r"^add:--chown-of-an-archive", "`--chown` does not reach into an archive"),
+        (r"^ignore:rules-(beside|of-a-Dockerfile)", "no `Dockerfile.dockerignore`"),
+        (r"^metadata:WORKDIR", "WORKDIR is made clean of `.`, `..` and slashes"),
+        (r"^metadata:what-is-written", "what a command writes into a VOLUME is thrown away"),
+        (r"^grammar:a-trigger-that-is", "a trigger is read when it is carried out, not before"),
+    ),
     "buildah": (),
 }
 """By builder: a pattern that is looked for in `id difference; difference…`, and the reason."""

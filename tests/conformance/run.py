@@ -62,7 +62,7 @@ RUN = (
     case(
         "a line that ends in two backslashes does not go on",
         "FROM busybox\nRUN printf 'a\\\\\nRUN b' > /f\n",
-        error=(2, ""),
+        error=(2, "exit status"),
     ),
     case(
         "a heredoc of commands",

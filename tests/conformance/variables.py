@@ -132,6 +132,28 @@ VARIABLES = (
         history=("ARG V=1", "RUN |1 V=1 /bin/sh -c echo $V > /f # buildkit"),
     ),
     case(
+        "ARG with quotes and blanks",
+        """
+        FROM busybox
+        ARG A="a b" B='c $A' C=d\\ e
+        RUN echo "$A-$B-$C" > /f
+        """,
+        tree=(file("f", "a b-c $A-d e\n"),),
+        history=(
+            "ARG A=a b B=c $A C=d e",
+            'RUN |3 A=a b B=c $A C=d e /bin/sh -c echo "$A-$B-$C" > /f # buildkit',
+        ),
+    ),
+    case(
+        "ARG sees what stands before it on its line",
+        """
+        FROM busybox
+        ARG A=1 B=$A-2
+        RUN echo $B > /f
+        """,
+        tree=(file("f", "1-2\n"),),
+    ),
+    case(
         "ARG from the command line",
         """
         FROM busybox
