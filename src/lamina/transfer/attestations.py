@@ -17,8 +17,33 @@ from lamina.oci.attestation import (
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
-from lamina.registry.contract import Sink
-from lamina.store.contract import BlobStore, Image
+from lamina.registry.contract import Sink, Source
+from lamina.store.contract import BlobStore, Image, Lease
+
+
+def receive_attestations(source: Source, blobs: BlobStore, lease: Lease, index: Index) -> None:
+    """Bring what `index` has stated of its images, all of it that is statements.
+
+    Raises DigestMismatch, and what the source raises.
+    """
+    import tempfile
+
+    for entry in index.manifests:
+        if subject_of(entry) is None:
+            continue
+        raw = source.document(entry)
+        manifest = Manifest.parse(raw, media_type=entry.media_type)
+        if any(each.media_type != STATEMENT for each in manifest.layers):
+            continue
+        named = (manifest.config, *manifest.layers)
+        lease.protect(entry.digest, *(each.digest for each in named))
+        for blob in named:
+            if not blobs.has(blob.digest):
+                with source.blob(blob) as pieces, tempfile.TemporaryFile() as file:
+                    file.writelines(pieces)
+                    file.seek(0)
+                    blobs.put(file, expected=blob.digest, size=blob.size)
+        blobs.put_bytes(raw)
 
 
 def stored_attestation(blobs: BlobStore, entry: Descriptor, subject: Digest) -> Attestation | None:

@@ -21,6 +21,7 @@ from lamina.oci.reference import Reference
 from lamina.registry.contract import Source
 from lamina.store.contract import Image, Lease, Store
 from lamina.store.errors import DigestMismatch, SizeMismatch
+from lamina.transfer.attestations import receive_attestations
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
 
@@ -61,9 +62,9 @@ def receive(
     """Bring the image that `source` stands for into the store and name it `reference`.
 
     Of an index the best image for `platform` is taken, or with `all_platforms`
-    every one, and the index is kept.  `origin` is the repository it comes
-    from (`docker.io/library/debian`): it is noted as a repo digest, and as a
-    place to mount the blobs from.  `what` names the image in errors.
+    every one and what is stated of them, and the index is kept.  `origin` is
+    the repository it comes from (`docker.io/library/debian`): it is noted as a
+    repo digest, and as a place to mount the blobs from.  `what` names the image in errors.
 
     Layers that the store has are not fetched.  Constant memory.  All or
     nothing as far as names go: the name is set when everything is stored.
@@ -98,6 +99,7 @@ def receive(
         _fetch_layers(source, store, lease, images, origin, progress)
         if not images:
             raise NoSuchPlatform("the index has no image in it")
+        receive_attestations(source, store.blobs, lease, index)
         return store.images.add_index(
             index,
             [(each.manifest, each.config) for each in images],

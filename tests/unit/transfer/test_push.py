@@ -6,6 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lamina.layer.compression import decompress
@@ -24,7 +25,7 @@ from lamina.transfer.push import images_of, push, push_index
 from lamina.transfer.receive import ORIGIN
 from tests.fakes.images import make_image
 from tests.fakes.transfer import Collected, MemoryPlace
-from tests.unit.transfer.material import AMD64, ARM64, put_image, put_index
+from tests.unit.transfer.material import AMD64, ARM64, put, put_image, put_index, put_manifest
 from tests.unit.transfer.test_pull import NAME
 
 FILES = {"etc/motd": b"hello\n", "bin/big": b"0123456789" * 20_000}
@@ -245,6 +246,25 @@ def test_what_is_stated_of_an_image_goes_with_it_about_the_manifest_that_is_sent
     assert said["subject"] == [{"name": "_", "digest": {"sha256": new.hex}}]
     assert said["predicate"] == {"a": 1}
     assert manifest.config.digest in place.blobs
+
+
+def test_what_is_stated_comes_with_all_platforms_and_goes_back(store: Store) -> None:
+    place = MemoryPlace()
+    image = put_manifest(place)
+    statement = Statement.make("https://p", {"a": 1}, image.digest)
+    stated = Attestation.make(image.digest, [statement])
+    for raw in (*stated.blobs.values(), stated.manifest.raw):
+        put(place, raw, "")
+    entry = msgspec.structs.replace(image.descriptor, platform=AMD64)
+    index = Index.build([entry, stated.descriptor])
+    put(place, index.raw, index.media_type)
+    place.tags[place.tag] = index.descriptor
+    found = pull(place, store, NAME, platform=AMD64, progress=Silent(), all_platforms=True)
+    assert store.blobs.read(stated.statements[0].descriptor.digest) == statement.raw
+    several = images_of(store, found.row)
+    assert several is not None
+    sent = push_index(store, *several, place, tag="v2", progress=Silent(), target=TARGET)
+    assert sent.digest == index.digest
 
 
 def test_an_attestation_that_is_not_stored_is_left_out(store: Store) -> None:
