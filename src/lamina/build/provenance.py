@@ -59,7 +59,7 @@ def builds(product: Product, circumstances: Circumstances) -> list[Build]:
 def _build(variant: Variant, product: Product, known: Circumstances) -> Build:
     settings = variant.plan.stage.settings
     order = in_order(variant.plan.stage.tip)
-    scrub = _Scrubber(_hidden(settings, known))
+    scrub = _Scrubber(_hidden(settings, order, known))
     return Build(
         known.recipe,
         scrub.of(arguments(settings, known.contexts)),
@@ -82,7 +82,7 @@ def arguments(settings: Settings, contexts: Mapping[str, str]) -> dict[str, str]
     found = {
         f"build-arg:{name}": _MASK if _is_telling(name) else value
         for name, value in settings.build_args.items()
-        if not name.lower().endswith("_proxy")
+        if not _is_proxy(name)
     }
     found |= {f"label:{name}": value for name, value in settings.labels.items()}
     found |= {f"context:{name}": place or "local" for name, place in contexts.items()}
@@ -97,10 +97,17 @@ def _is_telling(name: str) -> bool:
     return not _TELLING.isdisjoint(re.split(r"[_\W]+", name.lower()))
 
 
-def _hidden(settings: Settings, known: Circumstances) -> list[str]:
-    """Every value that is nobody's business: of secrets, and of arguments called so."""
-    args = settings.build_args.items()
-    found = [value for name, value in args if _is_telling(name) or name.lower().endswith("_proxy")]
+def _is_proxy(name: str) -> bool:
+    return name.lower().endswith("_proxy")
+
+
+def _hidden(settings: Settings, order: Sequence[Vertex], known: Circumstances) -> list[str]:
+    """Every value that is nobody's business: of secrets, and of variables called so."""
+    variables = list(settings.build_args.items())
+    for vertex in order:
+        if isinstance(vertex.op, RunOp):
+            variables += [pair.partition("=")[::2] for pair in vertex.op.env]
+    found = [value for name, value in variables if _is_telling(name) or _is_proxy(name)]
     for content in known.secrets.values():
         text = content.decode("utf-8", "surrogateescape")
         found += [text, text.strip(), *(line.strip() for line in text.splitlines())]
