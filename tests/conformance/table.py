@@ -31,6 +31,14 @@ configuration are as the case says, or when it fails where the case says so; of 
 BuildKit's is compared, for the others write theirs in a form of their own. Where BuildKit itself
 and a case did not agree, the case was changed, but for the few that are listed below.
 
+Peers that are new enough come from Debian sid, in a root of their own (as root):
+
+    mmdebstrap --variant=apt --include=docker.io,docker-cli,docker-buildx,buildah,runc,\\
+        netavark,git,xz-utils,ca-certificates sid /srv/peers
+    mount --bind /srv/peers /srv/peers        # then /proc, /sys, /dev and the working directory
+    chroot /srv/peers dockerd --bridge=none --iptables=false -H unix:///WORK/docker.sock \\
+        --data-root /WORK/docker --feature containerd-snapshotter=true
+
 """
 
 
