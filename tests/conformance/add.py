@@ -300,6 +300,19 @@ ADD = (
         tree=(folder("d"), file("d/text", TEXT, 0o600)),
     ),
     case(
+        "the time that an archive and a server tell",
+        """
+        FROM busybox
+        ADD some @HTTP@/dated /d/
+        """,
+        context=(file("some", tar(file("a", "a", mtime=1234567890))),),
+        tree=(
+            folder("d"),
+            file("d/a", "a", mtime=1234567890),
+            file("d/dated", TEXT, 0o600, mtime=1234567891),
+        ),
+    ),
+    case(
         "an address with flags",
         """
         FROM busybox

@@ -45,6 +45,8 @@ class Node(msgspec.Struct, frozen=True):
     target: str = ""
     """Where a link points; for `hard`, the name before it that is the same file."""
     xattrs: tuple[tuple[str, bytes], ...] = ()
+    mtime: int | None = None
+    """Seconds since the epoch; None when a case is not about it."""
 
 
 def file(
@@ -53,10 +55,11 @@ def file(
     mode: int = 0o644,
     owner: Owner = (0, 0),
     xattrs: tuple[tuple[str, bytes], ...] = (),
+    mtime: int | None = None,
 ) -> Node:
     """A regular file."""
     raw = content if isinstance(content, bytes) else content.encode()
-    return Node(path, "file", mode, owner, raw, xattrs=xattrs)
+    return Node(path, "file", mode, owner, raw, xattrs=xattrs, mtime=mtime)
 
 
 def folder(path: str, mode: int = 0o755, owner: Owner = (0, 0)) -> Node:
@@ -90,7 +93,7 @@ def tar(*nodes: Node, compression: str = "none") -> bytes:
         for node in nodes:
             member = tarfile.TarInfo(node.path)
             member.type = _TYPES.get(node.kind, tarfile.REGTYPE)
-            member.mode, member.mtime = node.mode or 0o644, 1_000_000_000
+            member.mode, member.mtime = node.mode or 0o644, node.mtime or 1_000_000_000
             member.uid, member.gid = node.owner
             member.linkname, member.size = node.target, len(node.content)
             member.pax_headers = {

@@ -637,6 +637,22 @@ COPY_PATHS = (
         tree=(file("a", "a"), file("home/b", "b")),
     ),
     case(
+        "the time of a file's last change",
+        """
+        FROM busybox AS one
+        RUN echo x > /x && touch -d @1234567891 /x
+        FROM busybox
+        COPY a /d/
+        COPY --from=one /x /x
+        """,
+        context=(file("a", "dated", mtime=1234567890),),
+        tree=(
+            folder("d"),
+            file("d/a", "dated", mtime=1234567890),
+            file("x", "x\n", mtime=1234567891),
+        ),
+    ),
+    case(
         "a document",
         """
         FROM busybox

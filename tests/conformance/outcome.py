@@ -107,7 +107,9 @@ def _node(entry: Entry) -> Node:
     mode = 0 if kind == "link" else stat.S_IMODE(entry.mode)
     target = entry.link if kind == "link" else ""
     owner = (entry.uid, entry.gid)
-    return Node(entry.path, kind, mode, owner, target=target, xattrs=tuple(entry.xattrs))
+    seconds = entry.mtime // 10**9
+    xattrs = tuple(entry.xattrs)
+    return Node(entry.path, kind, mode, owner, target=target, xattrs=xattrs, mtime=seconds)
 
 
 def differences(case: Case, outcome: Outcome, base: Made, *, history: bool = True) -> list[str]:
@@ -137,9 +139,12 @@ def last_words(said: str) -> str:
 
 def _tree_differences(case: Case, tree: tuple[Node, ...], made: Made, base: Made) -> Iterator[str]:
     wanted = {path: node for path, node in base.tree.items() if path not in case.gone}
+    wanted = {path: msgspec.structs.replace(node, mtime=None) for path, node in wanted.items()}
     wanted |= {node.path: node for node in tree}
     for path in sorted(wanted.keys() | made.tree.keys()):
         want, got = wanted.get(path), made.tree.get(path)
+        if got is not None and (want is None or want.mtime is None):
+            got = msgspec.structs.replace(got, mtime=None)
         if want is None:
             assert got is not None
             yield f"/{path} is there: {_told(got)}"
@@ -160,6 +165,7 @@ def _told(node: Node) -> str:
         shown = repr(node.content[:_SHORT])[1:]
         words.append(shown if len(node.content) <= _SHORT else f"{len(node.content)} bytes")
     words += [f"{name}={value!r}" for name, value in node.xattrs]
+    words += [f"changed at {node.mtime}"] if node.mtime is not None else []
     return " ".join(words)
 
 

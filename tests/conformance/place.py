@@ -86,4 +86,5 @@ def lay_nodes(directory: Path, nodes: Iterable[Node], time: int) -> None:
         if node.kind not in ("link", "hard"):
             path.chmod(node.mode)
     for node in nodes:
-        os.utime(directory / node.path, (time, time), follow_symlinks=False)
+        changed = node.mtime or time
+        os.utime(directory / node.path, (changed, changed), follow_symlinks=False)

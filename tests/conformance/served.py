@@ -20,6 +20,7 @@ TEXT_SHA256 = hashlib.sha256(TEXT.encode()).hexdigest()
 ARCHIVE = tar(file("p/a", "in the archive"), compression="gzip")
 ARCHIVE_SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 FILES = {"/text": TEXT.encode(), "/dir/text": TEXT.encode(), "/archive.tar.gz": ARCHIVE}
+FILES["/dated"] = TEXT.encode()
 _AUTHOR = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -38,6 +39,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path in FILES:
             self.send_response(200)
             self.send_header("Content-Length", str(len(FILES[path])))
+            if path == "/dated":
+                self.send_header("Last-Modified", "Fri, 13 Feb 2009 23:31:31 GMT")
             self.end_headers()
             if self.command == "GET":
                 self.wfile.write(FILES[path])
