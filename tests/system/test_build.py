@@ -221,13 +221,13 @@ def test_an_interrupted_build(busybox_store: Lamina, context: Path, number: int)
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     if number == signal.SIGINT:
         nothing_left(busybox_store)
-    assert _sleepers(busybox_store) == []
+    assert sleepers(busybox_store) == []
     again = built(busybox_store, context, text.replace("sleep 60", "true"))
     assert cached(again) == [1]
     nothing_left(busybox_store)
 
 
-def _sleepers(lamina: Lamina) -> list[str]:
+def sleepers(lamina: Lamina) -> list[str]:
     """Processes of the build that still live, after giving the kernel a moment to end them."""
     deadline = time.monotonic() + 5
     while True:

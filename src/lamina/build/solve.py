@@ -243,8 +243,9 @@ class _Solver:
         except BaseException as error:
             if self.stop.asked:
                 raise Stopped from None
-            with self.telling:
-                self.observer.failed(step, getattr(error, "problem", "") or str(error))
+            if isinstance(error, Exception):  # who is interrupted has not failed
+                with self.telling:
+                    self.observer.failed(step, getattr(error, "problem", "") or str(error))
             raise
         with self.telling:
             self._settle(vertex, made)
