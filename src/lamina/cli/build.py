@@ -196,7 +196,7 @@ def _make(
     with make(occasion=job.occasion, explain=explain) as product:
         job.ground.save()
         if given["verify_reproducible"]:
-            verify(app, view, product, job.occasion, make)
+            verify(app, view, product, job.occasion, make, given)
         names = [name for each in wanted for name in each.names]
         product = job.stating.about(
             app,

@@ -11,7 +11,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "RUN": (*("secrets", "agents", "network", "hosts", "grants", "shm_size", "limits", "memory"),),
     "Cache": ("no_cache", "anew", "cache_from", "cache_to", "explain_cache"),
     "Reproducible builds and attestations": (
-        *("reproducible", "verify_reproducible", "attests", "sbom", "provenance"),
+        *("reproducible", "verify_reproducible", "report", "attests", "sbom", "provenance"),
     ),
     "Output": ("outputs", "push", "load", "iidfile", "metadata_file", "quiet", "progress"),
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lamina.explain.deviations import Deviations
 
 F = TypeVar("F", bound=Callable[..., Any])
-VARIABLE = "SOURCE_DATE_EPOCH"
+_VARIABLE = "SOURCE_DATE_EPOCH"
 _OF_CONTEXT = "context"
 """What BuildKit takes in the place of a number: the context says it."""
 _PAUSE = 1.1
@@ -30,7 +30,7 @@ asked for the time is seen."""
 
 
 def reproducible_options(command: F) -> F:
-    """Options that `epoch` and `verified` read."""
+    """What `epoch` and `verify` read."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -47,6 +47,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         is_flag=True,
         help="Build twice from nothing, compare, and name what differs (implies --reproducible).",
     ),
+    click.option(
+        "--format",
+        "report",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="How --verify-reproducible tells what differs.",
+    ),
 )
 
 
@@ -54,7 +61,8 @@ class NotReproducible(CheckFailed):
     """The second build came out otherwise; `report` says how."""
 
     def __init__(self, report: str, count: int) -> None:
-        differs = "1 file differs" if count == 1 else f"{count:,} files differ"
+        what = {0: "the configuration differs", 1: "1 file differs"}
+        differs = what.get(count, f"{count:,} files differ")
         super().__init__(f"the build is not reproducible: {differs}; nothing was named")
         self.report = report
 
@@ -67,7 +75,7 @@ def epoch(given: Mapping[str, Any], arguments: Mapping[str, str], ground: Gather
     from lamina.build.epoch import parse
     from lamina.context.epoch import epoch_of
 
-    text = arguments.get(VARIABLE) or os.environ.get(VARIABLE, "")
+    text = arguments.get(_VARIABLE) or os.environ.get(_VARIABLE, "")
     asked = given["reproducible"] or given["verify_reproducible"]
     if text and text != _OF_CONTEXT:
         return parse(text)
@@ -86,7 +94,7 @@ def at(settings: Sequence[Settings], seconds: int | None) -> list[Settings]:
     from dataclasses import replace
 
     return [
-        replace(each, epoch=seconds, build_args={**each.build_args, VARIABLE: str(seconds)})
+        replace(each, epoch=seconds, build_args={**each.build_args, _VARIABLE: str(seconds)})
         for each in settings
     ]
 
@@ -103,7 +111,12 @@ def dated(occasion: Occasion, seconds: int | None) -> Occasion:
 
 
 def verify(
-    app: App, view: View, first: Product, occasion: Occasion, make: Callable[..., Any]
+    app: App,
+    view: View,
+    first: Product,
+    occasion: Occasion,
+    make: Callable[..., Any],
+    given: Mapping[str, Any],
 ) -> None:
     """Build once more from nothing (`make` takes an occasion) and hold the two against each
     other.  Raises NotReproducible, and what building raises."""
@@ -113,12 +126,21 @@ def verify(
     time.sleep(_PAUSE)
     with make(occasion=again(occasion, os.urandom(16).hex())) as second:
         found = compare(first, second, app.engine.store)
-        if found:
-            raise NotReproducible(_report(app, found), sum(len(each.paths) for each in found))
+        report = _report(app, found, given["report"])
+    if found:
+        raise NotReproducible(report, sum(len(each.paths) for each in found))
+    if report:
+        click.echo(report)
     view.say(" reproducible: built twice from nothing, the same both times")
 
 
-def _report(app: App, found: Sequence[Deviations]) -> str:
+def _report(app: App, found: Sequence[Deviations], form: str) -> str:
+    """What differs, for each platform that does."""
+    if form == "json":
+        from lamina.cli.format import to_json
+        from lamina.report.deviations import as_json
+
+        return to_json([as_json(each) for each in found], indent=2)
     from lamina.cli.reports import paper
     from lamina.report.deviations import as_text
 

@@ -102,7 +102,7 @@ def _what(found: Deviations, each: Deviation) -> str:
 def as_json(found: Deviations) -> dict[str, Any]:
     """The same for programs; lines of files that may be secrets are left out."""
     return {
-        "reproducible": found.first.identity == found.second.identity,
+        "platform": str(found.first.config.platform) if found.first.config else "",
         "first": found.first.identity,
         "second": found.second.identity,
         "files": [_path_json(found, each) for each in found.paths],
