@@ -94,7 +94,7 @@ def _document(subject: Subject, version: str) -> Document:
 
     sourced = Sourced(subject.stack)
     distribution = Distribution.of(subject.stack)
-    notes = [f"{note}." for note in sourced.inventory.notes]
+    notes = [_printable(f"{note}.") for note in sourced.inventory.notes]
     info = CreationInfo(
         "SPDX-2.3",
         _DOCUMENT,

@@ -51,6 +51,13 @@ class Deviation(msgspec.Struct, frozen=True):
     cause: Cause | None = None
     """What is known to do that; None when nothing is."""
 
+    @property
+    def entry(self) -> Entry:
+        """As one of the builds has it."""
+        found = self.first or self.second
+        assert found is not None, "one of them has it"
+        return found
+
 
 class Deviations(msgspec.Struct, frozen=True):
     """All that came out otherwise."""

@@ -62,7 +62,7 @@ def _path(found: Deviations, each: Deviation, paper: Paper) -> str:
     rows = [
         [
             Cell(mark, "deleted"),
-            Cell(f"/{each.path}"),
+            Cell(f"/{each.entry.whiteout_of or each.path}"),
             Cell(_what(found, each)),
             Cell(each.cause.name if each.cause else "", "base"),
         ]
@@ -79,7 +79,8 @@ def _what(found: Deviations, each: Deviation) -> str:
     """`content from byte 4`, `mode 0644 → 0600`, `only the first time`."""
     old, new = each.first, each.second
     if old is None or new is None:
-        return f"only the {'second' if old is None else 'first'} time"
+        deleted = "deleted " if each.entry.whiteout_of else ""
+        return f"{deleted}only the {'second' if old is None else 'first'} time"
     if Aspect.TYPE in each.aspects:
         return f"{NOUNS[old.kind]} → {NOUNS[new.kind]}"
     words = []

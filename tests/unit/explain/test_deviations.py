@@ -201,6 +201,12 @@ def test_what_a_layer_wrote_is_escaped() -> None:
     assert "a\\e[2J" in text
 
 
+def test_a_deletion_is_told_by_what_it_deletes() -> None:
+    stacks = [stack_of_files([each], ["RUN x"]) for each in ({"a/.wh.b": b""}, {"a": None})]
+    text = report.as_text(beside(stacks), Paper())
+    assert "−   /a/b   deleted only the first time" in text
+
+
 def test_the_report() -> None:
     first: Files = {"var/log/dpkg.log": b"12:00:01 install\n", "srv/n": b"2\n", "srv/x": b""}
     second: Files = {"var/log/dpkg.log": b"12:00:02 install\n", "srv/n": b"1\n"}
