@@ -9,7 +9,6 @@ their metadata over; one that is the destination and was there keeps its own.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import msgspec
@@ -22,7 +21,8 @@ from lamina.build.reading import Reading
 from lamina.build.select import Selected
 from lamina.build.unpack import is_archive, unpack
 from lamina.build.upper import Upper
-from lamina.context.tree import Content, clean
+from lamina.context.directory import Context
+from lamina.context.tree import clean
 from lamina.layer.entry import Entry, Kind
 
 _FILES = (Kind.FILE, Kind.HARDLINK)
@@ -32,8 +32,20 @@ _DIRECTORY_MODE = 0o755
 class Copier:
     """One COPY: where to, and what the files' metadata become."""
 
-    def __init__(self, op: CopyOp, upper: Upper, owner: tuple[int, int] | None, now: int) -> None:
-        """`owner` None keeps the source's; `now` is the mtime of documents, in nanoseconds."""
+    def __init__(
+        self,
+        op: CopyOp,
+        upper: Upper,
+        owner: tuple[int, int] | None,
+        now: int,
+        timeless: set[str] | None = None,
+    ) -> None:
+        """`owner` None keeps the source's; `now` is the mtime of documents, in nanoseconds.
+
+        `timeless` is told the path of each thing from a context: when that was last changed
+        says when somebody cloned, unpacked or pulled it.
+        """
+        self._timeless = timeless
         self._op = op
         self._upper = upper
         self._owner = owner
@@ -42,20 +54,24 @@ class Copier:
         self._path = clean(op.dest)
         self._into = op.dest.endswith("/")
 
-    def run(self, readings: Sequence[Reading]) -> None:
-        """Copy everything.  Raises InTheWay, ContextChanged, BadName, OSError."""
+    def run(self, readings: Sequence[Reading]) -> Sequence[Entry] | None:
+        """Copy everything; returns what `Upper.finish` does.
+
+        Raises InTheWay, ContextChanged, BadName, OSError.
+        """
         for reading in readings:
             for each in reading.selection:
                 self._one(reading, each)
         for document in self._op.documents:
             self._document(document)
-        self._upper.finish()
+        return self._upper.finish()
 
     def _one(self, reading: Reading, each: Selected) -> None:
         if each.entry.kind is Kind.DIRECTORY:
             dest = self._directory(self._path)
             if self._upper.is_new(dest):
                 self._upper.set_time(dest, each.entry.mtime)
+                self.note(reading, dest)
             _Branch(self, reading).lay(each.entry.path, dest)
         elif reading.source.unpack and is_archive(reading.tree, each.entry):
             dest = self._upper.resolve(self._path)
@@ -92,6 +108,11 @@ class Copier:
         entry = Entry(path, Kind.FILE, 0o644, 0, 0, len(content), self._now)
         self._upper.write_file(path, self.made(entry), [content])
 
+    def note(self, reading: Reading, path: str) -> None:
+        """Something of `reading` lies at `path` now."""
+        if self._timeless is not None and reading.origin.layers is None:
+            self._timeless.add(path)
+
     def made(self, entry: Entry) -> Entry:
         """The entry with the owner and mode that the instruction asks for."""
         uid, gid = self._owner if self._owner is not None else (entry.uid, entry.gid)
@@ -112,10 +133,14 @@ class _Branch:
 
     def __init__(self, copier: Copier, reading: Reading) -> None:
         self._copier = copier
+        self._reading = reading
         self._upper = copier.upper
         self._tree = reading.tree
-        self._names: dict[object, str] = {}
-        """Where the first name of each such file went."""
+        self._whole = self._tree.whole if isinstance(self._tree, Filtered) else self._tree
+        # Of any other tree nobody knows whether a digest is that of what is read.
+        self._knows_digests = isinstance(self._whole, Context | LayersTree)
+        self._names: dict[object, tuple[Entry, str]] = {}
+        """The first name of each file, by what tells its others, and where it went."""
 
     def lay(self, directory: str, dest: str) -> None:
         """Lay what is in a directory into another."""
@@ -131,6 +156,7 @@ class _Branch:
                     self.put(entry, path)
 
     def _put_directory(self, entry: Entry, path: str) -> None:
+        self._copier.note(self._reading, path)
         passed = isinstance(self._tree, Filtered) and self._tree.passes(entry)
         if passed and self._upper.lookup(path) is not None:
             # Only what is in it was asked for: like BuildKit, take the mode alone.
@@ -141,21 +167,29 @@ class _Branch:
 
     def put(self, entry: Entry, path: str) -> None:
         """Put something that is no directory."""
+        self._copier.note(self._reading, path)
         made = self._copier.made(entry)
         if entry.kind not in _FILES:
             self._upper.put_special(path, made)
             return
+        first = self._first_name(entry, path)
+        if first is not None and self._upper.put_link(path, first):
+            return
+        if made.sha256 and self._knows_digests and self._upper.put_shared(path, made):
+            return
         content = self._tree.open(entry)
         with content.file:
-            name = self._identity(entry, content)
-            first = path if name is None else self._names.setdefault(name, path)
-            if first == path or not self._upper.put_link(path, first):
-                self._upper.put_file(path, made, content)
+            self._upper.put_file(path, made, content)
 
-    def _identity(self, entry: Entry, content: Content) -> object | None:
-        """What the names of one file have in common; None when it has no other."""
-        tree = self._tree.whole if isinstance(self._tree, Filtered) else self._tree
+    def _first_name(self, entry: Entry, path: str) -> str | None:
+        """Where another name of the same file went."""
+        tree = self._whole
         if isinstance(tree, LayersTree):
-            return tree.identity(entry)
-        status = os.fstat(content.file.fileno())
-        return (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
+            sign = tree.identity(entry)
+            found = self._names.setdefault(sign, (entry, path)) if sign else (entry, path)
+            return found[1] if found[1] != path else None
+        if not isinstance(tree, Context):
+            return None
+        found = self._names.setdefault(tree.inode(entry), (entry, path))
+        # Each file system numbers its files for itself.
+        return found[1] if found[1] != path and tree.is_same(found[0], entry) else None

@@ -42,11 +42,14 @@ def copy(
     Raises InTheWay, ContextChanged, UnknownUser, BadUser.
     """
     below = shop.views.of(() if op.link else chain)
-    upper = Upper(place / "upper", below, now=shop.now)
+    # What layers share must not be clamped with this one.
+    shared = shop.store.layers.shared() if shop.epoch is None else None
+    upper = Upper(place / "upper", below, now=shop.now, shared=shared)
     owner = _owner(op.owner, shop.views.of(chain)) if op.owner else None
-    copier = Copier(op, upper, owner, shop.now)
-    copier.run(shop.timed(readings))
-    return shop.adopt(place)
+    timeless: set[str] | None = None if shop.epoch is None else set()
+    copier = Copier(op, upper, owner, shop.now, timeless)
+    known = copier.run(readings)
+    return shop.adopt(place, known, timeless or ())
 
 
 def _owner(text: str, below: Tree) -> tuple[int, int]:

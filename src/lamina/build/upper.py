@@ -11,16 +11,23 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from lamina.context.errors import ContextChanged
 from lamina.context.tree import ROOT, Content, Tree, resolve
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path
 from lamina.layer.whiteout import here
+from lamina.store.atomic import write_whole
 
+if TYPE_CHECKING:
+    from lamina.layer.apply import Shared
+
+_NANO = 1_000_000_000
 _PIECE = 1 << 24
 _NO_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,7 +48,10 @@ class Upper:
     Everything raises BadName for a path that is too long.
     """
 
-    def __init__(self, directory: Path, below: Tree, *, now: int) -> None:
+    def __init__(
+        self, directory: Path, below: Tree, *, now: int, shared: Shared | None = None
+    ) -> None:
+        """`shared` are files that need not be written, for the store has them."""
         self._base = os.fsencode(directory) + b"/"
         self._below = below
         self._now = now
@@ -52,6 +62,9 @@ class Upper:
         self._bare: set[str] = set()
         """What `remove` was asked for: nothing of the layers below is there."""
         self._owner = (os.geteuid(), os.getegid())
+        self._shared = shared
+        self._linked = False
+        """Whether a file has two names here."""
 
     def lookup(self, path: str) -> Entry | None:
         """What is at `path` in the merged view, itself."""
@@ -60,6 +73,8 @@ class Upper:
             return found
         if not path:
             return self._below.lookup("") or ROOT
+        if path.rpartition("/")[0] in self._made:
+            return None  # most often, in a large tree
         above = path
         while above:
             above = above.rpartition("/")[0]
@@ -103,14 +118,16 @@ class Upper:
         found = self.lookup(path)
         if found is not None and found.kind is not _DIRECTORY:
             raise InTheWay(f"/{path} is not a directory")
-        entry = msgspec.structs.replace(entry, path=path, kind=_DIRECTORY)
-        if path not in self._laid:
-            self._make_directory(found or entry)
+        entry = _placed(entry, path, _DIRECTORY)
         if found is None:
+            self._make_directory(entry)
             self._made.add(path)
-        else:
-            self._settle(self._place(path), entry)
-            self._laid[path] = entry
+            return
+        if path not in self._laid:
+            self._make_directory(found)
+        self._settle(self._place(path), entry)
+        xattrs = tuple(sorted({**dict(found.xattrs), **dict(entry.xattrs)}.items()))
+        self._laid[path] = msgspec.structs.replace(entry, xattrs=xattrs)
 
     def set_mode(self, path: str, mode: int) -> None:
         """Give a directory that lies here another mode."""
@@ -119,25 +136,47 @@ class Upper:
 
     def set_time(self, path: str, mtime: int) -> None:
         """Give a directory that lies here another mtime, in nanoseconds."""
-        self._laid[path] = msgspec.structs.replace(self._laid[path], mtime=mtime)
+        self._laid[path] = _placed(
+            msgspec.structs.replace(self._laid[path], mtime=mtime), path, _DIRECTORY
+        )
 
     def put_file(self, path: str, entry: Entry, content: Content) -> None:
-        """Write a file like `entry` with that content."""
+        """Write a file like `entry` with that content.  Raises ContextChanged when it is shorter
+        than it was."""
         fd = self._create(path)
         try:
-            if content.size:  # what is empty may have no descriptor
-                _copy(content.file.fileno(), fd, content.size)
-            self._finish_file(fd, path, entry)
+            # What is empty may have no descriptor.
+            copied = _copy(content.file.fileno(), fd, content.size) if content.size else 0
+            self._finish_file(fd, _placed(entry, path, size=copied))
         finally:
             os.close(fd)
+        if copied != content.size:
+            raise ContextChanged(entry.path)
+
+    def put_shared(self, path: str, entry: Entry) -> bool:
+        """Have a file like `entry`, whose sha256 is set, if the store has one like it."""
+        if self._shared is None:
+            return False
+        placed = _placed(entry, path, size=entry.size)
+        placed = msgspec.structs.replace(placed, sha256=entry.sha256)
+        key = self._shared.key(placed)
+        if key is None:
+            return False
+        self._clear(path)
+        if not self._shared.take(key, self._place(path)):
+            return False
+        self._laid[path] = placed
+        return True
 
     def write_file(self, path: str, entry: Entry, pieces: Iterable[bytes | memoryview]) -> None:
         """Write a file like `entry` with these pieces."""
         fd = self._create(path)
         try:
-            with open(fd, "wb", buffering=0, closefd=False) as file:
-                file.writelines(pieces)
-            self._finish_file(fd, path, entry)
+            size = 0
+            for piece in pieces:
+                write_whole(fd, piece)
+                size += len(piece)
+            self._finish_file(fd, _placed(entry, path, size=size))
         finally:
             os.close(fd)
 
@@ -145,6 +184,7 @@ class Upper:
         """Make a symbolic link, device or fifo like `entry`."""
         self._clear(path)
         place = self._place(path)
+        entry = _placed(entry, path, entry.kind)
         if entry.kind is _SYMLINK:
             os.symlink(os_path(entry.link), place)
         elif entry.kind is Kind.FIFO:
@@ -154,7 +194,7 @@ class Upper:
             os.mknod(place, kind | 0o600, os.makedev(*entry.device))
         self._settle(place, entry)
         os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
-        self._laid[path] = msgspec.structs.replace(entry, path=path)
+        self._laid[path] = entry
 
     def put_link(self, path: str, target: str) -> bool:
         """Make `path` another name of what is at `target`; False when that is a directory,
@@ -166,6 +206,9 @@ class Upper:
             return True
         if target not in self._laid:
             self._copy_up(target, entry)
+        elif entry.sha256:
+            self._make_private(target, entry)
+        self._linked = True
         self._clear(path)
         os.link(self._place(target), self._place(path), follow_symlinks=False)
         self._laid[path] = msgspec.structs.replace(entry, path=path)
@@ -188,9 +231,12 @@ class Upper:
             del self._laid[path]
         self._bare.add(path)
 
-    def finish(self) -> None:
-        """Give the directories their times, the deepest first: what is made in them changes
-        those."""
+    def finish(self) -> Sequence[Entry] | None:
+        """Give the directories their times: what is made in them changes those.
+
+        Returns all that lies here as `LayerStore.adopt` takes it; None when only a walk tells
+        that.
+        """
         for path in sorted(self._laid, key=len, reverse=True):
             entry = self._laid[path]
             if entry.kind is not _DIRECTORY:
@@ -199,12 +245,15 @@ class Upper:
             if path in self._bare:
                 here(os.geteuid()).hide_lower(place)
             os.utime(place, ns=(entry.mtime, entry.mtime))
+        plain = not self._linked and not self._bare
+        return tuple(self._laid.values()) if plain else None
 
     def _place(self, path: str) -> bytes:
         return self._base + os_path(path)
 
     def _make_directory(self, entry: Entry) -> None:
         """Make a directory like `entry`, at its path."""
+        entry = _placed(entry, entry.path, _DIRECTORY)
         place = self._place(entry.path)
         try:
             os.mkdir(place, 0o700)
@@ -221,6 +270,11 @@ class Upper:
                 self.put_file(path, entry, content)
         else:
             self.put_special(path, entry)
+
+    def _make_private(self, path: str, entry: Entry) -> None:
+        """A file that layers share must have one name in each."""
+        with open(self._place(path), "rb", buffering=0) as file:
+            self.put_file(path, entry, Content(file, entry.size))
 
     def _create(self, path: str) -> int:
         self._clear(path)
@@ -242,10 +296,10 @@ class Upper:
         if self._laid.pop(path, None) is not None:
             os.unlink(self._place(path))
 
-    def _finish_file(self, fd: int, path: str, entry: Entry) -> None:
+    def _finish_file(self, fd: int, entry: Entry) -> None:
         self._settle(fd, entry)
         os.utime(fd, ns=(entry.mtime, entry.mtime))
-        self._laid[path] = msgspec.structs.replace(entry, path=path, kind=Kind.FILE)
+        self._laid[entry.path] = entry
 
     def _settle(self, place: bytes | int, entry: Entry) -> None:
         """Owner, mode and attributes of what was just made."""
@@ -258,21 +312,39 @@ class Upper:
             os.setxattr(place, os_path(name), value, follow_symlinks=follow)
 
 
-def _copy(source: int, target: int, size: int) -> None:
-    """`size` bytes of a file, or what there is of them, in the kernel."""
+def _placed(entry: Entry, path: str, kind: Kind = Kind.FILE, *, size: int = 0) -> Entry:
+    """The entry as it lies at `path`, nothing known of its content."""
+    return Entry(
+        path,
+        kind,
+        0o777 if kind is _SYMLINK else entry.mode,
+        entry.uid,
+        entry.gid,
+        size,
+        entry.mtime // _NANO * _NANO,
+        entry.link if kind is _SYMLINK else "",
+        entry.device,
+        entry.xattrs,
+    )
+
+
+def _copy(source: int, target: int, size: int) -> int:
+    """Copy `size` bytes of a file, or what there is of them, in the kernel; returns how many."""
     ways = [
         lambda left: os.copy_file_range(source, target, left),
         lambda left: os.sendfile(target, source, None, left),
         lambda left: os.write(target, os.read(source, min(left, 1 << 20))),
     ]
-    while size:
+    left = size
+    while left:
         try:
-            copied = ways[0](min(size, _PIECE))
+            copied = ways[0](min(left, _PIECE))
         except OSError as error:
             if len(ways) == 1 or error.errno not in _NO_RANGE:
                 raise
             ways.pop(0)
             continue
         if not copied:
-            return
-        size -= copied
+            break
+        left -= copied
+    return size - left

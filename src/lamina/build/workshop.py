@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import msgspec
 
 from lamina.build.means import Means
 from lamina.build.merged import Views
-from lamina.build.reading import Reading
 from lamina.layer.contract import LayerInfo
+from lamina.layer.entry import Entry
 from lamina.store.contract import Store
 
 
@@ -35,18 +35,17 @@ class Workshop(msgspec.Struct, frozen=True):
             (place / name).chmod(0o755)
         return place
 
-    def timed(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """What is copied, with the times that it has in the layer."""
-        if self.epoch is None:
-            return readings
-        from lamina.build.level import levelled
-
-        return [levelled(each, self.epoch) for each in readings]
-
-    def adopt(self, place: Path) -> LayerInfo:
-        """The layer that the upper directory of `place` becomes."""
+    def adopt(
+        self,
+        place: Path,
+        known: Sequence[Entry] | None = None,
+        timeless: Container[str] = (),
+    ) -> LayerInfo:
+        """The layer that the upper directory of `place` becomes; `known` is what lies in it, if
+        whoever filled it knows (`LayerStore.adopt`), and what `timeless` is `clamp` says."""
         if self.epoch is not None:
             from lamina.build.clamp import clamp
 
-            clamp(place / "upper", self.epoch)
-        return self.store.layers.adopt(place / "upper")
+            clamp(place / "upper", self.epoch, timeless)
+            known = None
+        return self.store.layers.adopt(place / "upper", known=known)

@@ -41,6 +41,7 @@ class Nothing:
 
 class Context:
     """Implements `Fingerprinted` on a directory.  Owners are root's, as COPY wants them.
+    Entries of files have the sha256 that is known of them.
 
     What was looked at once is not looked at again: a build sees one state of each
     file, and refuses to read one that is in another by then.  Everything raises
@@ -67,7 +68,10 @@ class Context:
     def children(self, path: str) -> Sequence[Entry]:
         raw = os_path(path)
         directory = self._snapshot.directory(raw)
-        found = [self._entry(child(raw, name), each) for name, each in directory.files()]
+        found = [
+            self._entry(child(raw, name), each, digest if digest != UNKNOWN else b"")
+            for name, each, digest in directory.hashed()
+        ]
         found += [self._entry(child(raw, name), each) for name, each in directory.subdirectories()]
         return sorted(found, key=lambda entry: entry.path)
 
@@ -119,6 +123,21 @@ class Context:
             raise ContextChanged(entry.path)
         return Content(file, entry.size)
 
+    def inode(self, entry: Entry) -> int:
+        """The number by which names of one file are found, if they lie on one file system."""
+        found = self._stamp(os_path(entry.path))
+        return facts(found).inode if found else 0
+
+    def is_same(self, one: Entry, other: Entry) -> bool:
+        """Whether two entries are names of one file.  Raises ContextChanged."""
+        try:
+            first, second = (
+                os.lstat(self._snapshot.place(os_path(each.path))) for each in (one, other)
+            )
+        except FileNotFoundError:
+            raise ContextChanged(other.path) from None
+        return os.path.samestat(first, second)
+
     def hidden(self, path: str) -> bool:
         """Whether something is at `path` and the ignore file hides it."""
         place = self._snapshot.place(os_path(path))
@@ -151,7 +170,7 @@ class Context:
             self._single[path] = stamp(status)
         return self._single[path]
 
-    def _entry(self, path: bytes, found: bytes) -> Entry:
+    def _entry(self, path: bytes, found: bytes, digest: bytes = b"") -> Entry:
         known = facts(found)
         kind = KINDS[stat.S_IFMT(known.mode)]
         size = known.size if kind is Kind.FILE else 0
@@ -160,7 +179,10 @@ class Context:
         if kind in _DEVICES:
             numbers = device(os.lstat(self._snapshot.place(path)))
         mode = stat.S_IMODE(known.mode)
-        return Entry(text_path(path), kind, mode, 0, 0, size, known.mtime, link, numbers)
+        digest = digest if kind is Kind.FILE else b""
+        return Entry(
+            text_path(path), kind, mode, 0, 0, size, known.mtime, link, numbers, sha256=digest
+        )
 
     def _link(self, path: bytes) -> str:
         target = self._snapshot.link(path)

@@ -23,7 +23,7 @@ class Background:
     def __init__(self, work: Callable[[bytes], object], *, name: str) -> None:
         self._do = work
         self._name = name
-        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._queue: SimpleQueue[bytes | Callable[[], object] | None] = SimpleQueue()
         self._room = Semaphore(_AHEAD)
         self._small: list[bytes] = []
         self._waiting = 0
@@ -53,12 +53,18 @@ class Background:
         if self._waiting >= _BATCH:
             self._send(self._gathered())
 
+    def run(self, job: Callable[[], object]) -> None:
+        """Have `job` called on the thread, after the work on all that was fed before."""
+        if self._small:
+            self._send(self._gathered())
+        self._send(job)
+
     def _gathered(self) -> bytes:
         whole = b"".join(self._small)
         self._small, self._waiting = [], 0
         return whole
 
-    def _send(self, piece: bytes) -> None:
+    def _send(self, piece: bytes | Callable[[], object]) -> None:
         self._raise()
         if self._thread is None:
             self._thread = Thread(target=self._work, name=self._name, daemon=True)
@@ -82,7 +88,7 @@ class Background:
         while (piece := self._queue.get()) is not None:
             try:
                 if self._error is None:
-                    self._do(piece)
+                    self._do(piece) if isinstance(piece, bytes) else piece()
             except BaseException as error:  # noqa: BLE001 - it is raised in the other thread
                 self._error = error
             finally:

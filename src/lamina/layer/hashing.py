@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 from lamina.layer.background import Background
+from lamina.layer.errors import BadLayer
+
+_PIECE = 1 << 18
 
 
 class BackgroundHash:
@@ -27,6 +31,23 @@ class BackgroundHash:
         """Hash `piece`, which must not change afterwards."""
         self._background.feed(piece)
 
+    def feed_file(self, path: bytes, size: int) -> None:
+        """Hash the `size` bytes of a file, read on the thread.  The end of the block, at the
+        latest, raises BadLayer when it has fewer."""
+        self._background.run(lambda: self._read(path, size))
+
     def digest(self) -> bytes:
         """The 32 bytes; after the `with` block."""
         return self._hash.digest()
+
+    def _read(self, path: bytes, size: int) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            while size:
+                piece = os.read(fd, min(size, _PIECE))
+                if not piece:
+                    raise BadLayer(f"{os.fsdecode(path)!r} changed while it was read")
+                self._hash.update(piece)
+                size -= len(piece)
+        finally:
+            os.close(fd)

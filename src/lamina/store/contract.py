@@ -29,6 +29,7 @@ from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
 
 if TYPE_CHECKING:
+    from lamina.layer.apply import Shared
     from lamina.layer.listing import Columns
 
 
@@ -176,13 +177,22 @@ class LayerStore(Protocol):
         """
         ...
 
-    def adopt(self, upper: Path) -> LayerInfo:
+    def adopt(self, upper: Path, *, known: Sequence[Entry] | None = None) -> LayerInfo:
         """Make the upper directory of an overlay mount (unmounted) into a layer, by rename.
 
         `upper` lies in the store's own file system (a container's or a build
         step's directory) and is gone afterwards.  One walk reads and hashes it; its
         tar is deterministic: sorted, whole seconds, numeric owners.
+
+        `known` is all that lies in `upper`, in any order, if the one who filled it knows:
+        then it is believed and nothing but contents is read.  Times are whole seconds, no
+        file has two names there, and a sha256 is set where `shared` gave the file.
+        Raises BadLayer when a content has another length.
         """
+        ...
+
+    def shared(self) -> Shared:
+        """The files that layers share at this moment, to fill an upper directory from."""
         ...
 
     def snapshot(self, upper: Path) -> LayerInfo:

@@ -35,6 +35,7 @@ from lamina.store.trash import delete_tree
 from lamina.store.tree_form import TreeForm
 
 if TYPE_CHECKING:
+    from lamina.layer.apply import Shared
     from lamina.layer.listing import Columns
 
 _TEMPORARY = ".tmp-"
@@ -178,9 +179,12 @@ class DirLayers:
                 raise DiffIdMismatch(expected, diff_id)
             return self._commit(form, place, written)
 
-    def adopt(self, upper: Path) -> LayerInfo:
+    def adopt(self, upper: Path, *, known: Sequence[Entry] | None = None) -> LayerInfo:
         with self._new_layer() as place:
-            return self._commit(self._tree, place, self._tree.adopt(place, upper))
+            return self._commit(self._tree, place, self._tree.adopt(place, upper, known))
+
+    def shared(self) -> Shared:
+        return self._tree.objects.remembered()
 
     def snapshot(self, upper: Path) -> LayerInfo:
         return self.ingest(self._tree.read(upper), expected=None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -74,11 +74,13 @@ class TreeForm:
         stored = StoredListing(listing, applied.extras)
         return Written(stored, headers=_headers_of(place), offers=applied.offers)
 
-    def adopt(self, place: Path, upper: Path) -> Written:
-        """Take the upper directory of an overlay over by rename; one walk reads and hashes it."""
+    def adopt(self, place: Path, upper: Path, known: Sequence[Entry] | None) -> Written:
+        """Take the upper directory of an overlay over by rename; one walk reads and hashes it,
+        or its files alone are read, when all else is `known`."""
         from lamina.layer.hashing import BackgroundHash
         from lamina.layer.headers import HeadersWriter
         from lamina.layer.listing import StoredListing
+        from lamina.store.adopting import adopt_known
         from lamina.store.earlysync import EarlySync
         from lamina.store.trees import adopt_tree
 
@@ -87,9 +89,14 @@ class TreeForm:
             HeadersWriter(place / "headers") as headers,
             EarlySync(place) as early,
         ):
-            applied, size = adopt_tree(
-                upper, hasher.feed, headers.write, self.objects, self._whiteouts, early.wrote
-            )
+            if known is None:
+                applied, size = adopt_tree(
+                    upper, hasher.feed, headers.write, self.objects, self._whiteouts, early.wrote
+                )
+            else:
+                applied, size = adopt_known(
+                    upper, known, hasher, headers.write, self.objects, early.wrote
+                )
         os.rename(upper, place / TREE)
         listing = Listing(Digest.from_raw(hasher.digest()), applied.entries, size)
         return Written(
