@@ -15,7 +15,7 @@ from lamina.build.image import image_config, image_manifest
 from lamina.build.inputs import Result
 from lamina.build.means import Means
 from lamina.build.observe import Observer, Occasion
-from lamina.build.plan import Plan, Resolver, plan
+from lamina.build.plan import Plan, Resolver, called, plan
 from lamina.build.solve import solve
 from lamina.build.stage import Settings
 from lamina.build.trees import Trees
@@ -93,6 +93,9 @@ def build(
         for made in plans:
             if made.image is not None:
                 lease.protect(*made.image.layers)
+        if occasion.anew:
+            anew = called(plans[0], occasion.anew, "--no-cache-filter")
+            occasion = msgspec.structs.replace(occasion, anew=anew)
         solved = solve(
             plans,
             trees,

@@ -7,7 +7,7 @@ each image it meets; nothing else here leaves memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -37,7 +37,7 @@ _FREE_ARGS = frozenset(run_instruction.PROXIES) | {
 
 
 class NoSuchStage(Invalid):
-    """`--target` names no stage."""
+    """An option names a stage that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Plan:
     """The image that the target starts from, through however many stages; None for scratch."""
     unused_args: tuple[str, ...]
     """`--build-arg` names that no ARG declares."""
+    stages: tuple[str, ...]
+    """What every stage of the file is called, the unneeded ones too: its name, else its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,20 @@ def plan(
     if settings.labels:
         labels = {**(stage.execution.labels or {}), **settings.labels}
         stage.change(labels=labels)
-    return Plan(stage, planner.images[id(stage)], planner.unused_args())
+    stages = tuple(draft.name or str(draft.number) for draft in planner.drafts)
+    return Plan(stage, planner.images[id(stage)], planner.unused_args(), stages)
+
+
+def called(made: Plan, names: Collection[str], option: str) -> frozenset[str]:
+    """The stages of these names or numbers, as `Plan.stages` has them.  Raises NoSuchStage."""
+    found = {name.lower(): name for name in made.stages}
+    found |= {str(number): name for number, name in enumerate(made.stages)}
+    for name in names:
+        if name.lower() not in found:
+            raise NoSuchStage(
+                f"{option} names no stage: {name}", hint=f"there are: {', '.join(made.stages)}"
+            )
+    return frozenset(found[name.lower()] for name in names)
 
 
 class _Planner:

@@ -128,10 +128,17 @@ def digest(tree: Tree, selection: Sequence[Selected], *, owners: bool) -> Digest
     """Of names, kinds, modes, link targets and contents, and owners if they count; no times."""
     return Digest.from_raw(
         of_records(
-            of_entry(each.entry, _content(tree, each.entry, owners), owners=owners, name=each.name)
+            of_entry(
+                each.entry, _content(tree, each.entry, owners), owners=owners, name=_name(each)
+            )
             for each in selection
         )
     )
+
+
+def _name(selected: Selected) -> str:
+    """The name that it has where it is copied to: of a directory only what is in it is copied."""
+    return "" if selected.entry.kind is Kind.DIRECTORY else selected.name
 
 
 def _content(tree: Tree, entry: Entry, owners: bool) -> bytes:
