@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from lamina.build.copying import Copier
 from lamina.build.graph import CopyOp, CopySource, Document
 from lamina.build.merged import LayersTree
 from lamina.build.reading import Origin, read
-from lamina.build.upper import InTheWay, Upper
+from lamina.build.upper import BadName, InTheWay, Upper
 from lamina.context.directory import Context
 from lamina.dockerfile.ignore import Ignore
 from lamina.layer.contract import Listing
@@ -245,3 +246,221 @@ def test_an_archive_follows_links_inside_the_root_only(context: Path) -> None:
         tar.addfile(member, io.BytesIO(b"x"))
     found = copied(context, "/new/", "t", unpack=True)
     assert set(found) == {"etc", "etc/evil", "new", "new/up"}
+
+
+# what is made on the way, and metadata
+
+
+def test_what_is_made_is_roots_whatever_the_source_is(context: Path) -> None:
+    (context / "dir").chmod(0o1711)
+    os.chown(context / "dir", 3, 4)
+    found = copied(context, "/p/new/", "dir")
+    assert [(found[path].mode, found[path].uid) for path in ("p", "p/new")] == [(0o755, 0)] * 2
+
+
+def test_an_octal_mode_is_for_what_is_made_too(context: Path) -> None:
+    found = copied(context, "/p/new", "dir", mode="2750", owner=(5, 6))
+    assert {path: found[path].mode for path in ("p", "p/new", "p/new/sub")} == {
+        "p": 0o750,
+        "p/new": 0o750,
+        "p/new/sub": 0o2750,
+    }
+    assert found["p"].uid == 5
+
+
+def test_symbols_are_applied_to_each_mode(context: Path) -> None:
+    (context / "b").chmod(0o700)
+    found = copied(context, "/p/", "dir", "a", "b", mode="u=rwX,go=rX")
+    modes = {path: found[path].mode for path in found if path != "p/ln"}
+    assert modes == {
+        "p": 0o755,
+        "p/a": 0o644,
+        "p/b": 0o755,
+        "p/sub": 0o755,
+        "p/sub/x": 0o644,
+    }
+
+
+def test_set_id_bits_stay_with_another_owner(context: Path) -> None:
+    (context / "a").chmod(0o6755)
+    assert copied(context, "/p/", "a", owner=(5, 6))["p/a"].mode == 0o6755
+
+
+def test_the_last_of_several_files_stays(context: Path) -> None:
+    assert list(copied(context, "/new", "a", "b")) == ["new"]
+    assert (context.parent / "upper" / "new").read_text() == "bb"
+
+
+def test_a_wildcard_without_a_match_makes_nothing(context: Path) -> None:
+    assert copied(context, "/new/", "nosuch*") == {}
+
+
+def test_a_link_to_nothing_is_made_something(context: Path) -> None:
+    below = (*BELOW, Entry("opt", Kind.SYMLINK, 0o777, 0, 0, 0, 0, "/usr/local/opt"))
+    found = copied(context, "/opt/x", "a", below=below)
+    assert list(found) == ["usr", "usr/local", "usr/local/opt", "usr/local/opt/x"]
+
+
+def test_a_file_below_a_file(context: Path) -> None:
+    with pytest.raises(InTheWay, match="/etc/file is not a directory"):
+        copied(context, "/etc/file/x", "a")
+
+
+def test_a_name_that_is_too_long(context: Path) -> None:
+    with pytest.raises(BadName, match="not a path"):
+        copied(context, f"/{'n' * 256}", "a")
+    (context.parent / "upper").rmdir()
+    assert list(copied(context, f"/{'n' * 255}", "a")) == ["n" * 255]
+
+
+def test_names_that_are_no_text(context: Path) -> None:
+    (Path(os.fsdecode(os.fsencode(context) + b"/dir/\xff\xfe"))).write_text("x")
+    assert "new/\udcff\udcfe" in copied(context, "/new", "dir")
+
+
+def test_what_is_no_file(context: Path) -> None:
+    os.mkfifo(context / "dir" / "pipe", 0o620)
+    os.mknod(context / "dir" / "null", 0o020666, os.makedev(1, 3))
+    found = copied(context, "/new", "dir", owner=(5, 6))
+    assert (found["new/pipe"].kind, found["new/pipe"].uid) == (Kind.FIFO, 5)
+    assert (found["new/null"].kind, found["new/null"].device) == (Kind.CHAR, (1, 3))
+
+
+def test_holes_are_zeros(context: Path) -> None:
+    with (context / "hole").open("wb") as file:
+        file.truncate(1 << 20)
+        file.seek(1 << 19)
+        file.write(b"x")
+    found = copied(context, "/new", "hole")
+    assert found["new"].size == 1 << 20
+    assert (context.parent / "upper/new").read_bytes() == (context / "hole").read_bytes()
+
+
+def test_names_of_one_file_stay_names_of_one_file(context: Path) -> None:
+    os.link(context / "a", context / "dir" / "other")
+    os.link(context / "a", context / "dir" / "sub" / "third")
+    found = copied(context, "/new", "dir")
+    assert (found["new/other"].kind, found["new/other"].size) == (Kind.FILE, 1)
+    assert found["new/sub/third"].link == "new/other"
+
+
+def test_two_sources_do_not_share_a_file(context: Path) -> None:
+    os.link(context / "a", context / "c")
+    found = copied(context, "/new/", "a", "c")
+    assert {found[path].kind for path in ("new/a", "new/c")} == {Kind.FILE}
+
+
+def test_directories_that_are_there_take_what_comes(context: Path) -> None:
+    below = (*BELOW, directory("home/user/sub", 0o700, 1000, 7), directory("home/user/keep"))
+    found = copied(context, "/home/user", "dir", below=below)
+    assert (found["home/user/sub"].mode, found["home/user/sub"].uid) == (0o711, 0)
+    assert found["home/user"] == directory("home/user", 0o700, 1000, 7)
+
+
+# --parents and --exclude
+
+
+def test_parents_are_like_the_sources(context: Path) -> None:
+    found = copied(context, "/new/", "dir/sub/x", parents=True)
+    assert {path: entry.mode for path, entry in found.items()} == {
+        "new": 0o755,
+        "new/dir": 0o750,
+        "new/dir/sub": 0o711,
+        "new/dir/sub/x": found["new/dir/sub/x"].mode,
+    }
+
+
+def test_parents_that_are_there_take_the_mode_alone(context: Path) -> None:
+    below = (*BELOW, directory("dir", 0o700, 1000, 7))
+    for source, taken in (("dir/sub", (0o750, 1000)), ("dir", (0o750, 0))):
+        found = copied(context, "/", source, parents=True, below=below)
+        assert (found["dir"].mode, found["dir"].uid) == taken
+        shutil.rmtree(context.parent / "upper")
+
+
+def test_parents_begin_at_the_pivot(context: Path) -> None:
+    assert list(copied(context, "/n/", "dir/./sub/x", parents=True)) == ["n", "n/sub", "n/sub/x"]
+
+
+def test_what_is_excluded_is_not_there(context: Path) -> None:
+    assert list(copied(context, "/n", "dir", exclude=("sub",))) == ["n", "n/ln"]
+    shutil.rmtree(context.parent / "upper")
+    assert list(copied(context, "/n", "dir", exclude=("**",))) == ["n"]
+
+
+# archives
+
+
+def packed(context: Path, *members: tuple[str, bytes, str]) -> None:
+    """The archive `t`: name, type, and link target or content of each member."""
+    with tarfile.open(context / "t", "w") as tar:
+        for name, kind, text in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.mtime = kind, 9
+            content = text.encode() if kind == tarfile.REGTYPE else b""
+            member.linkname = "" if content else text
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def test_an_archive_replaces_what_is_in_its_way(context: Path) -> None:
+    below = (*BELOW, directory("d"), directory("d/file"), directory("d/file/in"))
+    below += (Entry("d/dir", Kind.FILE, 0o644, 0, 0, 0, 0),)
+    packed(
+        context,
+        ("file", tarfile.REGTYPE, "now a file"),
+        ("dir", tarfile.DIRTYPE, ""),
+        ("dir/x", tarfile.REGTYPE, "x"),
+    )
+    found = copied(context, "/d", "t", unpack=True, below=below)
+    assert [found[path].kind for path in ("d/file", "d/dir", "d/dir/x")] == [
+        Kind.FILE,
+        Kind.DIRECTORY,
+        Kind.FILE,
+    ]
+    assert "d/file/in" not in found
+
+
+def test_what_an_archive_replaces_twice_hides_what_was_there(context: Path) -> None:
+    below = (*BELOW, directory("d"), directory("d/x"), directory("d/x/old"))
+    packed(
+        context,
+        ("x", tarfile.REGTYPE, "a file"),
+        ("x", tarfile.DIRTYPE, ""),
+        ("x/new", tarfile.REGTYPE, "new"),
+    )
+    found = copied(context, "/d", "t", unpack=True, below=below)
+    assert list(found) == ["d", "d/x", "d/x/.wh..wh..opq", "d/x/new"]
+
+
+def test_an_archive_takes_the_owner_that_is_asked_for(context: Path) -> None:
+    packed(context, ("top", tarfile.DIRTYPE, ""), ("top/in/f", tarfile.REGTYPE, "x"))
+    found = copied(context, "/new", "t", unpack=True, owner=(5, 6), mode="0600")
+    assert {path: (entry.uid, entry.mode) for path, entry in found.items()} == {
+        "new": (5, 0o755),
+        "new/top": (5, 0o644),
+        "new/top/in": (0, 0o755),  # the archive has no entry for it
+        "new/top/in/f": (5, 0o644),
+    }
+
+
+def test_hard_links_of_archives(context: Path) -> None:
+    packed(context, ("one", tarfile.REGTYPE, "x"), ("two", tarfile.LNKTYPE, "one"))
+    assert copied(context, "/n/", "t", unpack=True)["n/two"].link == "n/one"
+    shutil.rmtree(context.parent / "upper")
+    packed(context, ("two", tarfile.LNKTYPE, "nosuch"))
+    with pytest.raises(BadLayer, match="hard link to 'nosuch', which is no file"):
+        copied(context, "/n/", "t", unpack=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", bytes(10240), b"\x1f\x8b\x08broken" * 100])
+def test_what_is_no_archive_is_copied(context: Path, content: bytes) -> None:
+    (context / "t").write_bytes(content)
+    copied(context, "/n", "t", unpack=True)
+    assert (context.parent / "upper" / "n").read_bytes() == content
+
+
+def test_an_archive_that_climbs_out_is_one_all_the_same(context: Path) -> None:
+    packed(context, ("../../out", tarfile.REGTYPE, "x"))
+    with pytest.raises(BadLayer):
+        copied(context, "/n/", "t", unpack=True)
