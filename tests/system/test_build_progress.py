@@ -230,7 +230,7 @@ def test_checks_can_forbid_a_build(busybox_store: Lamina, context: Path) -> None
     done = busybox_store("build", "-q", str(context), check=False)
     assert done.returncode == 3
     assert "JSONArgsRecommended (line 3)" in done.stderr
-    found = busybox_store("build", "--call", "check,format=json", str(context), check=False)
+    found = busybox_store("build", "--check", "--format", "json", str(context), check=False)
     assert found.returncode == 3
     assert [each["ruleName"] for each in json.loads(found.stdout)["warnings"]] == [
         "JSONArgsRecommended"

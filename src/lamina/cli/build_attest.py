@@ -46,14 +46,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--attest",
         "attests",
         multiple=True,
-        metavar="type=sbom|provenance[,…]",
-        help="State what is in the image, or how it was built (mode=min|max, version=v0.2|v1).",
+        metavar="type=KIND[,…]",
+        help="State of the image: type=sbom, type=provenance,mode=max.",
     ),
-    click.option("--sbom", metavar="BOOL", help="State what is in the image: --attest type=sbom."),
+    click.option("--sbom", metavar="BOOL", help="What is in the image, as --attest type=sbom."),
     click.option(
         "--provenance",
         metavar="BOOL|mode=…",
-        help="State how it was built: --attest type=provenance.",
+        help="How it was built, as --attest type=provenance.",
     ),
 )
 

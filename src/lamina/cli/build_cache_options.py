@@ -45,14 +45,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--cache-from",
         multiple=True,
         metavar="PLACE",
-        help="Use results from there: NAME, type=registry,ref=NAME or type=local,src=DIR.",
+        help="Use the results of: NAME, type=registry,ref=…, type=local,src=….",
     ),
     click.option(
         "--cache-to",
         multiple=True,
         metavar="PLACE",
-        help="Write results there: type=registry,ref=NAME, type=local,dest=DIR or type=inline;"
-        " mode=max for those of all stages.",
+        help="Write the results to: the same, or type=inline; mode=max: all stages'.",
     ),
     click.option(
         "--explain-cache", is_flag=True, help="Say of each step why the cache had it or not."

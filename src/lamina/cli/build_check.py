@@ -19,27 +19,10 @@ _FOUND = 3
 
 
 def check_options(command: F) -> F:
-    """What `asked_to_check` reads."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--check", is_flag=True, help="Check the Dockerfile and build nothing."),
-    click.option(
-        "--call",
-        type=click.Choice(["build", "check", "check,format=json"]),
-        default="build",
-        metavar="check[,format=json]",
-        help="The same, and the findings as JSON.",
-    ),
-)
-
-
-def asked_to_check(given: Mapping[str, Any]) -> bool:
-    """Whether nothing is to be built."""
-    return bool(given["check"]) or given["call"] != "build"
+    """Add `check`."""
+    return click.option("--check", is_flag=True, help="Check the Dockerfile and build nothing.")(
+        command
+    )
 
 
 def run_checks(

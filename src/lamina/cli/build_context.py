@@ -46,8 +46,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "contexts",
         multiple=True,
         metavar="NAME=PLACE",
-        help="Files or an image for FROM, COPY --from and mounts: a directory, an address,"
-        " docker-image://NAME, oci-layout://DIR.",
+        help="More files, or an image (docker-image://, oci-layout://), by name.",
     ),
 )
 

@@ -38,13 +38,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--output",
         "outputs",
         multiple=True,
-        metavar="DIR|FILE.tar|type=…,dest=…",
-        help="Write the files to a directory or tar; or type=oci, docker, image, registry.",
+        metavar="PLACE",
+        help="DIR, FILE.tar or - for the files; type=oci|docker|registry,dest=…",
     ),
     click.option("--push", is_flag=True, help="Push the image: -o type=registry."),
-    click.option(
-        "--load", is_flag=True, help="Keep the image in the store, as without any output."
-    ),
+    click.option("--load", is_flag=True, help="Keep the image in the store, as without -o."),
     click.option(
         "--iidfile",
         type=click.Path(path_type=Path),
@@ -61,7 +59,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--progress",
         type=click.Choice(WAYS),
-        help="How to show the steps (BUILDKIT_PROGRESS; auto: by whether this is a terminal).",
+        metavar="HOW",
+        help=f"{', '.join(WAYS)}; else as BUILDKIT_PROGRESS says.",
     ),
 )
 

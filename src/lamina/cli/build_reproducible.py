@@ -40,19 +40,20 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--reproducible",
         is_flag=True,
-        help="Clamp every time to SOURCE_DATE_EPOCH, else to the commit's, else the newest file's.",
+        help="Clamp times to SOURCE_DATE_EPOCH, the commit or the newest file.",
     ),
     click.option(
         "--verify-reproducible",
         is_flag=True,
-        help="Build twice from nothing, compare, and name what differs (implies --reproducible).",
+        help="The same, twice from nothing, and name what differs.",
     ),
     click.option(
         "--format",
         "report",
         type=click.Choice(["text", "json"]),
         default="text",
-        help="How --verify-reproducible tells what differs.",
+        metavar="text|json",
+        help="How --check and --verify-reproducible tell what they find.",
     ),
 )
 
