@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 from typing import TextIO
 
@@ -66,8 +67,9 @@ class Live(Quiet):
         self._rows += failed(going, self.now(), self._size().columns)
 
     def say(self, line: str) -> None:
-        self._rows.append((Part(line),))
-        self.draw()
+        with self.lock:
+            self._rows.append((Part(line),))
+            self.draw()
 
     def close(self) -> None:
         self._over.set()
@@ -93,9 +95,11 @@ class Live(Quiet):
         self._rows, self._drawn, self._columns = [], drawn, columns
 
     def _tick(self) -> None:
-        while not self._over.wait(self._refresh):
-            with self.lock:
-                self.draw()
+        # Whoever has taken the terminal away hears of it from the main thread.
+        with suppress(OSError):
+            while not self._over.wait(self._refresh):
+                with self.lock:
+                    self.draw()
 
     def _written(self, line: Line) -> str:
         painted = (

@@ -48,7 +48,7 @@ class RawJson(Quiet):
             return
         self._told[item] = self.now()
         status: dict[str, Any] = {
-            "id": moved.item,
+            "id": _text(moved.item),
             "vertex": task.digest,
             "name": moved.what,
             "current": moved.done,
@@ -75,7 +75,7 @@ class RawJson(Quiet):
 
     def fail(self, task: Task, problem: str) -> None:
         super().fail(task, problem)
-        self._vertex(task, completed=self._time(), error=problem or "failed")
+        self._vertex(task, completed=self._time(), error=_text(problem) or "failed")
 
     def close(self) -> None:
         for going in self.going.values():
@@ -84,15 +84,20 @@ class RawJson(Quiet):
 
     def _vertex(self, task: Task, **more: Any) -> None:
         place = f"[{task.place}] " if task.place else ""
-        vertex: dict[str, Any] = {"digest": task.digest, "name": place + task.title}
+        vertex: dict[str, Any] = {"digest": task.digest, "name": _text(place + task.title)}
         if task.inputs:
             vertex["inputs"] = list(task.inputs)
         started = self._started[str(task.digest)]
         self._write({"vertexes": [{**vertex, "started": started, **more}]})
 
     def _write(self, document: dict[str, Any]) -> None:
-        self._stream.write(encode(document).decode("utf-8", "replace") + "\n")
+        self._stream.write(encode(document).decode() + "\n")
         self._stream.flush()
 
     def _time(self) -> str:
         return self._clock().strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+
+
+def _text(text: str) -> str:
+    """`text` without the bytes that are no UTF-8: JSON has no room for them."""
+    return text.encode("utf-8", "replace").decode()

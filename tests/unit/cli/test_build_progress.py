@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from lamina.build.observe import Outcome
+from lamina.build.graph import Graph, MakeDirOp
+from lamina.build.observe import Outcome, Step
 from lamina.cli.build_lines import Lines
 from lamina.cli.build_live import Live
 from lamina.cli.build_plain import Plain, Quiet
@@ -100,6 +101,22 @@ def test_raw_json_is_what_readers_of_buildkits_read() -> None:
     output = b"".join(log.data for status in told for log in status.logs)
     assert b"two \x1b[31mred" in output
     assert ended[str(found[0].digest)].inputs == [str(base.digest)]
+
+
+def test_a_title_that_is_no_text() -> None:
+    graph = Graph()
+    odd = graph.add(MakeDirOp("/x"), title="WORKDIR caf\udce9")
+    step = Step(1, 1, odd, "1/1")
+    streams = [io.StringIO(), io.StringIO(), io.StringIO()]
+    views = [RawJson(streams[0]), Plain(streams[1]), _live(streams[2], Clock(), 80)]
+    for view in views:
+        Steps(view).started(step)
+        view.close()
+    assert json.loads(streams[0].getvalue().splitlines()[0])["vertexes"][0]["name"].startswith(
+        "[1/1] WORKDIR caf"
+    )
+    assert "WORKDIR caf\\xe9" in streams[1].getvalue()
+    assert "WORKDIR caf\\xe9" in streams[2].getvalue()
 
 
 def test_raw_json_keeps_bytes_that_are_no_text() -> None:
