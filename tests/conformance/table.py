@@ -26,8 +26,8 @@ configuration, the history, or the error and its line. `tests/system/test_confor
 `lamina build` to every one of them.
 
 The same cases go through Lamina's peers by `python -m tests.conformance.compare`, which needs
-their programs and says how it is called. This page is what it wrote. A build *agrees* when tree and
-configuration are as the case says, or when it fails where the case says so; of the history only
+their programs and says how it is called. This page is what it wrote. A build *agrees* when its tree
+and configuration are as the case says, or when it fails and should; of the history only
 BuildKit's is compared, for the others write theirs in a form of their own. Where BuildKit itself
 and a case did not agree, the case was changed, but for the few that are listed below.
 
@@ -48,7 +48,8 @@ def table(results: Results, groups: Mapping[str, Sequence[str]], versions: str) 
     `groups` has the ids of the cases; a case that a builder has not built counts as one that
     does not agree.
     """
-    lines = [_HEAD, f"Compared: {versions}.\n" if versions else "", *_counts(results, groups), ""]
+    lines = [_HEAD + (f"Compared: {versions}.\n" if versions else "")]
+    lines += [*_counts(results, groups), ""]
     for builder, title in BUILDERS.items():
         rows = list(_reasons(results, groups, builder))
         if rows:
