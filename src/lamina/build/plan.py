@@ -28,6 +28,7 @@ from lamina.store.contract import Image
 Resolver = Callable[[str, str], Image]
 """Finds an image by name and platform ("" is the target's); raises ImageNotFound and its kin."""
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+_NO_TEXT = re.compile(r"[\udc80-\udcff]")
 _FREE_ARGS = frozenset(run_instruction.PROXIES) | {
     "SOURCE_DATE_EPOCH",
     "BUILDKIT_SYNTAX",
@@ -110,6 +111,7 @@ class _Planner:
     def _drafts(self) -> list[_Draft]:
         heads: list[tuple[Instruction, list[Instruction]]] = []
         for line in self.dockerfile.instructions:
+            self._require_text(line)
             if line.keyword == "FROM":
                 heads.append((line, []))
             elif heads:
@@ -124,6 +126,14 @@ class _Planner:
             last = self.dockerfile.instructions[-1].span
             raise DockerfileError(self.source, last, "there is no FROM")
         return [self._draft(number, *head) for number, head in enumerate(heads)]
+
+    def _require_text(self, line: Instruction) -> None:
+        """Configurations and keys are JSON, which has no room for other bytes than UTF-8."""
+        for text in (line.original, *(doc.content for doc in line.heredocs)):
+            if (odd := _NO_TEXT.search(text)) is not None:
+                byte = f"\\x{ord(odd[0]) - 0xDC00:02x}"
+                place = line.at(odd.start(), 1) if text is line.original else line.span
+                raise DockerfileError(self.source, place, f"{byte} is not UTF-8")
 
     def _global_arg(self, line: Instruction) -> None:
         for word in quoted_words(line.text, self.dockerfile.escape):

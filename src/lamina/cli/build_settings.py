@@ -70,4 +70,15 @@ def pairs(texts: Sequence[str], what: str, environment: Mapping[str, str]) -> di
             found[name] = value
         elif name in environment:
             found[name] = environment[name]
+    for name, value in found.items():
+        if not _is_text(name + value):
+            raise BadOption(f"a {what} is not UTF-8: {name!r}")
     return found
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

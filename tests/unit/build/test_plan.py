@@ -336,3 +336,20 @@ def test_errors_point(text: str, line: int, column: int, problem: str) -> None:
         planned(text)
     assert str(caught.value) == f"Dockerfile:{line}: {problem}"
     assert (caught.value.span.line, caught.value.span.column) == (line, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("FROM debian\n# caf\udce9\nRUN echo caf\udce9\n", 3, 13),
+        ("FROM debian\nENV \\\n  A=\udcff\n", 3, 5),
+        ("FROM debian\nRUN <<E\n\udcff\nE\n", 2, 1),
+        ("ARG A=\udcff\nFROM debian\n", 1, 7),
+    ],
+)
+def test_bytes_that_are_no_text_fit_into_no_configuration(
+    text: str, line: int, column: int
+) -> None:
+    with pytest.raises(DockerfileError, match="is not UTF-8") as caught:
+        planned(text)
+    assert (caught.value.span.line, caught.value.span.column) == (line, column)

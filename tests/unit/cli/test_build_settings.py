@@ -60,3 +60,10 @@ def test_build_arguments_may_come_from_the_environment() -> None:
 
 def test_a_label_without_a_value_is_empty() -> None:
     assert pairs(["a", "b=1"], "label", {"a": "2"}) == {"a": "", "b": "1"}
+
+
+def test_what_is_no_utf_8_fits_into_no_configuration() -> None:
+    with pytest.raises(BadOption, match="a label is not UTF-8: 'a'"):
+        pairs(["a=caf\udce9"], "label", {})
+    with pytest.raises(BadOption, match="a build argument is not UTF-8: 'B'"):
+        pairs(["B"], "build argument", {"B": "\udce9"})
