@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from lamina.errors import EngineError
 from lamina.layer.contract import LayerInfo
+from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind, text_path
 from lamina.layer.errors import BadLayer, DiffIdMismatch
 from lamina.layer.listing import UNKNOWN, numbers
@@ -507,6 +508,59 @@ class LayerStoreContract:
         assert (lower(adopted.diff_id) / "d/f").read_bytes() == b"same" * 99
         assert (lower(adopted.diff_id) / "d").stat().st_mtime == EPOCH
 
+    def test_what_is_known_of_an_upper_directory_need_not_be_found(
+        self, layers: LayerStore, second: LayerStore, new_upper: Callable[[], Path]
+    ) -> None:
+        found, known = new_upper(), new_upper()
+        for upper in (found, known):
+            fill_plainly(upper)
+        # In any order, and with nothing said of the contents.
+        entries = list(changes(known))[::-1]
+        info = layers.adopt(known, known=entries)
+        assert second.adopt(found) == info
+        assert layers.hashed(info.diff_id) == second.hashed(info.diff_id)
+        assert layers.verify(info.diff_id) == []
+        assert not known.exists()
+
+    def test_a_file_that_the_store_gave_is_known_by_its_digest(
+        self, layers: LayerStore, new_upper: Callable[[], Path]
+    ) -> None:
+        first, second = new_upper(), new_upper()
+        fill_plainly(first)
+        entries = layers.hashed(layers.adopt(first).diff_id).entries
+        second.joinpath("d").mkdir()
+        shared = layers.shared()
+        wanted = next(entry for entry in entries if entry.path == "d/f")
+        key = shared.key(wanted)
+        assert key is not None
+        assert shared.take(key, os.fsencode(second / "d/f"))
+        os.utime(second / "d", (EPOCH, EPOCH))
+        known = (wanted, *(entry for entry in entries if entry.path == "d"))
+        info = layers.adopt(second, known=known)
+        assert layers.verify(info.diff_id) == []
+        assert layers.hashed(info.diff_id).entries[1].sha256 == wanted.sha256
+
+    @pytest.mark.parametrize("digest", [b"", bytes(32)])
+    def test_a_known_file_that_is_shorter_by_now(
+        self,
+        layers: LayerStore,
+        new_upper: Callable[[], Path],
+        residue: Callable[[], list[str]],
+        digest: bytes,
+    ) -> None:
+        upper = new_upper()
+        fill_plainly(upper)
+        before = residue()
+        known = [
+            msgspec.structs.replace(entry, size=entry.size + 1, sha256=digest)
+            if entry.path == "d/f"
+            else entry
+            for entry in changes(upper)
+        ]
+        with pytest.raises(BadLayer, match="changed while it was read"):
+            layers.adopt(upper, known=known)
+        assert residue() == before
+
     # removing and measuring
 
     def test_a_removed_layer_is_gone_with_all_it_took(
@@ -559,6 +613,18 @@ class LayerStoreContract:
             with pytest.raises(EngineError) as caught:
                 layers.ingest([tar], expected=None)
             assert "\n" not in str(caught.value), name
+
+
+def fill_plainly(upper: Path) -> None:
+    """What has one name each, and deletes nothing."""
+    (upper / "d" / "empty").mkdir(parents=True)
+    (upper / "d.d").mkdir()
+    for path in ("d/f", "d.d/f", "d/zero", "etc"):
+        (upper / path).write_bytes(path.encode() * 999 if path != "d/zero" else b"")
+    (upper / "d/link").symlink_to("nowhere")
+    os.mkfifo(upper / "d/pipe")
+    for each in sorted(upper.rglob("*"), reverse=True):
+        os.utime(each, (EPOCH, EPOCH), follow_symlinks=False)
 
 
 def fill(upper: Path) -> None:

@@ -81,6 +81,8 @@ class Objects:
     def _replace(self, known: bytes, target: bytes) -> bool:
         aside = target[: target.rfind(b"/") + 1] + b".wh..lamina-link"
         try:
+            if os.path.samestat(os.lstat(known), os.lstat(target)):
+                return True  # rename(2) would leave both names of one file
             os.link(known, aside)
         except FileNotFoundError:
             return False

@@ -153,6 +153,17 @@ def test_an_adopted_file_is_shared_both_ways(layers: DirLayers, root: Path) -> N
     assert layers.verify(first) == layers.verify(second) == []
 
 
+def test_a_file_that_is_shared_already_is_taken_once(layers: DirLayers, root: Path) -> None:
+    first = ingest(layers, archive(file("usr/f", b"data"), file("usr/g", b"more")))
+    upper = root / "upper"
+    (upper / "usr").mkdir(parents=True)
+    for name in ("f", "g"):
+        (upper / "usr" / name).hardlink_to(fs(layers, first) / "usr" / name)
+    second = layers.adopt(upper).diff_id
+    assert sorted(os.listdir(fs(layers, second) / "usr")) == ["f", "g"]
+    assert layers.verify(second) == []
+
+
 def test_a_known_file_that_lost_its_object_is_written(layers: DirLayers, root: Path) -> None:
     first = ingest(layers, archive(file("usr/f", b"data")))
     for name in os.listdir(root / "objects"):
