@@ -67,6 +67,14 @@ class Subject(msgspec.Struct, frozen=True):
     """With a time zone; a reproducible build's is its epoch."""
 
 
+def need_spdx_tools() -> None:
+    """Raise NoSpdxTools unless SBOMs can be made: better before a build than after it."""
+    from importlib.util import find_spec
+
+    if find_spec("spdx_tools") is None:
+        raise NoSpdxTools
+
+
 def sbom(subject: Subject, version: str) -> dict[str, Any]:
     """The SPDX document (JSON values) of an image: what is installed in it, and which
     instruction brought it.
@@ -74,11 +82,10 @@ def sbom(subject: Subject, version: str) -> dict[str, Any]:
     `version` is Lamina's own.  The same image, time and name give the same document.
     Raises NoSpdxTools, and what reading the image raises.
     """
-    try:
-        from spdx_tools.spdx.jsonschema.document_converter import DocumentConverter
-        from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
-    except ImportError:
-        raise NoSpdxTools from None
+    need_spdx_tools()
+    from spdx_tools.spdx.jsonschema.document_converter import DocumentConverter
+    from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+
     document = _document(subject, version)
     if faults := validate_full_spdx_document(document):
         raise BadSbom(f"the SBOM of {subject.name} is not valid: {faults[0].validation_message}")

@@ -61,7 +61,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 def wanted(given: Mapping[str, Any]) -> list[Wanted]:
     """What shall be stated, each kind once: of several the last one counts, as in Docker.
 
-    Raises BadAttestation, and Unsupported for another generator's SBOM.
+    Raises BadAttestation, NoSpdxTools, and Unsupported for another generator's SBOM.
     """
     texts = list(given["attests"])
     texts += [_shorthand(kind, given[kind]) for kind in ("sbom", "provenance") if given[kind]]
@@ -98,6 +98,7 @@ def _fields(text: str) -> dict[str, str]:
 
 def _wanted(kind: str, fields: dict[str, str]) -> Wanted | None:
     """The attestation; None for one that is turned off."""
+    from lamina.attest.sbom import need_spdx_tools
     from lamina.build.attesting import Wanted
 
     if _boolean(fields.pop("disabled", "false"), "disabled"):
@@ -109,6 +110,7 @@ def _wanted(kind: str, fields: dict[str, str]) -> Wanted | None:
                 hint="without generator= Lamina reads the packages itself",
             )
         _nothing_left(kind, fields)
+        need_spdx_tools()
         return Wanted("sbom")
     options = _provenance(fields)
     _nothing_left(kind, fields)

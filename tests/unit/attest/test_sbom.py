@@ -15,7 +15,7 @@ pytest.importorskip("spdx_tools", reason="needs the extra attest")
 from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from lamina.attest.sbom import Subject, sbom
+from lamina.attest.sbom import NoSpdxTools, Subject, sbom
 from lamina.attest.sources import Sourced
 from lamina.explain.stack import Stack
 from lamina.oci.digest import Digest
@@ -163,3 +163,10 @@ def test_a_package_that_went_and_came_back_is_of_the_layer_that_brought_it_back(
         {STATUS: dpkg("a=1", "b=1")},
     ]
     assert layers(stack_of_files(files, list("wxyz"))) == {"a": 0, "b": 3}
+
+
+def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(NoSpdxTools) as caught:
+        document([{}], ["RUN x"])
+    assert caught.value.hint == "pip install 'lamina[attest]'"
