@@ -15,7 +15,7 @@ class NoEmulator(Unsupported):
 def require_emulator(platform: str, registry: Path = REGISTRY) -> None:
     """Raise NoEmulator unless programs for `platform` (os/architecture[/variant]) run here,
     in containers too."""
-    architecture = (platform.split("/") + [""])[1]
+    architecture = platform.split("/")[1]
     head = program_head(architecture)
     found = [each for each in handlers(registry) if each.takes(head)]
     if any(each.reaches_containers for each in found):
