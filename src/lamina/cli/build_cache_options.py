@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lamina.registry.contract import Sink, Source
 
 F = TypeVar("F", bound=Callable[..., Any])
+_SETTLED = 3600.0
+"""Seconds: a blob that is older and has no name in a layout belongs to no export under way."""
 _SWITCH = "BUILDKIT_INLINE_CACHE"
 """The build argument that asks for an inline cache, as BuildKit's frontend has it."""
 
@@ -165,6 +168,7 @@ def _opened_sink(app: App, place: CachePlace) -> Iterator[tuple[Sink, str, str]]
         reference = Reference.parse(place.ref)
         yield connect(reference, settings(app), push=True), reference.tag, reference.name
         return
+    from lamina.build.cache_layout import remove_unnamed
     from lamina.transfer.files import DirectoryFiles
     from lamina.transfer.layout import LayoutSink
 
@@ -172,6 +176,7 @@ def _opened_sink(app: App, place: CachePlace) -> Iterator[tuple[Sink, str, str]]
     sink = LayoutSink(files)
     yield sink, place.tag, ""
     files.finish(sink.entries)
+    remove_unnamed(place.path, before=time.time() - _SETTLED)
 
 
 def _opening(app: App, place: CachePlace) -> Callable[[], Source]:
