@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +26,7 @@ def working_directory(store: Store, identity: str) -> Iterator[Path]:
     try:
         yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        _remove(directory)
         os.close(fd)
 
 
@@ -39,8 +38,17 @@ def _sweep(builds: Path) -> None:
             continue  # its owner has just finished
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(place, ignore_errors=True)
+            _remove(place)
         except BlockingIOError:
             pass
         finally:
             os.close(fd)
+
+
+def _remove(place: Path) -> None:
+    try:
+        place.rmdir()  # a build that is all cached put nothing there
+    except OSError:
+        import shutil
+
+        shutil.rmtree(place, ignore_errors=True)

@@ -7,7 +7,6 @@ with one digest do the same work, and the planner keeps only one of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -128,8 +127,7 @@ TreeOp = ContextOp | RemoteOp
 """Operations that give a tree of files and no layers."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Vertex:
+class Vertex(msgspec.Struct, frozen=True, eq=False):
     """One operation in the graph."""
 
     op: Op

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from lamina.build.reading import Origin, Reading, content, nameless, read, sourc
 from lamina.build.trees import Trees
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
+from lamina.store.contract import StepResult
 
 if TYPE_CHECKING:
     from lamina.build.merged import Views
@@ -48,6 +49,17 @@ class Inputs:
         from lamina.build.merged import Views
 
         return Views(self._cache.store.layers)
+
+    def hidden_bytes(self, chain: Sequence[Digest]) -> int:
+        """Bytes of file content in `chain` that nobody can see; remembered."""
+        steps = self._cache.store.steps
+        key = Digest.of(encode(["hidden bytes", list(chain)]))
+        known = steps.get(key)
+        if known is not None and isinstance(known.data.get("bytes"), int):
+            return int(known.data["bytes"])
+        total = self.views.total_hidden(chain)
+        steps.put(StepResult(key, data={"bytes": total}))
+        return total
 
     def below(self, vertex: Vertex) -> tuple[Digest, ...]:
         """The layers that the vertex starts from, the lowest first."""

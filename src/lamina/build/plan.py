@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 import msgspec
 
@@ -41,8 +40,7 @@ class NoSuchStage(Invalid):
     """An option names a stage that is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """What to build: the target's stage, and what the user should hear of."""
 
     stage: Stage
@@ -54,8 +52,7 @@ class Plan:
     """What every stage of the file is called, the unneeded ones too: its name, else its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
+class _Draft(msgspec.Struct, frozen=True):
     """A FROM with its instructions, not yet looked at."""
 
     number: int

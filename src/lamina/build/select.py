@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from lamina.build.filtered import Filtered, Wanted
 from lamina.context.fingerprint import NOTHING, of_entries, of_entry, of_records, of_target
@@ -26,8 +27,7 @@ class NoSuchSource(NotFound):
         self.source = source
 
 
-@dataclass(frozen=True, slots=True)
-class Selected:
+class Selected(msgspec.Struct, frozen=True):
     """A file or directory to copy, and the name it takes in a directory."""
 
     name: str

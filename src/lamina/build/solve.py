@@ -8,10 +8,9 @@ stages not at all: a stage that only feeds cached steps is not even looked for.
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -20,34 +19,28 @@ import msgspec
 
 from lamina.build.cache import Cache, Importer, Known, Made
 from lamina.build.directory import working_directory
-from lamina.build.errors import CommandFailed, StepError
 from lamina.build.graph import (
     BaseOp,
     ContextOp,
-    CopyOp,
-    MakeDirOp,
-    RemoteOp,
-    RunOp,
     Vertex,
     in_order,
 )
 from lamina.build.inputs import Inputs, Result
 from lamina.build.ledger import Ledger
 from lamina.build.means import Means
-from lamina.build.observe import Observer, Occasion, Outcome, Step, places_in_stages
+from lamina.build.numbering import numbered
+from lamina.build.observe import Observer, Occasion, Outcome, Step
 from lamina.build.plan import Plan
+from lamina.build.pointing import pointing
 from lamina.build.reading import sources
 from lamina.build.schedule import Stop, Stopped, carry_out
-from lamina.build.select import NoSuchSource
 from lamina.build.trees import Trees
-from lamina.context.tree import clean
 from lamina.errors import EngineError
-from lamina.layer.contract import LayerInfo
 from lamina.oci.digest import Digest
-from lamina.oci.document import encode
-from lamina.store.contract import Lease, StepResult, Store
+from lamina.store.contract import Lease, Store
 
 if TYPE_CHECKING:
+    from lamina.build.perform import Performer
     from lamina.build.why import Reason
 
 
@@ -95,36 +88,23 @@ class _Solver:
     def solve(self) -> None:
         """Have the results of all tips and of everything below them, their layers stored."""
         order = in_order(*self.tips)
-        self._number(order)
+        self.steps = numbered(order, self.plans)
         needed = self._settle_all_known(order)
         for vertex in order:
             self._tell_known(vertex, needed)
         left = [each for each in order if each.digest in needed and self._is_open(each)]
         if left:
             self._find_sources(left)
-            carry_out(left, self._carry_out, self.occasion.workers, self.stop)
+            performer = self._performer()
+            carry_out(
+                left,
+                lambda vertex: self._carry_out(vertex, performer),
+                self.occasion.workers,
+                self.stop,
+            )
 
     def _is_open(self, vertex: Vertex) -> bool:
         return vertex.makes_layer and vertex.digest not in self.results
-
-    def _number(self, order: Sequence[Vertex]) -> None:
-        steps = [vertex for vertex in order if vertex.makes_layer]
-        platforms = self._platforms()
-        places = places_in_stages(steps, platforms)
-        self.steps = {
-            vertex.digest: Step(0, len(steps), vertex, platforms.get(vertex.digest, ""))
-            for vertex in order
-        }
-        for number, vertex in enumerate(steps, 1):
-            self.steps[vertex.digest] = Step(number, len(steps), vertex, places[number - 1])
-
-    def _platforms(self) -> dict[Digest, str]:
-        """Of what is for one of several platforms alone: which."""
-        wanted: dict[Digest, list[str]] = {}
-        for plan in self.plans if len(self.plans) > 1 else ():
-            for vertex in in_order(plan.stage.tip):
-                wanted.setdefault(vertex.digest, []).append(str(plan.stage.settings.platform))
-        return {digest: found[0] for digest, found in wanted.items() if len(found) == 1}
 
     def _settle_all_known(self, order: Sequence[Vertex]) -> set[Digest]:
         """Settle what is known, and have the layers that will be looked into; what is needed.
@@ -232,14 +212,14 @@ class _Solver:
                     with self._located(vertex):
                         self.inputs.reading(vertex, place)
 
-    def _carry_out(self, vertex: Vertex) -> None:
+    def _carry_out(self, vertex: Vertex, performer: Performer) -> None:
         step = self.steps[vertex.digest]
         begun = time.monotonic()
         with self.telling:
             self.observer.started(step)
         try:
             with self._located(vertex):
-                cached, made = self._step(vertex)
+                cached, made = self._step(vertex, performer)
         except BaseException as error:
             if self.stop.asked:
                 raise Stopped from None
@@ -265,7 +245,7 @@ class _Solver:
             if place < len(below)  # what another machine says may be anything
         )
 
-    def _step(self, vertex: Vertex) -> tuple[bool, Made]:
+    def _step(self, vertex: Vertex, performer: Performer) -> tuple[bool, Made]:
         """Whether it came from the cache, and what it made."""
         quick = self.inputs.quick_key(vertex)
         anew = self._is_anew(vertex)
@@ -284,9 +264,34 @@ class _Solver:
             made = found.made
         else:
             self.ledger.runs(vertex, keys)
-            made = self._made(vertex, self._execute(vertex))
+            made = self._perform(vertex, performer)
         self.cache.keep(keys, made, vertex.title)
         return found is not None, made
+
+    def _perform(self, vertex: Vertex, performer: Performer) -> Made:
+        step = self.steps[vertex.digest]
+
+        def output(piece: bytes) -> None:
+            with self.telling:
+                self.observer.output(step, piece)
+
+        made = performer.perform(vertex, step.number, output)
+        self.cache.lease.protect(made.layer)
+        return made
+
+    def _performer(self) -> Performer:
+        # What carries steps out is not even imported for a build that is all cached.
+        from lamina.build.perform import Performer
+        from lamina.build.workshop import Workshop
+
+        occasion = self.occasion
+        shop = Workshop(
+            self.store, self.inputs.views, self.directory, occasion.now, self.means, self.epoch
+        )
+        return Performer(shop, self.inputs, self.stop, occasion.created)
+
+    def _located(self, vertex: Vertex) -> AbstractContextManager[None]:
+        return pointing(self.source, vertex, self.trees)
 
     def _is_anew(self, vertex: Vertex) -> bool:
         return not self.occasion.use_cache or vertex.stage in self.occasion.anew
@@ -301,103 +306,6 @@ class _Solver:
             for origin in vertex.origins
             for each in in_order(origin)
         )
-
-    def _execute(self, vertex: Vertex) -> LayerInfo:
-        from lamina.build import execute_copy, execute_run
-        from lamina.build.workshop import Workshop
-
-        below = self.inputs.below(vertex)
-        op, step = vertex.op, self.steps[vertex.digest]
-        shop = Workshop(
-            self.store,
-            self.inputs.views,
-            self.directory,
-            self.occasion.now,
-            self.means,
-            self.epoch,
-        )
-        place = shop.place(step.number)
-        try:
-            if isinstance(op, RunOp):
-                origins = [self.inputs.origin(each) for each in vertex.origins]
-                return execute_run.run(
-                    shop,
-                    place,
-                    op,
-                    below,
-                    origins,
-                    vertex.proxies,
-                    lambda piece: self._output(step, piece),
-                    self.stop,
-                )
-            if isinstance(op, MakeDirOp):
-                return execute_copy.make_directory(shop, place, op, below)
-            assert isinstance(op, CopyOp)
-            readings = self.inputs.readings(vertex)
-            return execute_copy.copy(shop, place, op, below, readings)
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
-
-    def _output(self, step: Step, piece: bytes) -> None:
-        with self.telling:
-            self.observer.output(step, piece)
-
-    def _made(self, vertex: Vertex, info: LayerInfo) -> Made:
-        self.cache.lease.protect(info.diff_id)
-        hides: tuple[tuple[int, int], ...] = ()
-        # A layer that does not depend on those below is kept for any of them.
-        linked = isinstance(vertex.op, CopyOp) and vertex.op.link
-        if info.entry_count and not linked:
-            hides = self.inputs.views.hidden_by_top([*self.inputs.below(vertex), info.diff_id])
-        return Made(info.diff_id, info.content_size, info.tar_size, self.occasion.created, hides)
-
-    def hidden(self, chain: Sequence[Digest]) -> int:
-        """Bytes of file content in `chain` that nobody can see; remembered."""
-        key = Digest.of(encode(["hidden bytes", list(chain)]))
-        known = self.store.steps.get(key)
-        if known is not None and isinstance(known.data.get("bytes"), int):
-            return int(known.data["bytes"])
-        total = self.inputs.views.total_hidden(chain)
-        self.store.steps.put(StepResult(key, data={"bytes": total}))
-        return total
-
-    @contextmanager
-    def _located(self, vertex: Vertex) -> Iterator[None]:
-        """Let errors point at the vertex's instruction."""
-        try:
-            yield
-        except EngineError as error:
-            raise self._at(vertex, error) from error
-
-    def _at(self, vertex: Vertex, error: EngineError) -> EngineError:
-        elsewhere = error.kind in ("unavailable", "corrupt", "denied") and not _fetches(vertex)
-        if vertex.instruction is None or isinstance(error, StepError) or elsewhere:
-            return error
-        line = vertex.instruction
-        if isinstance(error, NoSuchSource):
-            return self._missing(vertex, error)
-        found = StepError(self.source, line.span, str(error), note=error.hint)
-        if isinstance(error, CommandFailed):
-            found.status = error.status
-        return found
-
-    def _missing(self, vertex: Vertex, error: NoSuchSource) -> StepError:
-        assert vertex.instruction is not None
-        read_from = [each.origin for each in sources(vertex.op) if each.path == error.source]
-        origin = vertex.origins[read_from[0] if read_from else 0]
-        note = error.hint
-        where = origin.title
-        if isinstance(origin.op, ContextOp):
-            where = f"the context {origin.op.name}".rstrip()
-            if self.trees.hides(origin.op, clean(error.source)):
-                note = "the ignore file hides it"
-        problem = f"{error.source} is not in {where}"
-        return StepError(self.source, vertex.instruction.place(error.source), problem, note=note)
-
-
-def _fetches(vertex: Vertex) -> bool:
-    """Whether it reads what an instruction names by its address: a fault there is that line's."""
-    return any(isinstance(each.op, RemoteOp) for each in (vertex, *vertex.origins))
 
 
 def solve(
@@ -432,4 +340,5 @@ def solve(
         solver.look_back(explain, ended_well=True)
         chains = [solver.results[tip.digest].layers for tip in solver.tips]
         known = solver.ledger.known(in_order(*solver.tips), solver.tips, solver.results)
-        return Solved(solver.results, tuple(map(solver.hidden, chains)), known)
+        hidden = [solver.inputs.hidden_bytes(chain) for chain in chains]
+        return Solved(solver.results, tuple(hidden), known)

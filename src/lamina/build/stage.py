@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -21,26 +20,24 @@ DEFAULT_SHELL = ("/bin/sh", "-c")
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line of the history to be: who made it, and the vertex of its layer, if any."""
 
     created_by: str
     vertex: Vertex | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What one build is asked for, beside the Dockerfile."""
 
     host: Platform
     """Where RUN runs."""
     platform: Platform
     """What the image is for."""
-    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = {}
     target: str = ""
     network: str = "default"
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     hosts: tuple[str, ...] = ()
     """`name:address` lines for /etc/hosts of every RUN."""
     contexts: frozenset[str] = frozenset()
@@ -53,8 +50,7 @@ class Settings:
     """Seconds since 1970: SOURCE_DATE_EPOCH, or what `--reproducible` found."""
 
 
-@dataclass(slots=True)
-class Stage:
+class Stage(msgspec.Struct, eq=False):
     """One FROM and what follows it."""
 
     source: Source
@@ -68,10 +64,10 @@ class Stage:
     platform: Platform | None = None
     """What its base is made for, when that is not the target's platform."""
     author: str = ""
-    history: list[Line] = field(default_factory=list)
-    variables: dict[str, str] = field(default_factory=dict)
+    history: list[Line] = []
+    variables: dict[str, str] = {}
     """What `$name` means now: ENV of the base and of this stage, and declared ARGs."""
-    declared: dict[str, str | None] = field(default_factory=dict)
+    declared: dict[str, str | None] = {}
     """ARGs of this stage, in order."""
     has_command: bool = False
 

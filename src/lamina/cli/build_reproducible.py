@@ -92,7 +92,7 @@ def at(settings: Sequence[Settings], seconds: int | None) -> list[Settings]:
     """The settings with the epoch; an ARG of its name has it too."""
     if seconds is None:
         return list(settings)
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return [
         replace(each, epoch=seconds, build_args={**each.build_args, _VARIABLE: str(seconds)})

@@ -36,7 +36,7 @@ def settings(given: Mapping[str, Any]) -> list[Settings]:
 
 def with_contexts(asked: Sequence[Settings], gathered: Gathered) -> list[Settings]:
     """The same, with the names of the contexts that were opened."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return [
         replace(each, contexts=gathered.names, images=frozenset(gathered.images)) for each in asked
