@@ -13,7 +13,7 @@ import socket
 import stat
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -508,57 +508,50 @@ class LayerStoreContract:
         assert (lower(adopted.diff_id) / "d/f").read_bytes() == b"same" * 99
         assert (lower(adopted.diff_id) / "d").stat().st_mtime == EPOCH
 
-    def test_what_is_known_of_an_upper_directory_need_not_be_found(
+    def test_what_somebody_says_of_an_upper_directory_need_not_be_found(
         self, layers: LayerStore, second: LayerStore, new_upper: Callable[[], Path]
     ) -> None:
-        found, known = new_upper(), new_upper()
-        for upper in (found, known):
+        found, said = new_upper(), new_upper()
+        for upper in (found, said):
             fill_plainly(upper)
         # In any order, and with nothing said of the contents.
-        entries = list(changes(known))[::-1]
-        info = layers.adopt(known, known=entries)
+        info = layers.adopt(said, filling=Told(said, list(changes(said))[::-1]))
         assert second.adopt(found) == info
         assert layers.hashed(info.diff_id) == second.hashed(info.diff_id)
         assert layers.verify(info.diff_id) == []
-        assert not known.exists()
+        assert not said.exists()
 
-    def test_a_file_that_the_store_gave_is_known_by_its_digest(
-        self, layers: LayerStore, new_upper: Callable[[], Path]
+    def test_files_that_layers_have_need_not_be_written(
+        self, layers: LayerStore, second: LayerStore, new_upper: Callable[[], Path]
     ) -> None:
-        first, second = new_upper(), new_upper()
-        fill_plainly(first)
-        entries = layers.hashed(layers.adopt(first).diff_id).entries
-        second.joinpath("d").mkdir()
-        shared = layers.shared()
-        wanted = next(entry for entry in entries if entry.path == "d/f")
-        key = shared.key(wanted)
-        assert key is not None
-        assert shared.take(key, os.fsencode(second / "d/f"))
-        os.utime(second / "d", (EPOCH, EPOCH))
-        known = (wanted, *(entry for entry in entries if entry.path == "d"))
-        info = layers.adopt(second, known=known)
-        assert layers.verify(info.diff_id) == []
-        assert layers.hashed(info.diff_id).entries[1].sha256 == wanted.sha256
+        first, other, here = new_upper(), new_upper(), new_upper()
+        for upper in (first, other):
+            fill_plainly(upper)
+        info = layers.adopt(first)
+        entries = layers.hashed(info.diff_id).entries
+        for store, writes in ((layers, False), (second, True)):
+            upper = here if store is layers else other
+            bare(upper)
+            told = Told(upper, entries)
+            assert store.adopt(upper, filling=told) == info
+            assert ("d/f" in told.written) is writes
+            assert store.verify(info.diff_id) == []
 
-    @pytest.mark.parametrize("digest", [b"", bytes(32)])
-    def test_a_known_file_that_is_shorter_by_now(
+    def test_a_file_that_is_shorter_than_it_was(
         self,
         layers: LayerStore,
         new_upper: Callable[[], Path],
         residue: Callable[[], list[str]],
-        digest: bytes,
     ) -> None:
         upper = new_upper()
         fill_plainly(upper)
         before = residue()
-        known = [
-            msgspec.structs.replace(entry, size=entry.size + 1, sha256=digest)
-            if entry.path == "d/f"
-            else entry
+        entries = [
+            msgspec.structs.replace(entry, size=entry.size + (entry.path == "d/f"))
             for entry in changes(upper)
         ]
         with pytest.raises(BadLayer, match="changed while it was read"):
-            layers.adopt(upper, known=known)
+            layers.adopt(upper, filling=Told(upper, entries))
         assert residue() == before
 
     # removing and measuring
@@ -613,6 +606,31 @@ class LayerStoreContract:
             with pytest.raises(EngineError) as caught:
                 layers.ingest([tar], expected=None)
             assert "\n" not in str(caught.value), name
+
+
+class Told:
+    """Implements `Filling`: files have their path as their content, as `fill_plainly` has it."""
+
+    def __init__(self, upper: Path, entries: Sequence[Entry]) -> None:
+        self.entries = entries
+        self.written: list[str] = []
+        self._upper = upper
+
+    def write(self, entry: Entry) -> None:
+        self.written.append(entry.path)
+        place = self._upper / entry.path
+        place.write_bytes(entry.path.encode() * 999 if entry.size else b"")
+        place.chmod(entry.mode)
+        os.utime(place, (EPOCH, EPOCH))
+
+
+def bare(upper: Path) -> None:
+    """What `fill_plainly` makes, but for the files."""
+    if not (upper / "d").exists():
+        fill_plainly(upper)
+    for each in upper.rglob("*"):
+        if each.is_file() and not each.is_symlink():
+            each.unlink()
 
 
 def fill_plainly(upper: Path) -> None:

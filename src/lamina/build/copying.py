@@ -10,6 +10,7 @@ their metadata over; one that is the destination and was there keeps its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,6 +25,9 @@ from lamina.build.upper import Upper
 from lamina.context.directory import Context
 from lamina.context.tree import clean
 from lamina.layer.entry import Entry, Kind
+
+if TYPE_CHECKING:
+    from lamina.store.contract import Filling
 
 _FILES = (Kind.FILE, Kind.HARDLINK)
 _DIRECTORY_MODE = 0o755
@@ -54,7 +58,7 @@ class Copier:
         self._path = clean(op.dest)
         self._into = op.dest.endswith("/")
 
-    def run(self, readings: Sequence[Reading]) -> Sequence[Entry] | None:
+    def run(self, readings: Sequence[Reading]) -> Filling | None:
         """Copy everything; returns what `Upper.finish` does.
 
         Raises InTheWay, ContextChanged, BadName, OSError.
@@ -175,7 +179,7 @@ class _Branch:
         first = self._first_name(entry, path)
         if first is not None and self._upper.put_link(path, first):
             return
-        if made.sha256 and self._knows_digests and self._upper.put_shared(path, made):
+        if self._knows_digests and self._upper.leave_file(path, made, self._tree, entry):
             return
         content = self._tree.open(entry)
         with content.file:

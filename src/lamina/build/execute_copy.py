@@ -42,14 +42,12 @@ def copy(
     Raises InTheWay, ContextChanged, UnknownUser, BadUser.
     """
     below = shop.views.of(() if op.link else chain)
-    # What layers share must not be clamped with this one.
-    shared = shop.store.layers.shared() if shop.epoch is None else None
-    upper = Upper(place / "upper", below, now=shop.now, shared=shared)
+    upper = Upper(place / "upper", below, now=shop.now, leaves=shop.epoch is None)
     owner = _owner(op.owner, shop.views.of(chain)) if op.owner else None
     timeless: set[str] | None = None if shop.epoch is None else set()
     copier = Copier(op, upper, owner, shop.now, timeless)
-    known = copier.run(readings)
-    return shop.adopt(place, known, timeless or ())
+    filling = copier.run(readings)
+    return shop.adopt(place, filling, timeless or ())
 
 
 def _owner(text: str, below: Tree) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from lamina.layer.whiteout import here
 from lamina.store.atomic import write_whole
 
 if TYPE_CHECKING:
-    from lamina.layer.apply import Shared
+    from lamina.store.contract import Filling
 
 _NANO = 1_000_000_000
 _PIECE = 1 << 24
@@ -48,10 +48,8 @@ class Upper:
     Everything raises BadName for a path that is too long.
     """
 
-    def __init__(
-        self, directory: Path, below: Tree, *, now: int, shared: Shared | None = None
-    ) -> None:
-        """`shared` are files that need not be written, for the store has them."""
+    def __init__(self, directory: Path, below: Tree, *, now: int, leaves: bool = False) -> None:
+        """With `leaves`, files may be left to be written by whoever takes the directory."""
         self._base = os.fsencode(directory) + b"/"
         self._below = below
         self._now = now
@@ -62,7 +60,9 @@ class Upper:
         self._bare: set[str] = set()
         """What `remove` was asked for: nothing of the layers below is there."""
         self._owner = (os.geteuid(), os.getegid())
-        self._shared = shared
+        self._leaves = leaves
+        self._left: dict[str, tuple[Tree, Entry]] = {}
+        """Where the files come from that are not written yet."""
         self._linked = False
         """Whether a file has two names here."""
 
@@ -153,20 +153,33 @@ class Upper:
         if copied != content.size:
             raise ContextChanged(entry.path)
 
-    def put_shared(self, path: str, entry: Entry) -> bool:
-        """Have a file like `entry`, whose sha256 is set, if the store has one like it."""
-        if self._shared is None:
-            return False
-        placed = _placed(entry, path, size=entry.size)
-        placed = msgspec.structs.replace(placed, sha256=entry.sha256)
-        key = self._shared.key(placed)
-        if key is None:
+    def leave_file(self, path: str, entry: Entry, tree: Tree, source: Entry) -> bool:
+        """Have a file like `entry`, whose sha256 is known, of `source` in `tree`; it need not be
+        written if layers share one like it.  False when that cannot be left open."""
+        if not self._leaves or not entry.sha256 or not entry.size:
             return False
         self._clear(path)
-        if not self._shared.take(key, self._place(path)):
-            return False
-        self._laid[path] = placed
+        self._laid[path] = Entry(
+            path,
+            Kind.FILE,
+            entry.mode,
+            entry.uid,
+            entry.gid,
+            entry.size,
+            entry.mtime // _NANO * _NANO,
+            xattrs=entry.xattrs,
+            sha256=entry.sha256,
+        )
+        self._left[path] = (tree, source)
         return True
+
+    def write(self, entry: Entry) -> None:
+        """Write a file that was left (implements `Filling`)."""
+        tree, source = self._left.pop(entry.path)
+        del self._laid[entry.path]
+        content = tree.open(source)
+        with content.file:
+            self.put_file(entry.path, entry, content)
 
     def write_file(self, path: str, entry: Entry, pieces: Iterable[bytes | memoryview]) -> None:
         """Write a file like `entry` with these pieces."""
@@ -204,10 +217,10 @@ class Upper:
             return False
         if path == target:
             return True
-        if target not in self._laid:
+        if target in self._left:
+            self.write(entry)
+        elif target not in self._laid:
             self._copy_up(target, entry)
-        elif entry.sha256:
-            self._make_private(target, entry)
         self._linked = True
         self._clear(path)
         os.link(self._place(target), self._place(path), follow_symlinks=False)
@@ -225,18 +238,27 @@ class Upper:
             shutil.rmtree(self._place(path))
             for each in [each for each in self._laid if f"{each}/".startswith(f"{path}/")]:
                 del self._laid[each]
+                self._left.pop(each, None)
                 self._made.discard(each)
         elif laid is not None:
-            os.unlink(self._place(path))
-            del self._laid[path]
+            self._unlink(path)
         self._bare.add(path)
 
-    def finish(self) -> Sequence[Entry] | None:
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All that lies here or was left (implements `Filling`)."""
+        return tuple(self._laid.values())
+
+    def finish(self) -> Filling | None:
         """Give the directories their times: what is made in them changes those.
 
-        Returns all that lies here as `LayerStore.adopt` takes it; None when only a walk tells
-        that.
+        Returns what `LayerStore.adopt` takes; None when only a walk tells what lies here, and
+        then nothing is left to be written.
         """
+        plain = not self._linked and not self._bare
+        if not plain:
+            for path in list(self._left):
+                self.write(self._laid[path])
         for path in sorted(self._laid, key=len, reverse=True):
             entry = self._laid[path]
             if entry.kind is not _DIRECTORY:
@@ -245,8 +267,7 @@ class Upper:
             if path in self._bare:
                 here(os.geteuid()).hide_lower(place)
             os.utime(place, ns=(entry.mtime, entry.mtime))
-        plain = not self._linked and not self._bare
-        return tuple(self._laid.values()) if plain else None
+        return self if plain else None
 
     def _place(self, path: str) -> bytes:
         return self._base + os_path(path)
@@ -271,11 +292,6 @@ class Upper:
         else:
             self.put_special(path, entry)
 
-    def _make_private(self, path: str, entry: Entry) -> None:
-        """A file that layers share must have one name in each."""
-        with open(self._place(path), "rb", buffering=0) as file:
-            self.put_file(path, entry, Content(file, entry.size))
-
     def _create(self, path: str) -> int:
         self._clear(path)
         try:
@@ -293,7 +309,12 @@ class Upper:
         found = self.lookup(path)
         if found is not None and found.kind is _DIRECTORY:
             raise InTheWay(f"/{path} is a directory")
-        if self._laid.pop(path, None) is not None:
+        if path in self._laid:
+            self._unlink(path)
+
+    def _unlink(self, path: str) -> None:
+        del self._laid[path]
+        if self._left.pop(path, None) is None:
             os.unlink(self._place(path))
 
     def _finish_file(self, fd: int, entry: Entry) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from pathlib import Path
 
 import msgspec
@@ -10,8 +10,7 @@ import msgspec
 from lamina.build.means import Means
 from lamina.build.merged import Views
 from lamina.layer.contract import LayerInfo
-from lamina.layer.entry import Entry
-from lamina.store.contract import Store
+from lamina.store.contract import Filling, Store
 
 
 class Workshop(msgspec.Struct, frozen=True):
@@ -38,14 +37,14 @@ class Workshop(msgspec.Struct, frozen=True):
     def adopt(
         self,
         place: Path,
-        known: Sequence[Entry] | None = None,
+        filling: Filling | None = None,
         timeless: Container[str] = (),
     ) -> LayerInfo:
-        """The layer that the upper directory of `place` becomes; `known` is what lies in it, if
-        whoever filled it knows (`LayerStore.adopt`), and what `timeless` is `clamp` says."""
+        """The layer that the upper directory of `place` becomes; `filling` is what belongs in
+        it, if whoever fills it knows (`LayerStore.adopt`), and what `timeless` is `clamp` says."""
         if self.epoch is not None:
             from lamina.build.clamp import clamp
 
             clamp(place / "upper", self.epoch, timeless)
-            known = None
-        return self.store.layers.adopt(place / "upper", known=known)
+            filling = None
+        return self.store.layers.adopt(place / "upper", filling=filling)

@@ -10,7 +10,7 @@ from pathlib import Path
 from lamina.context import fingerprint
 from lamina.context.errors import ContextChanged, NoContext, Unreadable
 from lamina.context.hashing import GONE
-from lamina.context.known import UNKNOWN, DigestCache, Directory, Index, facts, split, stamp
+from lamina.context.known import STAMP, UNKNOWN, DigestCache, Directory, Index, split, stamp
 from lamina.context.snapshot import KINDS, Snapshot, child, device
 from lamina.context.tree import ROOT, Content
 from lamina.dockerfile.ignore import Ignore
@@ -57,6 +57,7 @@ class Context:
         self._single: dict[bytes, bytes] = {}
         """Stamps of files that were looked at without their directory."""
         self._index = Index()
+        self._inodes: dict[str, int] = {}
 
     def lookup(self, path: str) -> Entry | None:
         if not path:
@@ -125,8 +126,7 @@ class Context:
 
     def inode(self, entry: Entry) -> int:
         """The number by which names of one file are found, if they lie on one file system."""
-        found = self._stamp(os_path(entry.path))
-        return facts(found).inode if found else 0
+        return self._inodes[entry.path]
 
     def is_same(self, one: Entry, other: Entry) -> bool:
         """Whether two entries are names of one file.  Raises ContextChanged."""
@@ -171,18 +171,17 @@ class Context:
         return self._single[path]
 
     def _entry(self, path: bytes, found: bytes, digest: bytes = b"") -> Entry:
-        known = facts(found)
-        kind = KINDS[stat.S_IFMT(known.mode)]
-        size = known.size if kind is Kind.FILE else 0
+        # Not by the names of `Facts`: this is done for every file.
+        size, mtime, _, inode, bits = STAMP.unpack(found)
+        kind = KINDS[stat.S_IFMT(bits)]
+        name = text_path(path)
+        self._inodes[name] = inode
+        mode = stat.S_IMODE(bits)
+        if kind is Kind.FILE:
+            return Entry(name, kind, mode, 0, 0, size, mtime, sha256=digest)
         link = self._link(path) if kind is Kind.SYMLINK else ""
-        numbers = (0, 0)
-        if kind in _DEVICES:
-            numbers = device(os.lstat(self._snapshot.place(path)))
-        mode = stat.S_IMODE(known.mode)
-        digest = digest if kind is Kind.FILE else b""
-        return Entry(
-            text_path(path), kind, mode, 0, 0, size, known.mtime, link, numbers, sha256=digest
-        )
+        numbers = device(os.lstat(self._snapshot.place(path))) if kind in _DEVICES else (0, 0)
+        return Entry(name, kind, mode, 0, 0, 0, mtime, link, numbers)
 
     def _link(self, path: bytes) -> str:
         target = self._snapshot.link(path)

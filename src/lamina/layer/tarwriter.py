@@ -37,6 +37,8 @@ def write_tar(
 
 def encode_header(entry: Entry) -> bytes:
     """The header block of an entry, with a pax header before it where ustar has no room."""
+    if entry.kind is Kind.FILE and (block := _plain_block(entry)) is not None:
+        return block
     name = os_path(entry.path) or b"."
     if entry.kind is Kind.DIRECTORY:
         name += b"/"
@@ -76,6 +78,31 @@ def encode_header(entry: Entry) -> bytes:
     size = len(body)
     extended = _block(b"PaxHeaders/" + name.rstrip(b"/")[-80:], 0o644, 0, 0, size, 0, 0x78)
     return extended + body + _ZEROS[: -size % BLOCK] + header
+
+
+def _plain_block(entry: Entry) -> bytes | None:
+    """The header of a file about which nothing is unusual, as nearly all are; else None."""
+    path, mtime = entry.path, entry.mtime
+    if (
+        entry.xattrs
+        or len(path) > 100
+        or not path.isascii()
+        or mtime % NANO
+        or not 0 <= mtime < NANO << 33
+        or entry.size >= 1 << 33
+        or entry.uid >= 1 << 21
+        or entry.gid >= 1 << 21
+    ):
+        return None
+    head = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        path.encode().ljust(100, b"\0"),
+        entry.mode,
+        entry.uid,
+        entry.gid,
+        entry.size,
+        mtime // NANO,
+    )
+    return b"%b%06o\0 %b" % (head, sum(head) + _PLAIN_SUM, _PLAIN_TAIL)
 
 
 def _block(
@@ -136,3 +163,8 @@ def _time_text(nanoseconds: int) -> bytes:
     if not fraction:
         return b"%b%d" % (sign, seconds)
     return b"%b%d.%b" % (sign, seconds, (b"%09d" % fraction).rstrip(b"0"))
+
+
+_PLAIN_TAIL = _block(b"", 0, 0, 0, 0, 0, Kind.FILE)[156:]
+"""What stands behind the checksum of a plain file."""
+_PLAIN_SUM = sum(_PLAIN_TAIL) + 256

@@ -29,7 +29,6 @@ from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from lamina.layer.apply import Shared
     from lamina.layer.listing import Columns
 
 
@@ -152,6 +151,20 @@ class Lease(Protocol):
         ...
 
 
+class Filling(Protocol):
+    """What an upper directory is filled with, by the one who does that."""
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All that belongs there, in any order: times in whole seconds, no whiteouts, no file
+        with two names.  A file with a sha256 is not there yet, everything else is."""
+        ...
+
+    def write(self, entry: Entry) -> None:
+        """Write a file that is not there yet, for no layer has one that equals it."""
+        ...
+
+
 class LayerStore(Protocol):
     """Layers by diff_id: `layers/<hex>/`."""
 
@@ -177,22 +190,17 @@ class LayerStore(Protocol):
         """
         ...
 
-    def adopt(self, upper: Path, *, known: Sequence[Entry] | None = None) -> LayerInfo:
+    def adopt(self, upper: Path, *, filling: Filling | None = None) -> LayerInfo:
         """Make the upper directory of an overlay mount (unmounted) into a layer, by rename.
 
         `upper` lies in the store's own file system (a container's or a build
         step's directory) and is gone afterwards.  One walk reads and hashes it; its
         tar is deterministic: sorted, whole seconds, numeric owners.
 
-        `known` is all that lies in `upper`, in any order, if the one who filled it knows:
-        then it is believed and nothing but contents is read.  Times are whole seconds, no
-        file has two names there, and a sha256 is set where `shared` gave the file.
-        Raises BadLayer when a content has another length.
+        With `filling`, which says all that lies in `upper`, nothing but contents is read, and
+        files that the store shares need not be there yet.  Raises BadLayer when a content has
+        another length, and what `filling` raises.
         """
-        ...
-
-    def shared(self) -> Shared:
-        """The files that layers share at this moment, to fill an upper directory from."""
         ...
 
     def snapshot(self, upper: Path) -> LayerInfo:

@@ -35,8 +35,8 @@ from lamina.store.trash import delete_tree
 from lamina.store.tree_form import TreeForm
 
 if TYPE_CHECKING:
-    from lamina.layer.apply import Shared
     from lamina.layer.listing import Columns
+    from lamina.store.contract import Filling
 
 _TEMPORARY = ".tmp-"
 _TRASH = ".trash-"
@@ -179,12 +179,9 @@ class DirLayers:
                 raise DiffIdMismatch(expected, diff_id)
             return self._commit(form, place, written)
 
-    def adopt(self, upper: Path, *, known: Sequence[Entry] | None = None) -> LayerInfo:
+    def adopt(self, upper: Path, *, filling: Filling | None = None) -> LayerInfo:
         with self._new_layer() as place:
-            return self._commit(self._tree, place, self._tree.adopt(place, upper, known))
-
-    def shared(self) -> Shared:
-        return self._tree.objects.remembered()
+            return self._commit(self._tree, place, self._tree.adopt(place, upper, filling))
 
     def snapshot(self, upper: Path) -> LayerInfo:
         return self.ingest(self._tree.read(upper), expected=None)

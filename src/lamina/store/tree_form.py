@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,6 +24,7 @@ from lamina.store.form import TREE, Lower, StoredLayer, Written
 if TYPE_CHECKING:
     from lamina.layer.hashing import BackgroundHash
     from lamina.layer.listing import StoredListing
+    from lamina.store.contract import Filling
     from lamina.store.earlysync import EarlySync
     from lamina.store.objects import Objects
 
@@ -74,28 +75,30 @@ class TreeForm:
         stored = StoredListing(listing, applied.extras)
         return Written(stored, headers=_headers_of(place), offers=applied.offers)
 
-    def adopt(self, place: Path, upper: Path, known: Sequence[Entry] | None) -> Written:
+    def adopt(self, place: Path, upper: Path, filling: Filling | None) -> Written:
         """Take the upper directory of an overlay over by rename; one walk reads and hashes it,
-        or its files alone are read, when all else is `known`."""
-        from lamina.layer.hashing import BackgroundHash
+        or its files alone are read, when a `filling` says the rest."""
+        from lamina.layer.hashing import BackgroundHash, hash_of_files
         from lamina.layer.headers import HeadersWriter
         from lamina.layer.listing import StoredListing
-        from lamina.store.adopting import adopt_known
         from lamina.store.earlysync import EarlySync
-        from lamina.store.trees import adopt_tree
 
         with (
-            BackgroundHash() as hasher,
+            BackgroundHash() if filling is None else hash_of_files() as hasher,
             HeadersWriter(place / "headers") as headers,
             EarlySync(place) as early,
         ):
-            if known is None:
+            if filling is None:
+                from lamina.store.trees import adopt_tree
+
                 applied, size = adopt_tree(
                     upper, hasher.feed, headers.write, self.objects, self._whiteouts, early.wrote
                 )
             else:
-                applied, size = adopt_known(
-                    upper, known, hasher, headers.write, self.objects, early.wrote
+                from lamina.store.adopting import adopt_filling
+
+                applied, size = adopt_filling(
+                    upper, filling, hasher, headers.write, self.objects, early.wrote
                 )
         os.rename(upper, place / TREE)
         listing = Listing(Digest.from_raw(hasher.digest()), applied.entries, size)

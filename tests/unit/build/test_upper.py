@@ -404,8 +404,8 @@ def packed(context: Path, *members: tuple[str, bytes, str]) -> None:
 
 
 def test_an_archive_replaces_what_is_in_its_way(context: Path) -> None:
-    below = (*BELOW, directory("d"), directory("d/file"), directory("d/file/in"))
-    below += (Entry("d/dir", Kind.FILE, 0o644, 0, 0, 0, 0),)
+    old = Entry("d/dir", Kind.FILE, 0o644, 0, 0, 0, 0)
+    below = (*BELOW, directory("d"), directory("d/file"), directory("d/file/in"), old)
     packed(
         context,
         ("file", tarfile.REGTYPE, "now a file"),
