@@ -42,7 +42,7 @@ class Found(msgspec.Struct, frozen=True):
 
     made: Made
     keys: tuple[Digest, ...]
-    """Every key that is known to give it, the one that was asked for among them."""
+    """Every key that is known to give it, the one that was asked for first."""
     origin: str = ""
     """Whose it is: an importer's name; empty for what was built here."""
 
@@ -51,6 +51,7 @@ class Known(msgspec.Struct, frozen=True):
     """A step that a build knows the result of: what other machines may learn of it."""
 
     keys: tuple[Digest, ...]
+    """The first is that of the work (`Inputs.quick_key`)."""
     made: Made
     title: str
     in_chain: bool

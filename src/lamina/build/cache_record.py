@@ -78,19 +78,32 @@ def read_inline(raw: bytes, what: str) -> Document | None:
 
 def with_inline(config: ImageConfig, known: Sequence[Known]) -> ImageConfig:
     """The config with a document of those steps whose layers the image has; of no steps:
-    without one, which its base may have left there."""
-    here = [each for each in known if each.made.layer in config.diff_ids]
+    without one, which its base may have left there.
+
+    Of each step it has the first key, which only depends on what is built: so the image is
+    the same, whether its steps were carried out here or came from another machine.
+    """
+    here = [
+        msgspec.structs.replace(each, keys=each.keys[:1])
+        for each in known
+        if each.made.layer in config.diff_ids
+    ]
     document = Document(steps_of(here)) if here else None
     return ImageConfig.parse(amend(config.raw, {INLINE: document}))
 
 
 def found(document: Document, name: str) -> dict[Digest, Found]:
-    """The results by their keys."""
+    """The results by their keys.
+
+    Each knows its own key alone.  That the others give the same is the word of another
+    machine: it must not settle in the store, where builds would find it that never asked
+    that machine.
+    """
     results: dict[Digest, Found] = {}
     for step in document.steps:
         made = Made(step.layer, step.size, step.tar_size, step.created, step.hides)
         for key in step.keys:
-            results[key] = Found(made, step.keys, name)
+            results[key] = Found(made, (key,), name)
     return results
 
 

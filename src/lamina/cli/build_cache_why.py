@@ -118,7 +118,7 @@ def _files(where: str, cause: Cause) -> Iterator[str]:
 def _same(how: str, files: int) -> str:
     parts = ["same instruction", "same layers below"]
     if how == "content":
-        return "other work made what it reads, with the same content"
+        return "what it reads was made anew or lies elsewhere, with the same content"
     if how == "linked":
         parts.pop()
     if files:

@@ -166,7 +166,7 @@ def report(message: str, hint: str) -> None:
 
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    return f"lamina {context.info_name} --help" if context and context.parent else "lamina --help"
+    return f"{context.command_path} --help" if context else "lamina --help"
 
 
 def _os_error(error: OSError) -> str:
