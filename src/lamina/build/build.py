@@ -28,7 +28,7 @@ from lamina.oci.platform import Platform
 from lamina.store.contract import Lease, Store
 
 if TYPE_CHECKING:
-    from lamina.build.why import Reason
+    from lamina.build.reason import Reason
 
 
 class Variant(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from lamina.oci.digest import Digest
 from lamina.store.contract import LayerStore
 
 if TYPE_CHECKING:
-    from lamina.build.why import LayerFacts, Outcome, Reason, Trial
+    from lamina.build.reason import LayerFacts, Outcome, Reason, Trial
 
 
 class Hindsight(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ class Hindsight(msgspec.Struct, frozen=True):
         return kept
 
     def _trial(self, step: Step, traced: StepTrace | None) -> Trial:
-        from lamina.build.why import Trial
+        from lamina.build.reason import Trial
 
         fate = self.ledger.fates.get(step.vertex.digest)
         if fate is None:
@@ -104,7 +104,7 @@ class Hindsight(msgspec.Struct, frozen=True):
         self, layers: LayerStore, number: int, place: int, chain: Sequence[bytes]
     ) -> Mapping[bytes, LayerFacts] | None:
         from lamina.build.reading import Origin, read, sources
-        from lamina.build.why import LayerFacts
+        from lamina.build.reason import LayerFacts
         from lamina.context.outline import facts, walk
 
         digests = [Digest.from_raw(each) for each in chain]

@@ -41,7 +41,7 @@ from lamina.store.contract import Lease, Store
 
 if TYPE_CHECKING:
     from lamina.build.perform import Performer
-    from lamina.build.why import Reason
+    from lamina.build.reason import Reason
 
 
 class Solved(msgspec.Struct, frozen=True):

@@ -7,34 +7,16 @@ Dockerfile and target in which something ran; see `trace`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
+from lamina.build.reason import Cause, Change, LayerFacts, Reason, Trial
 from lamina.build.trace import SourceTrace, StepTrace
-from lamina.context.outline import Facts, Outline, count, flat
+from lamina.context.outline import Outline, count, flat
 from lamina.layer.entry import os_path, text_path
 from lamina.oci.digest import Digest
 
-Outcome = Literal["hit", "miss", "unneeded", "unreached"]
-"""unneeded: all that reads it came from the cache; unreached: the build failed before."""
-Kind = Literal[
-    "instruction",
-    "option",
-    "variable",
-    "base",
-    "below",
-    "files",
-    "source",
-    "origin",
-    "epoch",
-    "never",
-    "anew",
-    "pruned",
-    "version",
-    "same",
-    "elsewhere",
-]
 _OPTIONS = {
     "args": "the command",
     "script": "the script",
@@ -46,77 +28,16 @@ _OPTIONS = {
     "mounts": "--mount",
     "platform": "the platform",
     "dest": "the destination",
-    "path": "the directory",
     "documents": "the heredoc",
     "owner": "--chown",
     "mode": "--chmod",
     "exclude": "--exclude",
     "link": "--link",
     "parents": "--parents",
-    "unpack": "--unpack",
 }
 """What fields of an operation are called."""
 FEW = 5
 """Files that are named; the rest is a number."""
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One file that is not as it was."""
-
-    path: str
-    what: Literal["changed", "new", "gone", "mode", "owner"]
-    was: str = ""
-    now: str = ""
-
-
-class Cause(msgspec.Struct, frozen=True):
-    """One thing that is as it was (`same`) or is not."""
-
-    kind: Kind
-    subject: str = ""
-    """What it is about: a variable's or option's name, a step, where files come from."""
-    was: str = ""
-    now: str = ""
-    changes: tuple[Change, ...] = ()
-    """files: the first few of them."""
-    total: int = 0
-    """files: how many changed; same: how many files there are."""
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Why one step came from the cache or not."""
-
-    number: int
-    place: str
-    title: str
-    outcome: Outcome
-    causes: tuple[Cause, ...]
-
-
-class Trial(msgspec.Struct, frozen=True):
-    """A step of this build, and what came of it."""
-
-    number: int
-    place: str
-    outcome: Outcome
-    trace: StepTrace | None
-    """None when so little is known of its inputs that there is none."""
-    title: str
-    origin: str = ""
-    """The importer that had it."""
-    anew: str = ""
-    """The option that asked for it to be carried out whatever the cache has."""
-    by_content: bool = False
-    """Whether it was found by the content of its sources, which come from other work."""
-
-
-class LayerFacts(msgspec.Struct, frozen=True):
-    """A file in layers, which has an owner as well."""
-
-    facts: Facts
-    owner: tuple[int, int]
-
-
 Contents = Callable[[int, int, Sequence[bytes]], Mapping[bytes, LayerFacts] | None]
 """What a source of a step, by their numbers, would be in a chain of layers; None when one of
 the layers is not stored."""
@@ -225,10 +146,11 @@ class _Comparison:
     def _options(self, old: StepTrace, now: StepTrace) -> Iterator[Cause]:
         before: dict[str, Any] = msgspec.json.decode(old.op)
         after: dict[str, Any] = msgspec.json.decode(now.op)
-        for name in after.keys() | before.keys():
+        for name in sorted(after.keys() | before.keys()):
             was, is_ = before.get(name), after.get(name)
             if was != is_:
-                yield Cause("option", _OPTIONS.get(name, name), _said(was), _said(is_))
+                called = "USER" if after["type"] == "mkdir" else _OPTIONS.get(name, name)
+                yield Cause("option", called, _said(was), _said(is_))
 
     def _below(self, old: StepTrace, now: StepTrace) -> Iterator[Cause]:
         if old.below == now.below:

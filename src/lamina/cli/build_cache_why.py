@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.text import clip, escape, width
 
 if TYPE_CHECKING:
-    from lamina.build.why import Cause, Reason
+    from lamina.build.reason import Cause, Reason
     from lamina.cli.build_view import View
 
 _DIM, _OFF = "\x1b[2m", "\x1b[0m"

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from lamina.build.graph import CopyOp, Op, RunOp
+from lamina.build.reason import Cause, Change, LayerFacts, Reason, Trial
 from lamina.build.trace import SourceTrace, StepTrace
-from lamina.build.why import Cause, Change, LayerFacts, Reason, Trial, explain
+from lamina.build.why import explain
 from lamina.cli.build_cache_why import lines
 from lamina.context.outline import Columns, Outline
 from lamina.layer.entry import os_path
@@ -332,7 +333,7 @@ def test_colour_says_nothing_that_the_words_do_not() -> None:
 def test_every_kind_has_words() -> None:
     from typing import get_args
 
-    from lamina.build.why import Kind
+    from lamina.build.reason import Kind
 
     for kind in get_args(Kind):
         reason = Reason(1, "1/1", "RUN x", "miss", (Cause(kind, "subject", "was", "now"),))
