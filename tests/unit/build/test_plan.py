@@ -8,7 +8,7 @@ from lamina.build.graph import BaseOp, CopyOp, MakeDirOp, RunOp, in_order
 from lamina.build.plan import NoSuchStage, Plan, plan
 from lamina.build.stage import Settings
 from lamina.dockerfile.parse import parse
-from lamina.dockerfile.source import DockerfileError, SourceError
+from lamina.dockerfile.source import DockerfileError
 from lamina.errors import NotFound
 from lamina.oci.config import Execution, ImageConfig
 from lamina.oci.descriptor import Descriptor

@@ -11,7 +11,7 @@ import pytest
 
 from lamina.cli.filters import BadFilter
 from lamina.cli.info import userland
-from lamina.cli.prune import _until
+from lamina.cli.prune import until
 from lamina.oci.digest import Digest
 from lamina.store.contract import StepResult, Store
 from tests.fakes.images import make_image, make_layer, make_record
@@ -147,14 +147,14 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
     ],
 )
 def test_times(text: str, expected: datetime) -> None:
-    assert _until([f"until={text}"], NOW) == expected
-    assert _until([f"until={text}", "until=99d"], NOW) == _until(["until=99d"], NOW)
+    assert until([f"until={text}"], NOW) == expected
+    assert until([f"until={text}", "until=99d"], NOW) == until(["until=99d"], NOW)
 
 
 @pytest.mark.parametrize("text", ["", "h", "12x", "1h5", "-1h", "1..h", "9" * 400 + "h"])
 def test_bad_times(text: str) -> None:
     with pytest.raises(BadFilter):
-        _until([f"until={text}"], NOW)
+        until([f"until={text}"], NOW)
 
 
 def test_verify_says_that_all_is_well(full: Store, lamina: Lamina) -> None:
