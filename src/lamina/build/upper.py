@@ -10,13 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from lamina.build.inode import copy_range, make_special, placed, settle
 from lamina.context.errors import ContextChanged
 from lamina.context.tree import ROOT, Content, Tree, resolve
 from lamina.errors import Conflict, Invalid
@@ -27,11 +27,8 @@ from lamina.store.atomic import write_whole
 if TYPE_CHECKING:
     from lamina.store.contract import Filling
 
-_NANO = 1_000_000_000
-_PIECE = 1 << 24
-_NO_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY, _SYMLINK = Kind.DIRECTORY, Kind.SYMLINK
+_DIRECTORY = Kind.DIRECTORY
 
 
 class InTheWay(Conflict):
@@ -59,7 +56,6 @@ class Upper:
         """Directories that were not there before."""
         self._bare: set[str] = set()
         """What `remove` was asked for: nothing of the layers below is there."""
-        self._owner = (os.geteuid(), os.getegid())
         self._leaves = leaves
         self._left: dict[str, tuple[Tree, Entry]] = {}
         """Where the files come from that are not written yet."""
@@ -118,14 +114,14 @@ class Upper:
         found = self.lookup(path)
         if found is not None and found.kind is not _DIRECTORY:
             raise InTheWay(f"/{path} is not a directory")
-        entry = _placed(entry, path, _DIRECTORY)
+        entry = placed(entry, path, _DIRECTORY)
         if found is None:
             self._make_directory(entry)
             self._made.add(path)
             return
         if path not in self._laid:
             self._make_directory(found)
-        self._settle(self._place(path), entry)
+        settle(self._place(path), entry)
         xattrs = tuple(sorted({**dict(found.xattrs), **dict(entry.xattrs)}.items()))
         self._laid[path] = msgspec.structs.replace(entry, xattrs=xattrs)
 
@@ -136,7 +132,7 @@ class Upper:
 
     def set_time(self, path: str, mtime: int) -> None:
         """Give a directory that lies here another mtime, in nanoseconds."""
-        self._laid[path] = _placed(
+        self._laid[path] = placed(
             msgspec.structs.replace(self._laid[path], mtime=mtime), path, _DIRECTORY
         )
 
@@ -146,8 +142,8 @@ class Upper:
         fd = self._create(path)
         try:
             # What is empty may have no descriptor.
-            copied = _copy(content.file.fileno(), fd, content.size) if content.size else 0
-            self._finish_file(fd, _placed(entry, path, size=copied))
+            copied = copy_range(content.file.fileno(), fd, content.size) if content.size else 0
+            self._finish_file(fd, placed(entry, path, size=copied))
         finally:
             os.close(fd)
         if copied != content.size:
@@ -159,17 +155,7 @@ class Upper:
         if not self._leaves or not entry.sha256 or not entry.size:
             return False
         self._clear(path)
-        self._laid[path] = Entry(
-            path,
-            Kind.FILE,
-            entry.mode,
-            entry.uid,
-            entry.gid,
-            entry.size,
-            entry.mtime // _NANO * _NANO,
-            xattrs=entry.xattrs,
-            sha256=entry.sha256,
-        )
+        self._laid[path] = placed(entry, path, size=entry.size, sha256=entry.sha256)
         self._left[path] = (tree, source)
         return True
 
@@ -189,7 +175,7 @@ class Upper:
             for piece in pieces:
                 write_whole(fd, piece)
                 size += len(piece)
-            self._finish_file(fd, _placed(entry, path, size=size))
+            self._finish_file(fd, placed(entry, path, size=size))
         finally:
             os.close(fd)
 
@@ -197,15 +183,9 @@ class Upper:
         """Make a symbolic link, device or fifo like `entry`."""
         self._clear(path)
         place = self._place(path)
-        entry = _placed(entry, path, entry.kind)
-        if entry.kind is _SYMLINK:
-            os.symlink(os_path(entry.link), place)
-        elif entry.kind is Kind.FIFO:
-            os.mkfifo(place)
-        else:
-            kind = stat.S_IFCHR if entry.kind is Kind.CHAR else stat.S_IFBLK
-            os.mknod(place, kind | 0o600, os.makedev(*entry.device))
-        self._settle(place, entry)
+        entry = placed(entry, path, entry.kind)
+        make_special(place, entry)
+        settle(place, entry)
         os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
         self._laid[path] = entry
 
@@ -274,13 +254,13 @@ class Upper:
 
     def _make_directory(self, entry: Entry) -> None:
         """Make a directory like `entry`, at its path."""
-        entry = _placed(entry, entry.path, _DIRECTORY)
+        entry = placed(entry, entry.path, _DIRECTORY)
         place = self._place(entry.path)
         try:
             os.mkdir(place, 0o700)
         except OSError as error:
             raise self._named(error, entry.path) from None
-        self._settle(place, entry)
+        settle(place, entry)
         self._laid[entry.path] = entry
 
     def _copy_up(self, path: str, entry: Entry) -> None:
@@ -318,54 +298,6 @@ class Upper:
             os.unlink(self._place(path))
 
     def _finish_file(self, fd: int, entry: Entry) -> None:
-        self._settle(fd, entry)
+        settle(fd, entry)
         os.utime(fd, ns=(entry.mtime, entry.mtime))
         self._laid[entry.path] = entry
-
-    def _settle(self, place: bytes | int, entry: Entry) -> None:
-        """Owner, mode and attributes of what was just made."""
-        follow = isinstance(place, int)
-        if (entry.uid, entry.gid) != self._owner or not follow:
-            os.chown(place, entry.uid, entry.gid, follow_symlinks=follow)
-        if entry.kind is not _SYMLINK:
-            os.chmod(place, entry.mode)
-        for name, value in entry.xattrs:
-            os.setxattr(place, os_path(name), value, follow_symlinks=follow)
-
-
-def _placed(entry: Entry, path: str, kind: Kind = Kind.FILE, *, size: int = 0) -> Entry:
-    """The entry as it lies at `path`, nothing known of its content."""
-    return Entry(
-        path,
-        kind,
-        0o777 if kind is _SYMLINK else entry.mode,
-        entry.uid,
-        entry.gid,
-        size,
-        entry.mtime // _NANO * _NANO,
-        entry.link if kind is _SYMLINK else "",
-        entry.device,
-        entry.xattrs,
-    )
-
-
-def _copy(source: int, target: int, size: int) -> int:
-    """Copy `size` bytes of a file, or what there is of them, in the kernel; returns how many."""
-    ways = [
-        lambda left: os.copy_file_range(source, target, left),
-        lambda left: os.sendfile(target, source, None, left),
-        lambda left: os.write(target, os.read(source, min(left, 1 << 20))),
-    ]
-    left = size
-    while left:
-        try:
-            copied = ways[0](min(left, _PIECE))
-        except OSError as error:
-            if len(ways) == 1 or error.errno not in _NO_RANGE:
-                raise
-            ways.pop(0)
-            continue
-        if not copied:
-            break
-        left -= copied
-    return size - left
