@@ -521,8 +521,9 @@ class LayerStoreContract:
         assert layers.verify(info.diff_id) == []
         assert not said.exists()
 
+    @pytest.mark.parametrize("sure", [False, True])
     def test_files_that_layers_have_need_not_be_written(
-        self, layers: LayerStore, second: LayerStore, new_upper: Callable[[], Path]
+        self, layers: LayerStore, second: LayerStore, new_upper: Callable[[], Path], sure: bool
     ) -> None:
         first, other, here = new_upper(), new_upper(), new_upper()
         for upper in (first, other):
@@ -532,9 +533,10 @@ class LayerStoreContract:
         for store, writes in ((layers, False), (second, True)):
             upper = here if store is layers else other
             bare(upper)
-            told = Told(upper, entries)
+            told = Told(upper, entries, sure=sure)
             assert store.adopt(upper, filling=told) == info
             assert ("d/f" in told.written) is writes
+            assert store.hashed(info.diff_id) == layers.hashed(info.diff_id)
             assert store.verify(info.diff_id) == []
 
     def test_a_file_that_is_shorter_than_it_was(
@@ -611,17 +613,19 @@ class LayerStoreContract:
 class Told:
     """Implements `Filling`: files have their path as their content, as `fill_plainly` has it."""
 
-    def __init__(self, upper: Path, entries: Sequence[Entry]) -> None:
+    def __init__(self, upper: Path, entries: Sequence[Entry], *, sure: bool = False) -> None:
         self.entries = entries
         self.written: list[str] = []
         self._upper = upper
+        self._sure = sure
 
-    def write(self, entry: Entry) -> None:
+    def write(self, entry: Entry) -> bool:
         self.written.append(entry.path)
         place = self._upper / entry.path
         place.write_bytes(entry.path.encode() * 999 if entry.size else b"")
         place.chmod(entry.mode)
         os.utime(place, (EPOCH, EPOCH))
+        return self._sure
 
 
 def bare(upper: Path) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from lamina.build.inode import copy_range, make_special, placed, settle
 from lamina.context.errors import ContextChanged
+from lamina.context.known import FRESH
 from lamina.context.tree import ROOT, Content, Tree, resolve
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = Kind.DIRECTORY
+
+
+def _times(status: os.stat_result) -> tuple[int, int]:
+    return status.st_mtime_ns, status.st_ctime_ns
 
 
 class InTheWay(Conflict):
@@ -159,13 +164,21 @@ class Upper:
         self._left[path] = (tree, source)
         return True
 
-    def write(self, entry: Entry) -> None:
-        """Write a file that was left (implements `Filling`)."""
+    def write(self, entry: Entry) -> bool:
+        """Write a file that was left (implements `Filling`).  Raises ContextChanged when it
+        changes meanwhile."""
         tree, source = self._left.pop(entry.path)
         del self._laid[entry.path]
         content = tree.open(source)
         with content.file:
+            before = os.fstat(content.file.fileno())
             self.put_file(entry.path, entry, content)
+            after = os.fstat(content.file.fileno())
+        if _times(before) != _times(after):
+            raise ContextChanged(source.path)
+        # One that was touched just before it was hashed may have changed again since, within
+        # one tick of the kernel's clock.
+        return max(_times(after)) < self._now - FRESH
 
     def write_file(self, path: str, entry: Entry, pieces: Iterable[bytes | memoryview]) -> None:
         """Write a file like `entry` with these pieces."""

@@ -23,7 +23,7 @@ STAMP = Struct("<qqqQI")
 DIGEST = 32
 UNKNOWN = bytes(DIGEST)
 """Stands where a digest will be."""
-_RACY = 20_000_000
+FRESH = 20_000_000
 """Nanoseconds: a file that changed later than this before the build began may change again
 without its times showing it."""
 _KEPT = 1 << 16
@@ -164,7 +164,7 @@ class DigestCache:
 
     def __init__(self, path: Path | None, started: int) -> None:
         self._path = path
-        self._fresh = started - _RACY
+        self._fresh = started - FRESH
         self._kept: _Kept | None = None
         self._used: dict[bytes, Directory] = {}
         self._news = False

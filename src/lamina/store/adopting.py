@@ -36,8 +36,8 @@ def adopt_filling(
 
     `tar` hashes that, `keep` gets what of it is not content, and `unsynced` is told how many
     bytes were written lately.  A file that `objects` has is linked and read once, by what
-    hashes the tar; any other is hashed by itself as well, and linked if it turns out to be
-    known.
+    hashes the tar; so is one that is written and sure to be what its sha256 says.  Any other is
+    hashed by itself as well, and linked if it turns out to be known.
     """
     entries = filling.entries
     reader = _Reader(os.fsencode(root) + b"/", filling, tar, keep, objects.remembered(), unsynced)
@@ -106,7 +106,8 @@ class _Reader:
         offset = self.position
         place = self.base + os_path(entry.path)
         if not self._take(entry, place):
-            entry = msgspec.structs.replace(entry, sha256=_hashed(entry, place))
+            if not self._write(entry):
+                entry = msgspec.structs.replace(entry, sha256=_hashed(entry, place))
             self._share(entry, place)
         self.tar.feed_file(place, entry.size)
         self.position += entry.size
@@ -114,15 +115,17 @@ class _Reader:
         return msgspec.structs.replace(entry, offset=offset)
 
     def _take(self, entry: Entry, place: bytes) -> bool:
-        """Have a file that is not there yet; whether layers share it."""
+        """Have a file that is not there yet, if layers share it."""
+        key = self.objects.key(entry) if entry.sha256 else None
+        return key is not None and self.objects.take(key, place)
+
+    def _write(self, entry: Entry) -> bool:
+        """Have a file that is not there yet in its place; whether its sha256 is sure."""
         if not entry.sha256:
             return False
-        key = self.objects.key(entry)
-        if key is not None and self.objects.take(key, place):
-            return True
-        self.filling.write(entry)
+        sure = self.filling.write(entry)
         self.unsynced(entry.size)
-        return False
+        return sure
 
     def _share(self, entry: Entry, place: bytes) -> None:
         key = self.objects.key(entry)

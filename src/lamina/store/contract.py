@@ -160,8 +160,12 @@ class Filling(Protocol):
         with two names.  A file with a sha256 is not there yet, everything else is."""
         ...
 
-    def write(self, entry: Entry) -> None:
-        """Write a file that is not there yet, for no layer has one that equals it."""
+    def write(self, entry: Entry) -> bool:
+        """Write a file that is not there yet, for no layer has one that equals it.
+
+        Returns whether what was written is sure to have the sha256 of `entry`: its source
+        may have been changed since that was taken, without a trace.
+        """
         ...
 
 

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lamina.build.copying import Copier
@@ -17,6 +18,7 @@ from lamina.build.merged import LayersTree
 from lamina.build.reading import Origin, read
 from lamina.build.upper import BadName, InTheWay, Upper
 from lamina.context.directory import Context
+from lamina.context.errors import ContextChanged
 from lamina.dockerfile.ignore import Ignore
 from lamina.layer.contract import Listing
 from lamina.layer.diff import changes
@@ -464,3 +466,35 @@ def test_an_archive_that_climbs_out_is_one_all_the_same(context: Path) -> None:
     packed(context, ("../../out", tarfile.REGTYPE, "x"))
     with pytest.raises(BadLayer):
         copied(context, "/n/", "t", unpack=True)
+
+
+def left(context: Path, now: int) -> tuple[Upper, Entry]:
+    """A file of the context that was left, in a build that began at `now`."""
+    directory = context.parent / "left"
+    directory.mkdir()
+    tree = Context(context, Ignore())
+    source = tree.lookup("b")
+    assert source is not None
+    upper = Upper(directory, tree, now=now, leaves=True)
+    entry = msgspec.structs.replace(source, sha256=tree.digest(source))
+    assert upper.leave_file("b", entry, tree, source)
+    return upper, entry
+
+
+def test_a_file_that_was_left_is_sure_to_be_what_was_hashed(context: Path) -> None:
+    upper, entry = left(context, (context / "b").stat().st_ctime_ns + 10**9)
+    assert upper.write(entry)
+    assert (context.parent / "left" / "b").read_text() == "bb"
+
+
+def test_a_file_that_is_as_young_as_the_build_is_not(context: Path) -> None:
+    upper, entry = left(context, (context / "b").stat().st_ctime_ns)
+    assert not upper.write(entry)
+
+
+def test_a_file_that_was_left_must_not_change(context: Path) -> None:
+    upper, entry = left(context, NOW)
+    (context / "b").write_text("cc")
+    os.utime(context / "b", (1, 1))
+    with pytest.raises(ContextChanged):
+        upper.write(entry)
