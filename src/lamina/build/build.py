@@ -84,7 +84,7 @@ def build(
     keeps the steps before the failure in the cache.  With `inline_cache` the image carries
     the record of its own steps.  `explain` hears why the cache had each step or not.
 
-    Raises DockerfileError and NotYet, pointing at the instruction, StepError for one
+    Raises DockerfileError, pointing at the instruction, StepError for one
     that failed, NoSuchStage, and what the resolver and the store raise.
     """
     with store.leases.hold() as lease:

@@ -68,7 +68,7 @@ def plan(
 ) -> Plan:
     """The graph of `settings.target`, the last stage by default; a part of `graph` if given.
 
-    Raises DockerfileError or NotYet, pointing at the instruction; NoSuchStage.
+    Raises DockerfileError, pointing at the instruction; NoSuchStage.
     """
     planner = _Planner(dockerfile, settings, resolve, graph or Graph())
     stage = planner.stage(planner.target())

@@ -12,7 +12,7 @@ import msgspec
 from lamina.build.graph import Graph, Vertex
 from lamina.dockerfile.expand import BadSubstitution, expand, expand_words
 from lamina.dockerfile.instruction import Flag, Instruction
-from lamina.dockerfile.source import DockerfileError, NotYet, Source
+from lamina.dockerfile.source import DockerfileError, Source
 from lamina.oci.config import Execution
 from lamina.oci.platform import Platform
 
@@ -111,25 +111,12 @@ class Stage(msgspec.Struct, eq=False):
         """An error that points at `fragment` of the instruction, or at its keyword."""
         return DockerfileError(self.source, instruction.place(fragment), problem, note=note)
 
-    def not_yet(self, instruction: Instruction, problem: str, fragment: str = "") -> NotYet:
-        """The error of what this version does not build."""
-        return NotYet(self.source, instruction.place(fragment), problem)
-
-    def flags(
-        self, instruction: Instruction, known: tuple[str, ...], later: tuple[str, ...] = ()
-    ) -> dict[str, Flag]:
-        """The flags by name.  Raises DockerfileError for one that is not `known`, NotYet for
-        one of `later`."""
+    def flags(self, instruction: Instruction, known: tuple[str, ...]) -> dict[str, Flag]:
+        """The flags by name.  Raises DockerfileError for one that is not `known`."""
         found: dict[str, Flag] = {}
         for flag in instruction.flags:
-            if flag.name in later:
-                raise NotYet(
-                    self.source,
-                    flag.span,
-                    f"{instruction.keyword} --{flag.name} is not supported yet",
-                )
             if flag.name not in known:
-                raise unknown_flag(self.source, instruction, flag, known + later)
+                raise unknown_flag(self.source, instruction, flag, known)
             if flag.name in found:
                 raise DockerfileError(self.source, flag.span, f"--{flag.name} is given twice")
             if flag.value is None:

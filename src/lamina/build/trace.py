@@ -19,7 +19,7 @@ from lamina.layer.entry import os_path
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
 from lamina.sha256 import sha256
-from lamina.store.atomic import replace_file
+from lamina.store.atomic import keep_newest, replace_file
 
 _VERSION = 1
 _KEPT = 64
@@ -89,16 +89,7 @@ def write_trace(path: Path, steps: Sequence[StepTrace]) -> None:
     raw = msgspec.msgpack.encode(Trace(_VERSION, tuple(steps)))
     # Not synced: a torn file says nothing, and the build after writes it anew.
     replace_file(path, raw, durable=False)
-    others = [each for each in path.parent.glob("trace-*") if each != path]
-    for old in sorted(others, key=_written)[: max(0, len(others) + 1 - _KEPT)]:
-        old.unlink(missing_ok=True)
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+    keep_newest(path.parent, "trace-", _KEPT)
 
 
 def trace(

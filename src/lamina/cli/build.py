@@ -59,7 +59,7 @@ def command(app: App, /, path: str, **given: Any) -> int:
     from lamina.cli.build_output import outputs, tell
     from lamina.cli.build_progress import viewing, way
     from lamina.cli.build_reproducible import NotReproducible
-    from lamina.dockerfile.source import SourceError
+    from lamina.dockerfile.source import DockerfileError
 
     wanted = outputs(given)
     how = way(given["progress"], quiet=given["quiet"])
@@ -69,7 +69,7 @@ def command(app: App, /, path: str, **given: Any) -> int:
             if given["check"]:
                 return _check(app, path, given)
             written = make(app, view, path, given, wanted)
-        except (SourceError, NotReproducible) as error:
+        except (DockerfileError, NotReproducible) as error:
             failure = error
     if isinstance(failure, NotReproducible):
         print(failure.report, flush=True)

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.option_fields import option_fields
 from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
@@ -86,14 +87,8 @@ def _shorthand(kind: str, text: str) -> str:
 
 def _fields(text: str) -> dict[str, str]:
     """`name=value` pairs between commas, quoted as CSV has it; a name alone says true."""
-    import csv
-
-    try:
-        (row,) = csv.reader([text], strict=True)
-    except (csv.Error, ValueError):
-        raise BadAttestation(f"not an attestation: {text!r}") from None
-    pairs = (each.strip().partition("=") for each in row)
-    return {name.lower(): value if equals else "true" for name, equals, value in pairs}
+    found = option_fields(text, BadAttestation(f"not an attestation: {text!r}"))
+    return {name: "true" if value is None else value for name, value in found}
 
 
 def _wanted(kind: str, fields: dict[str, str]) -> Wanted | None:

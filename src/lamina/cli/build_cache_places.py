@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lamina.cli.option_fields import option_fields
 from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
@@ -62,22 +63,16 @@ def parse_to(text: str) -> list[CachePlace]:
 
 
 def _parse(text: str, option: str, known: dict[str, tuple[str, ...]]) -> list[CachePlace]:
-    import csv
-
-    try:
-        fields = next(csv.reader([text], strict=True), [])
-    except csv.Error as error:
-        raise BadCachePlace(f"{option} {text!r} cannot be read: {error}") from None
-    if not any(fields):
+    fault = BadCachePlace(f"{option} {text!r} cannot be read", hint="write NAME=VALUE,…")
+    if not text.strip(","):
         raise BadCachePlace(f"{option} is empty", hint=f"write {option} type=registry,ref=NAME")
-    if not any("=" in field for field in fields):
-        return [_place({"ref": each}, "registry", option) for each in fields if each]
+    if "=" not in text:
+        return [_place({"ref": each}, "registry", option) for each in text.split(",") if each]
     given: dict[str, str] = {}
-    for field in fields:
-        name, equals, value = field.partition("=")
-        if not equals:
-            raise BadCachePlace(f"{option} {text!r}: {field!r} is not NAME=VALUE")
-        given[name.strip().lower()] = value
+    for name, value in option_fields(text, fault):
+        if value is None:
+            raise BadCachePlace(f"{option} {text!r}: {name!r} is not NAME=VALUE")
+        given[name] = value
     kind = given.pop("type", "registry")
     if kind in _ELSEWHERE:
         raise Unsupported(

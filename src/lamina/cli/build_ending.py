@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from lamina.build.build import Product
     from lamina.cli.build_output import Written
     from lamina.cli.build_plain import Quiet
-    from lamina.dockerfile.source import SourceError
+    from lamina.dockerfile.source import DockerfileError
 
 
-def say_where(view: Quiet, error: SourceError) -> None:
+def say_where(view: Quiet, error: DockerfileError) -> None:
     """The failed step's last output, then where its instruction stands."""
     from lamina.text import escape, escape_lines
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from typing import Literal, cast
 
 import msgspec
 
+from lamina.cli.option_fields import option_fields
 from lamina.errors import Invalid
 from lamina.oci.reference import Reference
 
@@ -97,16 +97,12 @@ def _parse(text: str) -> Output:
 
 
 def _fields(text: str) -> dict[str, str]:
-    try:
-        (row,) = csv.reader([text], strict=True)
-    except (csv.Error, ValueError):
-        raise BadOutput(f"not an output: {text!r}", hint=_FORM) from None
+    fault = BadOutput(f"not an output: {text!r}", hint=_FORM)
     found: dict[str, str] = {}
-    for each in row:
-        key, equals, value = each.partition("=")
-        if not equals:
-            raise BadOutput(f"not an output: {text!r}", hint=_FORM)
-        found[key.strip().lower()] = value
+    for key, value in option_fields(text, fault):
+        if value is None:
+            raise fault
+        found[key] = value
     return found
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from lamina.cli.option_fields import option_fields
 from lamina.errors import Invalid, NotFound
 
 LARGEST = 500 << 10
@@ -39,12 +39,12 @@ def secrets_of(texts: Iterable[str], environment: Mapping[str, str]) -> dict[str
 
 def parse_secret(text: str) -> SecretSource:
     """Read `id=…[,src=FILE|,env=NAME][,type=file|env]`.  Raises BadSecret."""
+    fault = BadSecret(f"not a secret: {text!r}", hint="write id=NAME,src=FILE")
     given: dict[str, str] = {}
-    for field in next(csv.reader([text]), []):
-        key, equals, value = field.partition("=")
-        if key.lower() not in _KEYS or not equals:
-            raise BadSecret(f"not a secret: {text!r}", hint="write id=NAME,src=FILE")
-        given[_KEYS[key.lower()]] = value
+    for key, value in option_fields(text, fault):
+        if key not in _KEYS or value is None:
+            raise fault
+        given[_KEYS[key]] = value
     kind = given.get("type", "")
     if kind not in ("", "file", "env"):
         raise BadSecret(f"no type of secrets is called {kind!r}", hint="file or env")

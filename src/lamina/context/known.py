@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from lamina.sha256 import sha256
-from lamina.store.atomic import replace_file
+from lamina.store.atomic import keep_newest, replace_file
 
 STAMP = Struct("<qqqQI")
 """Size, mtime, ctime, inode and mode; times in nanoseconds since the epoch."""
@@ -26,6 +26,8 @@ UNKNOWN = bytes(DIGEST)
 FRESH = 20_000_000
 """Nanoseconds: a file that changed later than this before the build began may change again
 without its times showing it."""
+_CONTEXTS = 64
+"""Contexts that are remembered: some MB each, when they are large."""
 _KEPT = 1 << 16
 """Most single files that are kept: builds that copy files one by one name far fewer."""
 
@@ -239,6 +241,7 @@ class DigestCache:
         there = _Kept(kept.rules, self._directories(kept), self._files(kept))
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         replace_file(self._path, msgspec.msgpack.encode(there), durable=False)
+        keep_newest(self._path.parent, "context-", _CONTEXTS)
         self._news = False
 
     def _directories(self, kept: _Kept) -> dict[bytes, Directory]:

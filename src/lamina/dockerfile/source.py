@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lamina.errors import EngineError, Invalid, Unsupported
+from lamina.errors import Invalid
 
 _LONGEST = 160
 """Characters of a line that an excerpt shows."""
@@ -44,8 +44,11 @@ class Source(msgspec.Struct, frozen=True):
         return f"{span.line:>5} │ {part}\n{'':>5} │ {carets}"
 
 
-class SourceError(EngineError):
-    """Something is wrong at a place in a Dockerfile; `excerpt` shows the place."""
+class DockerfileError(Invalid):
+    """A Dockerfile breaks a rule of its language, or asks for what cannot be done.
+
+    `excerpt` shows the place.
+    """
 
     def __init__(self, source: Source, span: Span, problem: str, *, note: str = "") -> None:
         super().__init__(f"{source.name}:{span.line}: {problem}", hint=note)
@@ -53,11 +56,3 @@ class SourceError(EngineError):
         self.problem = problem
         """The message without its place."""
         self.excerpt = source.excerpt(span, note)
-
-
-class DockerfileError(SourceError, Invalid):
-    """A Dockerfile breaks a rule of its language, or asks for what cannot be done."""
-
-
-class NotYet(SourceError, Unsupported):
-    """Part of the Dockerfile language that this version does not build."""

@@ -60,6 +60,18 @@ def replace_file(path: Path, data: bytes, *, durable: bool = True) -> None:
         file.commit(path.name, durable=durable)
 
 
+def keep_newest(directory: Path, prefix: str, count: int) -> None:
+    """Delete files of that beginning, the longest unwritten first, until `count` are left."""
+    found: list[tuple[int, Path]] = []
+    for path in directory.glob(f"{prefix}*"):
+        try:
+            found.append((path.stat().st_mtime_ns, path))
+        except FileNotFoundError:
+            continue
+    for _, path in sorted(found)[: max(0, len(found) - count)]:
+        path.unlink(missing_ok=True)
+
+
 def write_whole(fd: int, data: bytes | memoryview) -> None:
     """write(2) until all of `data` is written."""
     left = memoryview(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lamina.dockerfile.source import SourceError
+from lamina.dockerfile.source import DockerfileError
 from tests.golden.golden import check
 from tests.unit.build.test_plan import planned
 from tests.unit.dockerfile.test_errors import printed
@@ -57,8 +57,8 @@ REFUSED = {
 }
 
 
-def refusal(text: str) -> SourceError:
-    with pytest.raises(SourceError) as caught:
+def refusal(text: str) -> DockerfileError:
+    with pytest.raises(DockerfileError) as caught:
         planned(text)
     return caught.value
 

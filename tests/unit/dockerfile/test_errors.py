@@ -6,7 +6,7 @@ import pytest
 
 from lamina.dockerfile.checks import options
 from lamina.dockerfile.parse import parse
-from lamina.dockerfile.source import SourceError
+from lamina.dockerfile.source import DockerfileError
 from lamina.dockerfile.words import name_values
 from lamina.text import escape_lines
 from tests.golden.golden import check
@@ -37,13 +37,13 @@ REFUSED = {
 }
 
 
-def printed(error: SourceError) -> str:
+def printed(error: DockerfileError) -> str:
     """As the command line shows it."""
     return f"{escape_lines(str(error))}\n{escape_lines(error.excerpt)}\n"
 
 
-def refusal(text: str) -> SourceError:
-    with pytest.raises(SourceError) as caught:
+def refusal(text: str) -> DockerfileError:
+    with pytest.raises(DockerfileError) as caught:
         found = parse(text)
         options(found, {})
         for line in found.instructions:
