@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.build.cache_mounts import CacheMounts
+from lamina.cache.mounts import CacheMounts
 from tests.system.conftest import COMMAND, Lamina, need_tool
 from tests.system.test_build import built, cached, content, context, files, nothing_left
 

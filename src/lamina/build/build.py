@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.build.cache import Importer, Known
-from lamina.build.cache_record import INLINE, with_inline
-from lamina.build.graph import Graph
 from lamina.build.image import image_config, image_manifest
 from lamina.build.inputs import Result
 from lamina.build.means import Means
 from lamina.build.observe import Observer, Occasion
-from lamina.build.plan import Plan, Resolver, called, plan
 from lamina.build.solve import solve
-from lamina.build.stage import Settings
 from lamina.build.trees import Trees
+from lamina.cache.cache import Importer, Known
+from lamina.cache.record import INLINE, with_inline
 from lamina.dockerfile.instruction import Dockerfile
 from lamina.oci.attestation import Attestation
 from lamina.oci.config import ImageConfig
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
 from lamina.oci.platform import Platform
+from lamina.plan.graph import Graph
+from lamina.plan.plan import Plan, Resolver, called, plan
+from lamina.plan.stage import Settings
 from lamina.store.contract import Lease, Store
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lamina.build.copying import Copier
-from lamina.build.graph import CopyOp, MakeDirOp
-from lamina.build.reading import Reading
-from lamina.build.upper import Upper
 from lamina.build.workshop import Workshop
 from lamina.context.tree import Tree, resolve
+from lamina.copying.copier import Copier
+from lamina.copying.reading import Reading
+from lamina.copying.upper import Upper
 from lamina.layer.contract import LayerInfo
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest
+from lamina.plan.graph import CopyOp, MakeDirOp
 
 
 def make_directory(

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamina.build.errors import CommandFailed
-from lamina.build.graph import RunOp
-from lamina.build.reading import Origin
 from lamina.build.schedule import Stop, Stopped
 from lamina.build.workshop import Workshop
+from lamina.copying.reading import Origin
 from lamina.layer.contract import LayerInfo
 from lamina.oci.digest import Digest
+from lamina.plan.graph import RunOp
 from lamina.text import prose_size
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.build.graph import Vertex
 from lamina.build.inputs import Inputs, Result
 from lamina.build.ledger import Ledger
 from lamina.build.observe import Occasion, Step
@@ -16,6 +15,7 @@ from lamina.build.trace import StepTrace, read_trace, trace, write_trace
 from lamina.errors import EngineError
 from lamina.layer.entry import os_path
 from lamina.oci.digest import Digest
+from lamina.plan.graph import Vertex
 from lamina.store.contract import LayerStore
 
 if TYPE_CHECKING:
@@ -103,9 +103,9 @@ class Hindsight(msgspec.Struct, frozen=True):
     def _contents(
         self, layers: LayerStore, number: int, place: int, chain: Sequence[bytes]
     ) -> Mapping[bytes, LayerFacts] | None:
-        from lamina.build.reading import Origin, read, sources
         from lamina.build.reason import LayerFacts
         from lamina.context.outline import facts, walk
+        from lamina.copying.reading import Origin, read, sources
 
         digests = [Digest.from_raw(each) for each in chain]
         if not all(layers.has(each) for each in digests):

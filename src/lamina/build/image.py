@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from lamina.build.epoch import earlier
 from lamina.build.inputs import Result
-from lamina.build.plan import Plan
 from lamina.oci import mediatype
 from lamina.oci.config import History, ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
+from lamina.plan.plan import Plan
 
 COMMENT = "buildkit.dockerfile.v0"
 """What says to tools that a history is a Dockerfile's, in BuildKit's notation."""

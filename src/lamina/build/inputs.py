@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.build.cache import Cache, Made, key_of
-from lamina.build.graph import BaseOp, ContextOp, RemoteOp, Vertex
-from lamina.build.reading import Origin, Reading, content, nameless, read, sources
 from lamina.build.trees import Trees
+from lamina.cache.cache import Cache, Made, key_of
+from lamina.copying.reading import Origin, Reading, content, nameless, read, sources
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
+from lamina.plan.graph import BaseOp, ContextOp, RemoteOp, Vertex
 from lamina.store.contract import StepResult
 
 if TYPE_CHECKING:
-    from lamina.build.merged import Views
+    from lamina.copying.merged import Views
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Inputs:
     def views(self) -> Views:
         """Made when a step is not in the cache: a build that is all cached reads no listing,
         and does not even import what reads them."""
-        from lamina.build.merged import Views
+        from lamina.copying.merged import Views
 
         return Views(self._cache.store.layers)
 

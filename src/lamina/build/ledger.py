@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lamina.build.cache import Found, Known
-from lamina.build.graph import Vertex
 from lamina.build.inputs import Result
+from lamina.cache.cache import Found, Known
 from lamina.oci.digest import Digest
+from lamina.plan.graph import Vertex
 
 
 class Fate(msgspec.Struct, frozen=True):

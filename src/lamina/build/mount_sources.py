@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from lamina.build.cache_mounts import CacheMounts
-from lamina.build.graph import CopySource, RunMount, RunOp
-from lamina.build.reading import Origin, Reading, content, read
-from lamina.build.select import NoSuchSource
 from lamina.build.workshop import Workshop
+from lamina.cache.mounts import CacheMounts
 from lamina.context.tree import clean, resolve
+from lamina.copying.reading import Origin, Reading, content, read
+from lamina.copying.select import NoSuchSource
 from lamina.errors import Invalid, NotFound
 from lamina.layer.entry import Kind
+from lamina.plan.graph import CopySource, RunMount, RunOp
 
 if TYPE_CHECKING:
     from lamina.run.spec import FileMount, Mount, TreeMount

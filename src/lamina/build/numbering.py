@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamina.build.graph import Vertex, in_order
 from lamina.build.observe import Step, places_in_stages
-from lamina.build.plan import Plan
 from lamina.oci.digest import Digest
+from lamina.plan.graph import Vertex, in_order
+from lamina.plan.plan import Plan
 
 
 def numbered(order: Sequence[Vertex], plans: Sequence[Plan]) -> dict[Digest, Step]:

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import msgspec
 
-from lamina.build.graph import Vertex
 from lamina.oci.digest import Digest
+from lamina.plan.graph import Vertex
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 
 from lamina.build import execute_copy, execute_run
-from lamina.build.cache import Made
-from lamina.build.graph import CopyOp, MakeDirOp, RunOp, Vertex
 from lamina.build.inputs import Inputs
 from lamina.build.schedule import Stop
 from lamina.build.workshop import Workshop
+from lamina.cache.cache import Made
 from lamina.layer.contract import LayerInfo
+from lamina.plan.graph import CopyOp, MakeDirOp, RunOp, Vertex
 
 
 class Performer(msgspec.Struct, frozen=True):

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lamina.build.errors import CommandFailed, StepError
-from lamina.build.graph import ContextOp, RemoteOp, Vertex
-from lamina.build.reading import sources
-from lamina.build.select import NoSuchSource
 from lamina.build.trees import Trees
 from lamina.context.tree import clean
+from lamina.copying.reading import sources
+from lamina.copying.select import NoSuchSource
 from lamina.dockerfile.source import Source
 from lamina.errors import EngineError
+from lamina.plan.graph import ContextOp, RemoteOp, Vertex
 
 
 @contextmanager

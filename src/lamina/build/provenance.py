@@ -12,12 +12,12 @@ import msgspec
 from lamina.attest.provenance import Build, BuildStep, Material, Recipe
 from lamina.attest.purl import image_purl
 from lamina.build.build import Product, Variant
-from lamina.build.graph import BaseOp, ContextOp, RemoteOp, RunOp, Vertex, in_order
-from lamina.build.stage import Settings
 from lamina.context.remote import Checkout
 from lamina.context.tree import Tree
 from lamina.oci.digest import Digest
 from lamina.oci.reference import BadReference, Reference
+from lamina.plan.graph import BaseOp, ContextOp, RemoteOp, RunOp, Vertex, in_order
+from lamina.plan.stage import Settings
 from lamina.store.contract import Image
 
 _LOGIN = re.compile(r"(\w+://)[^/@\s]*@")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Condition, Lock, Thread
 
-from lamina.build.graph import Vertex
+from lamina.plan.graph import Vertex
 
 
 class Stopped(Exception):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lamina.build.copying import Copier
-from lamina.build.graph import CopyOp
-from lamina.build.reading import Reading, content
-from lamina.build.upper import Upper
 from lamina.build.workshop import Workshop
 from lamina.context.directory import Nothing
+from lamina.copying.copier import Copier
+from lamina.copying.reading import Reading, content
+from lamina.copying.upper import Upper
+from lamina.plan.graph import CopyOp
 from lamina.store.atomic import locked
 from lamina.store.trash import delete_tree
 

@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.build.cache import Cache, Importer, Known, Made
 from lamina.build.directory import working_directory
-from lamina.build.graph import (
-    BaseOp,
-    ContextOp,
-    Vertex,
-    in_order,
-)
 from lamina.build.inputs import Inputs, Result
 from lamina.build.ledger import Ledger
 from lamina.build.means import Means
 from lamina.build.numbering import numbered
 from lamina.build.observe import Observer, Occasion, Outcome, Step
-from lamina.build.plan import Plan
 from lamina.build.pointing import pointing
-from lamina.build.reading import sources
 from lamina.build.schedule import Stop, Stopped, carry_out
 from lamina.build.trees import Trees
+from lamina.cache.cache import Cache, Importer, Known, Made
+from lamina.copying.reading import sources
 from lamina.errors import EngineError
 from lamina.oci.digest import Digest
+from lamina.plan.graph import (
+    BaseOp,
+    ContextOp,
+    Vertex,
+    in_order,
+)
+from lamina.plan.plan import Plan
 from lamina.store.contract import Lease, Store
 
 if TYPE_CHECKING:

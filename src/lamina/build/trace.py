@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from lamina.build.graph import BaseOp, ContextOp, CopyOp, RemoteOp, RunOp, Vertex
 from lamina.build.inputs import Inputs
-from lamina.build.reading import sources
 from lamina.context.outline import Outline, outline
+from lamina.copying.reading import sources
 from lamina.layer.entry import os_path
 from lamina.oci.digest import Digest
 from lamina.oci.document import encode
+from lamina.plan.graph import BaseOp, ContextOp, CopyOp, RemoteOp, RunOp, Vertex
 from lamina.sha256 import sha256
 from lamina.store.atomic import keep_newest, replace_file
 

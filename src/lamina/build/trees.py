@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Protocol
 
-from lamina.build.graph import ContextOp, RemoteOp, TreeOp
 from lamina.context.tree import Tree
+from lamina.plan.graph import ContextOp, RemoteOp, TreeOp
 
 
 class ContextTree(Tree, Protocol):

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lamina.build.means import Means
-from lamina.build.merged import Views
+from lamina.copying.merged import Views
 from lamina.layer.contract import LayerInfo
 from lamina.store.contract import Filling, Store
 
@@ -43,7 +43,7 @@ class Workshop(msgspec.Struct, frozen=True):
         """The layer that the upper directory of `place` becomes; `filling` is what belongs in
         it, if whoever fills it knows (`LayerStore.adopt`), and what `timeless` is `clamp` says."""
         if self.epoch is not None:
-            from lamina.build.clamp import clamp
+            from lamina.copying.clamp import clamp
 
             clamp(place / "upper", self.epoch, timeless)
             filling = None

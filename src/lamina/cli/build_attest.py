@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from lamina.build.build import Product
     from lamina.build.means import Means
     from lamina.build.observe import Occasion
-    from lamina.build.plan import Resolver
     from lamina.build.provenance import Circumstances
     from lamina.cli.build_context import Gathered
     from lamina.oci.reference import Reference
+    from lamina.plan.plan import Resolver
     from lamina.store.contract import Image
 
 F = TypeVar("F", bound=Callable[..., Any])

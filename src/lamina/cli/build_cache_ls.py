@@ -14,8 +14,8 @@ from lamina.cli.format import ago, emit, listing_options, parse_time, prose_size
 from lamina.text import clip
 
 if TYPE_CHECKING:
-    from lamina.build.cache_mounts import CacheMount, CacheMounts
-    from lamina.build.cache_prune import CachedStep
+    from lamina.cache.mounts import CacheMount, CacheMounts
+    from lamina.cache.prune import CachedStep
 
 _COLUMNS = {
     "ID": "CACHE ID",
@@ -38,8 +38,8 @@ def list_command(app: App, fmt: str, quiet: bool, no_trunc: bool, filters: tuple
     Filters: type=step or mount, id=ID, shared=true or false (whether an image or container
     has the layer as well), inuse=true or false (whether a build has the mount now).
     """
-    from lamina.build.cache_mounts import CacheMounts
-    from lamina.build.cache_prune import cached_steps
+    from lamina.cache.mounts import CacheMounts
+    from lamina.cache.prune import cached_steps
 
     wanted = parse_filters(filters, {"type", "id", "shared", "inuse"})
     for kind in wanted.get("type", ()):

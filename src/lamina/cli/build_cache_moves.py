@@ -14,7 +14,7 @@ from lamina.cli.app import App, timestamp
 from lamina.cli.registry_options import credential_option, registry_options, settings
 
 if TYPE_CHECKING:
-    from lamina.build.cache_mounts import CacheMount
+    from lamina.cache.mounts import CacheMount
     from lamina.errors import EngineError
     from lamina.registry.contract import Sink, Source
 
@@ -39,8 +39,8 @@ def export_command(
     Names, owners as numbers, modes, attributes and times are kept.  A build that has a mount
     in use is waited for.
     """
-    from lamina.build.cache_mount_moves import choose, export_mounts
-    from lamina.build.cache_mounts import CacheMounts
+    from lamina.cache.mount_moves import choose, export_mounts
+    from lamina.cache.mounts import CacheMounts
     from lamina.cli.progress import reporting
 
     if (name is None) == (output is None):
@@ -78,9 +78,9 @@ def import_command(
     Each takes the place of the one that is known by the same id, owner, mode and base; what
     was in that is gone.  One that a build has in use stays as it is.
     """
-    from lamina.build.cache_mount_moves import import_mounts
-    from lamina.build.cache_mounts import CacheMounts
     from lamina.build.directory import working_directory
+    from lamina.cache.mount_moves import import_mounts
+    from lamina.cache.mounts import CacheMounts
     from lamina.cli.main import report
     from lamina.cli.progress import reporting
     from lamina.text import escape

@@ -14,8 +14,8 @@ from lamina.cli.app import App
 from lamina.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
-    from lamina.build.cache import Known
-    from lamina.build.cache_import import SourceImporter
+    from lamina.cache.cache import Known
+    from lamina.cache.importing import SourceImporter
     from lamina.cli.build_cache_places import CachePlace
     from lamina.cli.build_view import View
     from lamina.oci.platform import Platform
@@ -74,7 +74,7 @@ def importers(
     """Where else results may come from.  Nothing is asked before the cache here misses."""
     if not given["cache_from"]:
         return ()
-    from lamina.build.cache_import import SourceImporter
+    from lamina.cache.importing import SourceImporter
     from lamina.cli.build_cache_places import parse_from
     from lamina.cli.build_cache_view import Fetches
 
@@ -135,7 +135,7 @@ def _export(
     known: Sequence[Known],
     sources: Sequence[SourceImporter],
 ) -> None:
-    from lamina.build.cache_export import export
+    from lamina.cache.exporting import export
     from lamina.cli.build_cache_view import shown
 
     steps = [each for each in known if place.everything or each.in_chain]
@@ -168,7 +168,7 @@ def _opened_sink(app: App, place: CachePlace) -> Iterator[tuple[Sink, str, str]]
         reference = Reference.parse(place.ref)
         yield connect(reference, settings(app), push=True), reference.tag, reference.name
         return
-    from lamina.build.cache_layout import remove_unnamed
+    from lamina.cache.layout import remove_unnamed
     from lamina.transfer.files import DirectoryFiles
     from lamina.transfer.layout import LayoutSink
 

@@ -15,7 +15,7 @@ from lamina.cli.prune import until
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from lamina.build.cache_prune import Plan, Scope
+    from lamina.cache.prune import Plan, Scope
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 
@@ -60,8 +60,8 @@ def prune_command(
 
     What a build has in use stays.
     """
-    from lamina.build.cache_mounts import CacheMounts
-    from lamina.build.cache_prune import Scope, plan, prune
+    from lamina.cache.mounts import CacheMounts
+    from lamina.cache.prune import Scope, plan, prune
 
     before = until(filters, datetime.now(UTC))
     scope = Scope(

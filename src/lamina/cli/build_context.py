@@ -17,10 +17,10 @@ from lamina.cli.app import App
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from lamina.build.graph import RemoteOp
     from lamina.build.trees import ContextTree, Trees
     from lamina.context.opening import NamedImage, NamedTree, Opened
     from lamina.context.tree import Tree
+    from lamina.plan.graph import RemoteOp
 
 F = TypeVar("F", bound=Callable[..., Any])
 _KEEP_GIT = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"

@@ -14,8 +14,8 @@ from lamina.oci.digest import Digest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lamina.build.plan import Resolver
     from lamina.context.opening import NamedImage
+    from lamina.plan.plan import Resolver
     from lamina.registry.contract import Source
     from lamina.store.contract import Image
     from lamina.transfer.members import Members

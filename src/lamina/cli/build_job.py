@@ -22,10 +22,9 @@ from lamina.cli.build_run import means
 
 if TYPE_CHECKING:
     from lamina.build.build import Product
-    from lamina.build.cache_import import SourceImporter
     from lamina.build.means import Means
     from lamina.build.observe import Occasion
-    from lamina.build.stage import Settings
+    from lamina.cache.importing import SourceImporter
     from lamina.cli.build_attest import Stating
     from lamina.cli.build_context import Gathered
     from lamina.cli.build_output import Written
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from lamina.cli.build_plain import Quiet
     from lamina.dockerfile.check_rules import Finding
     from lamina.dockerfile.instruction import Dockerfile
+    from lamina.plan.stage import Settings
 
     Make = Callable[..., AbstractContextManager[Product]]
 

@@ -15,10 +15,10 @@ from lamina.errors import CheckFailed
 if TYPE_CHECKING:
     from lamina.build.build import Product
     from lamina.build.observe import Occasion
-    from lamina.build.stage import Settings
     from lamina.cli.build_context import Gathered
     from lamina.cli.build_view import View
     from lamina.explain.deviations import Deviations
+    from lamina.plan.stage import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 _VARIABLE = "SOURCE_DATE_EPOCH"

@@ -157,6 +157,6 @@ def _is_limit(text: str) -> bool:
 
 
 def _size(text: str | None) -> int:
-    from lamina.build.sizes import size_in_bytes
+    from lamina.plan.sizes import size_in_bytes
 
     return size_in_bytes(text) if text else 0

@@ -11,9 +11,9 @@ from lamina.cli.named import host_platform
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from lamina.build.stage import Settings
     from lamina.cli.build_context import Gathered
     from lamina.oci.platform import Platform
+    from lamina.plan.stage import Settings
 
 
 class BadOption(Invalid):
@@ -22,7 +22,7 @@ class BadOption(Invalid):
 
 def settings(given: Mapping[str, Any]) -> list[Settings]:
     """One for each platform.  Raises BadOption, BadPlatform, BadRunOption."""
-    from lamina.build.stage import Settings
+    from lamina.plan.stage import Settings
 
     arguments = pairs(given["build_args"], "build argument", os.environ)
     labels = pairs(given["labels"], "label", {})

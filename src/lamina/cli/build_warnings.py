@@ -10,10 +10,10 @@ from lamina.cli.app import App
 from lamina.errors import CheckFailed, EngineError
 
 if TYPE_CHECKING:
-    from lamina.build.stage import Settings
     from lamina.cli.build_context import Gathered
     from lamina.dockerfile.check_rules import Finding
     from lamina.dockerfile.instruction import Dockerfile
+    from lamina.plan.stage import Settings
     from lamina.store.contract import Image
 
 

@@ -13,7 +13,7 @@ from lamina.oci.digest import Digest
 from lamina.oci.platform import Platform
 from lamina.store.contract import Store
 from tests.fakes.images import documents
-from tests.unit.build.test_plan import planned
+from tests.unit.plan.test_plan import planned
 
 NOW = 1_700_000_000
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from lamina.build.foreign import NoEmulator, require_emulator
-from lamina.build.plan import plan
-from lamina.build.stage import Settings
 from lamina.dockerfile.parse import parse
 from lamina.oci.platform import Platform
-from tests.unit.build.test_plan import HOST, IMAGES, runs
+from lamina.plan.plan import plan
+from lamina.plan.stage import Settings
 from tests.unit.linux.test_binfmt import RULE, registry
+from tests.unit.plan.test_plan import HOST, IMAGES, runs
 
 
 def test_an_emulator_that_containers_reach(tmp_path: Path) -> None:

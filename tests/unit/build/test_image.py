@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from lamina.build.cache import Made
 from lamina.build.image import image_config, image_manifest
 from lamina.build.inputs import Result
-from lamina.build.plan import Plan
+from lamina.cache.cache import Made
 from lamina.oci import mediatype
 from lamina.oci.digest import Digest
-from tests.unit.build.test_plan import LAYER, planned
+from lamina.plan.plan import Plan
+from tests.unit.plan.test_plan import LAYER, planned
 
 NOW = "2026-06-01T00:00:00Z"
 EARLIER = "2026-05-01T00:00:00Z"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lamina.build.graph import BaseOp, Graph, MakeDirOp, Vertex
 from lamina.build.observe import places_in_stages
 from lamina.oci.digest import Digest
+from lamina.plan.graph import BaseOp, Graph, MakeDirOp, Vertex
 
 
 def made(*stages: str) -> list[Vertex]:

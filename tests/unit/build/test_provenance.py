@@ -10,13 +10,13 @@ import pytest
 
 from lamina.attest.provenance import Build, Options, Recipe, predicate
 from lamina.build.build import Product, Variant
-from lamina.build.graph import RemoteOp
 from lamina.build.provenance import Circumstances, builds
 from lamina.context.directory import Nothing
 from lamina.context.tree import Tree
 from lamina.oci.digest import Digest
 from lamina.oci.reference import Reference
-from tests.unit.build.test_plan import HOST, IMAGES, planned
+from lamina.plan.graph import RemoteOp
+from tests.unit.plan.test_plan import HOST, IMAGES, planned
 
 
 class Lease:

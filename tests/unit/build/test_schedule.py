@@ -6,8 +6,8 @@ from threading import Barrier, Event, Lock
 
 import pytest
 
-from lamina.build.graph import BaseOp, Graph, MakeDirOp, Vertex, in_order
 from lamina.build.schedule import Stop, Stopped, carry_out
+from lamina.plan.graph import BaseOp, Graph, MakeDirOp, Vertex, in_order
 
 
 def chain(graph: Graph, name: str, count: int) -> list[Vertex]:

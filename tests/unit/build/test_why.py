@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from lamina.build.graph import CopyOp, Op, RunOp
 from lamina.build.reason import Cause, Change, LayerFacts, Reason, Trial
 from lamina.build.trace import SourceTrace, StepTrace
 from lamina.build.why import explain
@@ -18,6 +17,7 @@ from lamina.cli.build_cache_why import lines
 from lamina.context.outline import Columns, Outline
 from lamina.layer.entry import os_path
 from lamina.oci.document import encode
+from lamina.plan.graph import CopyOp, Op, RunOp
 
 RUN = RunOp(("/bin/sh", "-c", "make"), (), "", "/")
 COPY = CopyOp((), "/src/")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lamina.build.graph import BaseOp, Graph, MakeDirOp, Vertex
 from lamina.build.observe import Outcome, Step, places_in_stages
 from lamina.cli.build_view import Steps, Task, View, transferring
 from lamina.oci.digest import Digest
+from lamina.plan.graph import BaseOp, Graph, MakeDirOp, Vertex
 
 TITLES = (
     ("builder", "RUN make all \x1b[2Jand a title that is longer than most terminals are wide"),

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from lamina.build.graph import Graph, MakeDirOp
 from lamina.build.observe import Outcome, Step
 from lamina.cli.build_lines import Lines
 from lamina.cli.build_live import Live
@@ -21,6 +20,7 @@ from lamina.cli.build_progress import BadProgress, way
 from lamina.cli.build_rawjson import RawJson
 from lamina.cli.build_view import Steps
 from lamina.cli.build_words import clock
+from lamina.plan.graph import Graph, MakeDirOp
 from lamina.text import width
 from tests.golden.golden import check
 from tests.unit.cli.build_events import Clock, go, steps, vertices

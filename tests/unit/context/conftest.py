@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lamina.build.select import Selected, select
 from lamina.context.tree import Tree
+from lamina.copying.select import Selected, select
 
 _watching: list[tuple[bytes, list[str]]] = []
 

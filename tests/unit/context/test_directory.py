@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lamina.build import select
-from lamina.build.select import NoSuchSource
 from lamina.context.directory import Context
 from lamina.context.errors import ContextChanged, NoContext
 from lamina.context.ignoring import ignore_file
 from lamina.context.known import DigestCache
+from lamina.copying import select
+from lamina.copying.select import NoSuchSource
 from lamina.dockerfile.ignore import Ignore
 from lamina.layer.entry import Kind
 from lamina.oci.digest import Digest

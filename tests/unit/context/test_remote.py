@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from lamina.build.select import digest
 from lamina.context.git_address import BadAddress, GitSource
 from lamina.context.http import Web
 from lamina.context.remote import (
@@ -21,6 +20,7 @@ from lamina.context.remote import (
     name_of,
     parse_remote,
 )
+from lamina.copying.select import digest
 from tests.fakes.repositories import ENVIRONMENT, Repository
 from tests.fakes.web import FakeWeb, Page
 from tests.unit.context.conftest import selected, watch

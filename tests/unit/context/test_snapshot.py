@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.build import select
-from lamina.build.select import Selected
 from lamina.context.directory import Context
 from lamina.context.errors import ContextChanged, Unreadable
 from lamina.context.known import DigestCache, Directory
 from lamina.context.tree import ROOT, Tree
+from lamina.copying import select
+from lamina.copying.select import Selected
 from lamina.dockerfile.ignore import Ignore
 from lamina.layer.entry import Kind
 from tests.unit.context.conftest import watch

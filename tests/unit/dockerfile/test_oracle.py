@@ -34,7 +34,7 @@ OTHERWISE: dict[str, tuple[str, Callable[[str], bool]]] = {
     ),
     "text behind a JSON array": (
         "the older parser ignored it; now the whole is the shell form",
-        lambda text: re.search(r"\[.*\][^\]\n]*\S", text) is not None,
+        lambda text: re.search(r"\[.*\][^\]\n]*[^ \t\r\n]", text) is not None,
     ),
     "escape in a flag": (
         "the older parser took the backslash whatever the file's escape is",
@@ -250,6 +250,7 @@ OFTEN = settings(max_examples=400)
 @example("RUN <<E \\\n\n")
 @example("HEALTHCHECK CMD [")
 @example('RUN --a"RUN ')
+@example('RUN ["a"]\x1c')
 def test_any_pieces(text: str) -> None:
     text = "FROM a\n" + text
     if not is_exempt(text):
