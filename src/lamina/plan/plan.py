@@ -6,38 +6,30 @@ each image it meets; nothing else here leaves memory.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 
 import msgspec
 
-from lamina.dockerfile.expand import BadSubstitution, expand
 from lamina.dockerfile.instruction import Dockerfile, Instruction
 from lamina.dockerfile.parse import parse_line
 from lamina.dockerfile.source import DockerfileError
 from lamina.dockerfile.words import quoted_words
-from lamina.errors import EngineError, Invalid
+from lamina.errors import EngineError
 from lamina.oci.config import Execution
-from lamina.oci.platform import Platform
 from lamina.plan import copy_instruction, metadata, run_instruction
+from lamina.plan.drafts import Draft, Drafts, NoSuchStage
 from lamina.plan.graph import BaseOp, ContextOp, CopyOp, CopySource, Graph, Vertex
 from lamina.plan.stage import DEFAULT_PATH, Settings, Stage, unknown_flag
 from lamina.store.contract import Image
 
 Resolver = Callable[[str, str], Image]
 """Finds an image by name and platform ("" is the target's); raises ImageNotFound and its kin."""
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
-_NO_TEXT = re.compile(r"[\udc80-\udcff]")
 _FREE_ARGS = frozenset(run_instruction.PROXIES) | {
     "SOURCE_DATE_EPOCH",
     "BUILDKIT_SYNTAX",
     "BUILDKIT_INLINE_CACHE",
     "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
 }
-
-
-class NoSuchStage(Invalid):
-    """An option names a stage that is not there."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -52,17 +44,6 @@ class Plan(msgspec.Struct, frozen=True):
     """What every stage of the file is called, the unneeded ones too: its name, else its number."""
 
 
-class _Draft(msgspec.Struct, frozen=True):
-    """A FROM with its instructions, not yet looked at."""
-
-    number: int
-    name: str
-    base: str
-    platform: str
-    line: Instruction
-    body: tuple[Instruction, ...]
-
-
 def plan(
     dockerfile: Dockerfile, settings: Settings, resolve: Resolver, graph: Graph | None = None
 ) -> Plan:
@@ -71,11 +52,11 @@ def plan(
     Raises DockerfileError, pointing at the instruction; NoSuchStage.
     """
     planner = _Planner(dockerfile, settings, resolve, graph or Graph())
-    stage = planner.stage(planner.target())
+    stage = planner.stage(planner.drafts.target())
     if settings.labels:
         labels = {**(stage.execution.labels or {}), **settings.labels}
         stage.change(labels=labels)
-    stages = tuple(draft.name or str(draft.number) for draft in planner.drafts)
+    stages = tuple(draft.label for draft in planner.drafts.all)
     return Plan(stage, planner.images[id(stage)], planner.unused_args(), stages)
 
 
@@ -100,126 +81,14 @@ class _Planner:
         self.settings = settings
         self.resolve = resolve
         self.graph = graph
-        self.globals = _platform_args(dockerfile, settings)
-        self.drafts = self._drafts()
+        self.drafts = Drafts(dockerfile, settings)
         self.done: dict[int, Stage] = {}
         self.images: dict[int, Image | None] = {}
-
-    def _drafts(self) -> list[_Draft]:
-        heads: list[tuple[Instruction, list[Instruction]]] = []
-        for line in self.dockerfile.instructions:
-            self._require_text(line)
-            if line.keyword == "FROM":
-                heads.append((line, []))
-            elif heads:
-                heads[-1][1].append(line)
-            elif line.keyword == "ARG":
-                self._global_arg(line)
-            else:
-                raise DockerfileError(
-                    self.source, line.span, f"{line.keyword} before the first FROM"
-                )
-        if not heads:
-            last = self.dockerfile.instructions[-1].span
-            raise DockerfileError(self.source, last, "there is no FROM")
-        return [self._draft(number, *head) for number, head in enumerate(heads)]
-
-    def _require_text(self, line: Instruction) -> None:
-        """Configurations and keys are JSON, which has no room for other bytes than UTF-8."""
-        for text in (line.original, *(doc.content for doc in line.heredocs)):
-            if (odd := _NO_TEXT.search(text)) is not None:
-                byte = f"\\x{ord(odd[0]) - 0xDC00:02x}"
-                place = line.at(odd.start(), 1) if text is line.original else line.span
-                raise DockerfileError(self.source, place, f"{byte} is not UTF-8")
-
-    def _global_arg(self, line: Instruction) -> None:
-        for word in quoted_words(line.text, self.dockerfile.escape):
-            name, equals, default = word.partition("=")
-            if name in self.settings.build_args:
-                self.globals[name] = self.settings.build_args[name]
-            elif equals:
-                self.globals[name] = self._expand(line, default)
-
-    def _expand(self, line: Instruction, text: str) -> str:
-        try:
-            return expand(text, self.globals, escape=self.dockerfile.escape)
-        except BadSubstitution as error:
-            raise DockerfileError(self.source, line.place(text), str(error)) from None
-
-    def _draft(self, number: int, line: Instruction, body: list[Instruction]) -> _Draft:
-        platform = self._platform(line)
-        words = line.words()
-        name = self._name(line, words)
-        base = self._expand(line, words[0])
-        if not base:
-            raise DockerfileError(
-                self.source,
-                line.place(words[0]),
-                f"{words[0]} is empty here: no image to start from",
-            )
-        return _Draft(number, name, base, platform, line, tuple(body))
-
-    def _platform(self, line: Instruction) -> str:
-        """The value of `--platform`; empty when there is none."""
-        platform = ""
-        for flag in line.flags:
-            if flag.name != "platform":
-                raise unknown_flag(self.source, line, flag, ("platform",))
-            if flag.value is None:
-                raise DockerfileError(self.source, flag.span, "--platform needs a value")
-            platform = self._expand(line, flag.value)
-            if flag.value and not platform:
-                problem = f"{flag.value} is empty here: no platform"
-                raise DockerfileError(self.source, flag.span, problem)
-        return platform
-
-    def _name(self, line: Instruction, words: tuple[str, ...]) -> str:
-        """The name after AS; empty when there is none."""
-        if len(words) == 1:
-            return ""
-        if len(words) != 3 or words[1].upper() != "AS":
-            raise DockerfileError(
-                self.source, line.place(words[1]), "FROM takes an image, and AS with a name"
-            )
-        name = words[2].lower()
-        if not _STAGE_NAME.fullmatch(name):
-            raise DockerfileError(
-                self.source,
-                line.place(words[2]),
-                f"not a name for a stage: {words[2]}",
-                note="a letter, then letters, digits, _ . -",
-            )
-        return name
-
-    def target(self) -> int:
-        """The number of the stage to build.  Raises NoSuchStage."""
-        wanted = self.settings.target.lower()
-        if not wanted:
-            return len(self.drafts) - 1
-        found = self._number(wanted, len(self.drafts))
-        if found is None:
-            names = ", ".join(draft.name or str(draft.number) for draft in self.drafts)
-            raise NoSuchStage(
-                f"{self.source.name} has no stage {self.settings.target}", hint=f"it has: {names}"
-            )
-        return found
-
-    def _number(self, name: str, before: int) -> int | None:
-        """The last stage of that name among the first `before`, else the one of that number.
-
-        A named context stands before a stage, as in BuildKit.
-        """
-        if name in self.settings.contexts or name in self.settings.images:
-            return None
-        for draft in reversed(self.drafts[:before]):
-            if draft.name and draft.name == name.lower():
-                return draft.number
-        return int(name) if name.isdecimal() and int(name) < before else None
 
     def stage(self, number: int) -> Stage:
         """The stage, planned once, with whatever it needs."""
         if number not in self.done:
-            draft = self.drafts[number]
+            draft = self.drafts.all[number]
             stage = self._begin(draft)
             self._triggers(stage, draft)
             for line in draft.body:
@@ -227,10 +96,10 @@ class _Planner:
             self.done[number] = stage
         return self.done[number]
 
-    def _begin(self, draft: _Draft) -> Stage:
+    def _begin(self, draft: Draft) -> Stage:
         inherited = None
         if not draft.base.isdecimal():
-            inherited = self._number(draft.base, draft.number)
+            inherited = self.drafts.number(draft.base, draft.number)
         if inherited is not None:
             return self._from_stage(draft, self.stage(inherited))
         if draft.base in self.settings.contexts:
@@ -246,7 +115,7 @@ class _Planner:
         self.images[id(stage)] = image
         return stage
 
-    def _from_stage(self, draft: _Draft, base: Stage) -> Stage:
+    def _from_stage(self, draft: Draft, base: Stage) -> Stage:
         stage = self._new_stage(draft, base.tip, base.execution)
         stage.author = base.author
         stage.platform = base.platform
@@ -257,7 +126,7 @@ class _Planner:
         self.images[id(stage)] = self.images[id(base)]
         return stage
 
-    def _from_context(self, draft: _Draft) -> Stage:
+    def _from_context(self, draft: Draft) -> Stage:
         """A stage that begins with the files of a named context."""
         scratch = self._base_vertex("scratch", None, draft.line)
         stage = self._new_stage(draft, scratch, _with_path(Execution(working_dir="/")))
@@ -273,7 +142,7 @@ class _Planner:
         self.images[id(stage)] = None
         return stage
 
-    def _new_stage(self, draft: _Draft, tip: Vertex, execution: Execution) -> Stage:
+    def _new_stage(self, draft: Draft, tip: Vertex, execution: Execution) -> Stage:
         return Stage(
             self.source,
             self.dockerfile.escape,
@@ -281,7 +150,7 @@ class _Planner:
             self.settings,
             tip,
             execution,
-            draft.name or str(draft.number),
+            draft.label,
             variables=execution.environment(),
         )
 
@@ -301,18 +170,18 @@ class _Planner:
         layers = image.layers if image else ()
         return self.graph.add(BaseOp(name, layers), instruction=line, title=f"base {name}")
 
-    def _triggers(self, stage: Stage, draft: _Draft) -> None:
+    def _triggers(self, stage: Stage, draft: Draft) -> None:
         """Carry out what the base image's ONBUILD lines ask for, at the FROM."""
         triggers = stage.execution.on_build or ()
         stage.change(on_build=None)
         for text in triggers:
             self._dispatch(stage, draft, parse_line(self.source, text, draft.line.span))
 
-    def _dispatch(self, stage: Stage, draft: _Draft, line: Instruction) -> None:
+    def _dispatch(self, stage: Stage, draft: Draft, line: Instruction) -> None:
         if line.flags and line.keyword not in ("RUN", "COPY", "ADD", "HEALTHCHECK"):
             raise unknown_flag(self.source, line, line.flags[0], ())
         if line.keyword == "ARG":
-            metadata.arg(stage, line, self.globals)
+            metadata.arg(stage, line, self.drafts.globals)
         elif line.keyword == "COPY":
             copy_instruction.copy(stage, line, lambda name: self._origin(draft, line, name))
         elif line.keyword == "ADD":
@@ -324,9 +193,9 @@ class _Planner:
         else:
             metadata.METADATA[line.keyword](stage, line)
 
-    def _origin(self, draft: _Draft, line: Instruction, name: str) -> Vertex:
+    def _origin(self, draft: Draft, line: Instruction, name: str) -> Vertex:
         """What `from` means to COPY and mounts: an earlier stage, a named context, an image."""
-        number = self._number(name, draft.number)
+        number = self.drafts.number(name, draft.number)
         if number is not None:
             return self.stage(number).tip
         if name in self.settings.contexts:
@@ -353,25 +222,3 @@ def _with_path(execution: Execution) -> Execution:
     if "PATH" in execution.environment():
         return execution
     return msgspec.structs.replace(execution, env=(*(execution.env or ()), f"PATH={DEFAULT_PATH}"))
-
-
-def _platform_args(dockerfile: Dockerfile, settings: Settings) -> dict[str, str]:
-    found = {"TARGETSTAGE": settings.target or _last_name(dockerfile) or "default"}
-    for prefix, platform in (("BUILD", settings.host), ("TARGET", settings.platform)):
-        found |= _platform_names(prefix, platform)
-    return {name: settings.build_args.get(name, value) for name, value in found.items()}
-
-
-def _last_name(dockerfile: Dockerfile) -> str:
-    words = [line.words() for line in dockerfile.instructions if line.keyword == "FROM"]
-    return words[-1][2].lower() if words and len(words[-1]) == 3 else ""
-
-
-def _platform_names(prefix: str, platform: Platform) -> dict[str, str]:
-    return {
-        f"{prefix}PLATFORM": str(platform),
-        f"{prefix}OS": platform.os,
-        f"{prefix}OSVERSION": platform.os_version,
-        f"{prefix}ARCH": platform.architecture,
-        f"{prefix}VARIANT": platform.variant,
-    }

@@ -12,8 +12,9 @@ from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
 from lamina.oci.platform import Platform
+from lamina.plan.drafts import NoSuchStage
 from lamina.plan.graph import BaseOp, CopyOp, MakeDirOp, RunOp, in_order
-from lamina.plan.plan import NoSuchStage, Plan, plan
+from lamina.plan.plan import Plan, plan
 from lamina.plan.stage import Settings
 from lamina.store.contract import Image, NamedImage
 
