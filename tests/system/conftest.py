@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ from lamina.store.layers import DirLayers
 CACHE = Path(__file__).parents[2] / ".cache"
 """Kept between runs; git ignores it."""
 COMMAND = Path(sys.executable).parent / "lamina"
+
+
+# Whoever starts the tests in the background lets them ignore Ctrl-C, and what they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,26 @@ class Registry:
     host: str
     """`127.0.0.1:PORT`."""
     storage: Path
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program with the arguments that every call of it needs."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    def __call__(self, *args: str, check: bool = True) -> str:
+        done = subprocess.run(
+            [*self.command, *args],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **self.environment},
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"{' '.join(self.command)} {' '.join(args)}: {done.stderr}")
+        return done.stdout
 
 
 def need_root() -> None:
@@ -206,3 +231,28 @@ def _distribution_tar(name: str, suite: str) -> Path:
             pytest.skip(f"cannot make {name}:{suite}: {error}")
         partial.rename(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
+    """Docker's client, with a daemon of its own for as long as tests run."""
+    need_root()
+    program = need_tool("docker", "docker.io")
+    home = tmp_path_factory.mktemp("docker")
+    command = [need_tool("dockerd", "docker.io"), "--iptables=false", "--bridge=none"]
+    command += ["--storage-driver=vfs", "--data-root", f"{home}/data", "-p", f"{home}/pid"]
+    command += ["--exec-root", f"{home}/run", "-H", f"unix://{home}/socket"]
+    tool = Tool((program, "-H", f"unix://{home}/socket"), {"DOCKER_CONFIG": str(home)})
+    with (home / "log").open("wb") as log:
+        daemon = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 20
+        while not tool("version", "--format", "{{.Server.Version}}", check=False).strip():
+            if daemon.poll() is not None or time.monotonic() > deadline:
+                pytest.skip(f"dockerd does not start here: {(home / 'log').read_text()[-300:]}")
+            time.sleep(0.1)  # a daemon gives no other sign that it is ready
+        yield tool
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        shutil.rmtree(home, ignore_errors=True)

@@ -7,15 +7,12 @@ import os
 import pty
 import subprocess
 import tarfile
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lamina.engine import open_engine
-from tests.system.conftest import COMMAND, Lamina, Registry, need_tool
+from tests.system.conftest import COMMAND, Lamina, Registry, Tool, need_tool
 
 pytestmark = pytest.mark.system
 
@@ -166,46 +163,13 @@ def test_the_id_is_as_private_as_the_umask_says(busybox_store: Lamina, context: 
     assert modes == [0o640, 0o640]
 
 
-@pytest.fixture
-def docker() -> Iterator[list[str]]:
-    """Docker's client, with a daemon of its own for the length of a test."""
-    client, daemon = need_tool("docker", "docker.io"), need_tool("dockerd", "docker.io")
-    # Paths of sockets are short.
-    with tempfile.TemporaryDirectory(prefix="docker-", ignore_cleanup_errors=True) as place:
-        address = f"unix://{place}/socket"
-        options = ["--host", address, "--data-root", f"{place}/data", "--exec-root", f"{place}/run"]
-        options += ["--pidfile", f"{place}/pid", "--storage-driver", "vfs"]
-        options += ["--bridge", "none", "--iptables=false"]
-        with Path(place, "log").open("wb") as log:
-            process = subprocess.Popen([daemon, *options], stdout=log, stderr=log)
-        try:
-            _await_daemon([client, "--host", address], process, Path(place, "log"))
-            yield [client, "--host", address]
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def _await_daemon(client: list[str], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while subprocess.run([*client, "info"], capture_output=True, check=False).returncode:
-        if process.poll() is not None or time.monotonic() > deadline:
-            pytest.skip(f"dockerd does not start: {log.read_text()[-300:]}")
-        time.sleep(0.1)  # a daemon gives no other sign that it listens
-
-
 def test_docker_loads_the_archive(
-    busybox_store: Lamina, context: Path, tmp_path: Path, docker: list[str]
+    busybox_store: Lamina, context: Path, tmp_path: Path, docker: Tool
 ) -> None:
     busybox_store(
         "build", "-t", "app:1", "-o", f"type=docker,dest={tmp_path}/app.tar", "--load", str(context)
     )
-    subprocess.run([*docker, "load", "-i", tmp_path / "app.tar"], check=True, capture_output=True)
-    found = subprocess.run(
-        [*docker, "image", "inspect", "--format", "{{.Id}}", "app:1"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    docker("load", "-i", str(tmp_path / "app.tar"))
+    found = docker("image", "inspect", "--format", "{{.Id}}", "app:1")
     image = open_engine(busybox_store.root).store.images.find("app:1")
-    assert found.stdout.strip() == str(image.config.digest)
+    assert found.strip() == str(image.config.digest)

@@ -8,38 +8,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Lamina, Registry, need_root, need_tool
+from tests.system.conftest import Lamina, Registry, Tool, need_root, need_tool
 
 pytestmark = pytest.mark.system
 IMAGE = "busybox:latest"
 FULL = "docker.io/library/busybox:latest"
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A program with the arguments that every call of it needs."""
-
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-
-    def __call__(self, *args: str, check: bool = True) -> str:
-        done = subprocess.run(
-            [*self.command, *args],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, **self.environment},
-        )
-        if check and done.returncode != 0:
-            pytest.fail(f"{' '.join(self.command)} {' '.join(args)}: {done.stderr}")
-        return done.stdout
 
 
 @pytest.fixture
@@ -57,30 +35,6 @@ def podman() -> Iterator[Tool]:
     with tempfile.TemporaryDirectory(prefix="podman-") as home:
         directories = ("--root", f"{home}/root", "--runroot", f"{home}/run")
         yield Tool((program, *directories, "--storage-driver", "vfs"), {"TMPDIR": home})
-
-
-@pytest.fixture(scope="session")
-def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
-    need_root()
-    program = need_tool("docker", "docker.io")
-    home = tmp_path_factory.mktemp("docker")
-    command = [need_tool("dockerd", "docker.io"), "--iptables=false", "--bridge=none"]
-    command += ["--storage-driver=vfs", "--data-root", f"{home}/data", "-p", f"{home}/pid"]
-    command += ["--exec-root", f"{home}/run", "-H", f"unix://{home}/socket"]
-    tool = Tool((program, "-H", f"unix://{home}/socket"), {"DOCKER_CONFIG": str(home)})
-    with (home / "log").open("wb") as log:
-        daemon = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 20
-        while not tool("version", "--format", "{{.Server.Version}}", check=False).strip():
-            if daemon.poll() is not None or time.monotonic() > deadline:
-                pytest.skip(f"dockerd does not start here: {(home / 'log').read_text()[-300:]}")
-            time.sleep(0.1)  # a daemon gives no other sign that it is ready
-        yield tool
-    finally:
-        daemon.terminate()
-        daemon.wait()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
