@@ -20,7 +20,7 @@ import msgspec
 from lamina.errors import Conflict
 from lamina.oci.document import encode
 from lamina.sha256 import sha256
-from lamina.store.atomic import replace_file
+from lamina.store.atomic import is_held, replace_file
 
 Sharing = Literal["shared", "private", "locked"]
 _PAUSE = 0.05
@@ -153,7 +153,7 @@ class CacheMounts:
         if record is None:
             return None
         fields = msgspec.structs.asdict(record)
-        return CacheMount(**fields, path=place / "data", in_use=_is_in_use(place))
+        return CacheMount(**fields, path=place / "data", in_use=is_held(place))
 
     def size(self, mount: CacheMount) -> int:
         """Bytes of disk that it takes, a file with several links once."""
@@ -226,20 +226,6 @@ def _is_still(place: Path, fd: int) -> bool:
         return os.path.samestat(os.stat(place), os.fstat(fd))
     except FileNotFoundError:
         return False
-
-
-def _is_in_use(place: Path) -> bool:
-    try:
-        fd = os.open(place, _FLAGS)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _fill(place: Path, record: _Record, populate: Callable[[Path], None] | None) -> None:

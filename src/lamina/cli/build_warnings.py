@@ -28,12 +28,13 @@ def found_by_checks(
 
     Raises ChecksForbid, DockerfileError, BadCheckOption.
     """
-    from lamina.dockerfile.checks import CHECK_ARG, findings, options
+    from lamina.dockerfile.directives import CHECK_ARG
 
     if not shown and "check" not in dockerfile.directives and CHECK_ARG not in asked.build_args:
         return ()
     from lamina.cli.build_check import is_image_name
     from lamina.dockerfile.check_walk import Surroundings
+    from lamina.dockerfile.checks import findings, options
 
     forbids = options(dockerfile, asked.build_args).error
     knowledge = surroundings(app, gathered, asked)

@@ -11,10 +11,10 @@ from lamina.context import fingerprint
 from lamina.context.errors import ContextChanged, NoContext, Unreadable
 from lamina.context.hashing import GONE
 from lamina.context.known import STAMP, UNKNOWN, DigestCache, Directory, Index, split, stamp
-from lamina.context.snapshot import KINDS, Snapshot, child, device
+from lamina.context.snapshot import Snapshot, child, device
 from lamina.context.tree import ROOT, Content
 from lamina.dockerfile.ignore import Ignore
-from lamina.layer.entry import Entry, Kind, os_path, text_path
+from lamina.layer.entry import KINDS, Entry, Kind, os_path, text_path
 
 _DEVICES = (Kind.CHAR, Kind.BLOCK)
 

@@ -13,16 +13,7 @@ from lamina.context.ignoring import Hidden
 from lamina.context.known import UNKNOWN, DigestCache, Directory, mode_of, split
 from lamina.context.scan import look, unchanged
 from lamina.dockerfile.ignore import Ignore
-from lamina.layer.entry import Kind, text_path
-
-KINDS = {
-    stat.S_IFREG: Kind.FILE,
-    stat.S_IFDIR: Kind.DIRECTORY,
-    stat.S_IFLNK: Kind.SYMLINK,
-    stat.S_IFCHR: Kind.CHAR,
-    stat.S_IFBLK: Kind.BLOCK,
-    stat.S_IFIFO: Kind.FIFO,
-}
+from lamina.layer.entry import KINDS, Kind, text_path
 
 
 class Snapshot:

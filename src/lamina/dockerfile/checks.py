@@ -11,12 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from lamina.dockerfile import check_form, check_from, check_values
 from lamina.dockerfile.check_rules import BadCheckOption, Finding, Options
 from lamina.dockerfile.check_walk import Scene, Stage, Surroundings
-from lamina.dockerfile.directives import directive
+from lamina.dockerfile.directives import CHECK_ARG, directive
 from lamina.dockerfile.instruction import Dockerfile, Instruction
 from lamina.dockerfile.source import DockerfileError, Span
-
-CHECK_ARG = "BUILDKIT_DOCKERFILE_CHECK"
-"""The build argument that stands for the file's own `# check=`."""
 
 _FileRule = Callable[[Scene], Iterator[Finding]]
 _StepRule = Callable[[Scene, Stage, Instruction], Iterator[Finding]]

@@ -7,6 +7,8 @@ import re
 from lamina.dockerfile.source import DockerfileError, Source, Span
 from lamina.dockerfile.spaces import SPACES
 
+CHECK_ARG = "BUILDKIT_DOCKERFILE_CHECK"
+"""The build argument that stands for the file's own `# check=`."""
 _DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\f\r ]*=[\t\f\r ]*(.+?)[\t\f\r ]*")
 _KNOWN = {"syntax", "escape", "check"}
 

@@ -12,19 +12,11 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind, os_path, text_path
+from lamina.layer.entry import KINDS, OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind, os_path, text_path
 from lamina.layer.errors import BadLayer
 from lamina.layer.whiteout import ROOT, Whiteouts
 
 _NANO = 1_000_000_000
-_KINDS = {
-    stat.S_IFREG: Kind.FILE,
-    stat.S_IFDIR: Kind.DIRECTORY,
-    stat.S_IFLNK: Kind.SYMLINK,
-    stat.S_IFCHR: Kind.CHAR,
-    stat.S_IFBLK: Kind.BLOCK,
-    stat.S_IFIFO: Kind.FIFO,
-}
 
 
 def changes(
@@ -80,7 +72,7 @@ class _Walk:
             return (Entry(marker, Kind.FILE, 0, *owner, 0, mtime),)
         if path.startswith(WHITEOUT_PREFIX) or f"/{WHITEOUT_PREFIX}" in path:
             raise BadLayer(f"{path!r} has a name that means a deletion in a layer")
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+        kind = KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
             return ()
         mode = stat.S_IMODE(status.st_mode)

@@ -8,6 +8,7 @@ and no `..`; the root itself is `""`.
 
 from __future__ import annotations
 
+import stat
 from enum import IntEnum
 
 import msgspec
@@ -30,6 +31,17 @@ class Kind(IntEnum):
     BLOCK = ord("4")
     DIRECTORY = ord("5")
     FIFO = ord("6")
+
+
+KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFCHR: Kind.CHAR,
+    stat.S_IFBLK: Kind.BLOCK,
+    stat.S_IFIFO: Kind.FIFO,
+}
+"""What stat(2) says a file is, by the type in its mode; a socket is nothing that a layer has."""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
