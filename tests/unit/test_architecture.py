@@ -15,13 +15,13 @@ FILES = {
 }
 ROWS = (
     {"errors", "text", "sha256"},
-    {"oci", "linux", "dockerfile"},
+    {"oci", "linux", "dockerfile", "shell"},
     {"layer"},
     {"store", "registry"},
     {"transfer", "run", "explain", "context"},
-    {"leaks", "attest", "plan"},
+    {"leaks", "attest", "plan", "repack", "needs", "rewrite"},
     {"report", "cache", "copying"},
-    {"build", "slim", "base", "query", "page", "explore"},
+    {"build", "minify", "base", "query", "page", "explore"},
     {"engine"},
     {"cli", "api"},
 )

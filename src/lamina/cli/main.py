@@ -52,6 +52,7 @@ COMMANDS = {
     "rmi": ("rmi", "Remove images"),
     "run": ("run", "Run a command in a new container"),
     "save": ("save", "Save images to an archive"),
+    "slim": ("slim", "Make an image smaller, with a proof that it shows the same"),
     "sql": ("sql", "Ask the store with SQL"),
     "system": ("system", "Disk usage and clean-up of the store"),
     "tag": ("tag", "Give an image another name"),

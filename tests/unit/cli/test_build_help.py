@@ -6,14 +6,14 @@ import click
 import pytest
 
 from lamina.cli.build import command
-from lamina.cli.build_help import SECTIONS
+from lamina.cli.build_help import BuildCommand
 from lamina.cli.main import run
 
 OPTIONS = {each.name: each for each in command.params if isinstance(each, click.Option)}
 
 
 def test_every_option_has_its_place() -> None:
-    placed = [name for names in SECTIONS.values() for name in names.split()]
+    placed = [name for names in BuildCommand.sections.values() for name in names.split()]
     assert sorted(placed) == sorted(OPTIONS)
 
 
