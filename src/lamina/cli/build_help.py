@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from lamina.cli.sections import SectionedCommand
 
 
 class BuildCommand(SectionedCommand):
     """The command `build`."""
 
-    sections = {
+    sections: ClassVar[Mapping[str, str]] = {
         "Dockerfile and files": "file contexts target build_args platforms pull check",
         "Image": "tags labels",
         "RUN": "secrets agents network hosts grants shm_size limits memory",

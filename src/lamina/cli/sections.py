@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import click
 
@@ -13,7 +14,7 @@ class SectionedCommand(click.Command):
     Options that stand nowhere come last.
     """
 
-    sections: Mapping[str, str] = {}
+    sections: ClassVar[Mapping[str, str]] = {}
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = {

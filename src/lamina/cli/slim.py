@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import click
 from click.core import ParameterSource
@@ -29,7 +30,7 @@ SHARED = {
 class SlimCommand(SectionedCommand):
     """The command `slim`."""
 
-    sections = {
+    sections: ClassVar[Mapping[str, str]] = {
         "Repack, lossless": "tag squash_from flatten",
         "What is printed": "dry_run fmt",
     }
