@@ -17,13 +17,6 @@ from lamina.plan.plan import Plan
 
 COMMENT = "buildkit.dockerfile.v0"
 """What says to tools that a history is a Dockerfile's, in BuildKit's notation."""
-_AS_OCI = {
-    mediatype.DOCKER_LAYER: mediatype.OCI_LAYER,
-    mediatype.DOCKER_LAYER_GZIP: mediatype.OCI_LAYER_GZIP,
-    mediatype.DOCKER_LAYER_ZSTD: mediatype.OCI_LAYER_ZSTD,
-    mediatype.DOCKER_FOREIGN_LAYER_GZIP: mediatype.OCI_FOREIGN_LAYER + "+gzip",
-}
-"""The same bytes by their name in an OCI manifest."""
 
 
 def image_config(made: Plan, results: Mapping[Digest, Result], now: str) -> ImageConfig:
@@ -67,7 +60,7 @@ def image_config(made: Plan, results: Mapping[Digest, Result], now: str) -> Imag
 def image_manifest(made: Plan, results: Mapping[Digest, Result], config: ImageConfig) -> Manifest:
     """The manifest: the base's layers as it has them, then ours, which are plain tar."""
     layers = [
-        Descriptor(_AS_OCI.get(each.media_type, each.media_type), each.digest, each.size, each.urls)
+        Descriptor(mediatype.as_oci(each.media_type), each.digest, each.size, each.urls)
         for each in (made.image.manifest.layers if made.image else ())
     ]
     for line in made.stage.history:

@@ -46,6 +46,17 @@ _LAYERS: dict[str, Compression] = {
 _FOREIGN = frozenset(
     {DOCKER_FOREIGN_LAYER_GZIP} | {OCI_FOREIGN_LAYER + suffix for suffix in ("", "+gzip", "+zstd")}
 )
+_AS_OCI = {
+    DOCKER_LAYER: OCI_LAYER,
+    DOCKER_LAYER_GZIP: OCI_LAYER_GZIP,
+    DOCKER_LAYER_ZSTD: OCI_LAYER_ZSTD,
+    DOCKER_FOREIGN_LAYER_GZIP: OCI_FOREIGN_LAYER + "+gzip",
+}
+
+
+def as_oci(media_type: str) -> str:
+    """What an OCI manifest calls a layer of that type: the same bytes by another name."""
+    return _AS_OCI.get(media_type, media_type)
 
 
 def layer_compression(media_type: str) -> Compression | None:

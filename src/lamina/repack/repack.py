@@ -1,0 +1,115 @@
+"""An image without its hidden bytes: planned, written, read back, proved, and only then named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from lamina.errors import Corrupt
+from lamina.explain.stack import Stack
+from lamina.layer.contract import Listing
+from lamina.layer.entry import Entry
+from lamina.layer.tarwriter import write_tar
+from lamina.layer.union import Union
+from lamina.oci.config import ImageConfig
+from lamina.oci.digest import Digest
+from lamina.oci.manifest import Manifest
+from lamina.repack.image import Written, repacked_config, repacked_manifest
+from lamina.repack.plan import Kept, Made, Plan
+from lamina.repack.proof import Proof, Side, TreeChange, tree_changes
+from lamina.repack.tree import Record, digest, records
+from lamina.store.contract import LayerStore, Lease, Store
+
+_PIECE = 1 << 20
+
+
+class NotTheSame(Corrupt):
+    """The new layers show another tree than the old ones: nothing was named."""
+
+    def __init__(self, name: str, changes: Sequence[TreeChange]) -> None:
+        first = changes[0]
+        what = " and ".join(first.aspects) or ("is gone" if first.new is None else "is new")
+        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+        super().__init__(
+            f"the repacked layers of {name} do not show the same: /{first.path} ({what}){more}",
+            hint="nothing was changed; please report it, with `lamina history` of the image",
+        )
+        self.changes = changes
+
+
+class Repacked(msgspec.Struct, frozen=True):
+    """The new image, stored but for its name."""
+
+    manifest: Manifest
+    config: ImageConfig
+    proof: Proof
+
+
+def tree_of(stack: Stack) -> dict[str, Record]:
+    """The merged tree of an image or a container."""
+    return records(stack.listings, stack.union)
+
+
+def repack(
+    store: Store,
+    lease: Lease,
+    name: str,
+    old: Manifest,
+    config: ImageConfig,
+    tree: dict[str, Record],
+    plan: Plan,
+    *,
+    wrote: Callable[[int], None] = lambda _: None,
+) -> Repacked:
+    """Write the layers of `plan` and read back that together they show `tree`.
+
+    `old` and `config` are those of the image that was planned for, whose layers the lease
+    keeps.  `wrote` is told of bytes as they are written.  Raises NotTheSame, and what the
+    store raises; what was written has no name then, and a collection takes it.
+    """
+    _hold(name, tree, [layer.listing for layer in plan.layers])
+    written = Written()
+    listings: list[Listing] = []
+    for layer in plan.layers:
+        if isinstance(layer, Kept):
+            listings.append(layer.listing)
+            continue
+        info = store.layers.ingest(_tar(store.layers, config.diff_ids, layer, wrote), expected=None)
+        lease.protect(info.diff_id)
+        written.add(layer.span, info.diff_id, info.tar_size)
+        listings.append(store.layers.hashed(info.diff_id))
+    _hold(name, tree, listings)
+    new = repacked_config(config, plan, written)
+    manifest = repacked_manifest(old, new, plan, written)
+    before = sum(
+        layer.listing.content_size if isinstance(layer, Kept) else layer.before
+        for layer in (*plan.layers, *plan.dropped)
+    )
+    proof = Proof(
+        digest(tree),
+        len(tree),
+        Side(config.digest, config.diff_ids, before),
+        Side(new.digest, new.diff_ids, before - plan.saved),
+    )
+    return Repacked(manifest, new, proof)
+
+
+def _hold(name: str, tree: dict[str, Record], listings: Sequence[Listing]) -> None:
+    """Raise NotTheSame unless the layers show `tree`."""
+    shown = records(listings, Union.of(listings))
+    if shown != tree:
+        raise NotTheSame(name, tree_changes(tree, shown))
+
+
+def _tar(
+    layers: LayerStore, diff_ids: Sequence[Digest], made: Made, wrote: Callable[[int], None]
+) -> Iterator[bytes]:
+    def content(entry: Entry) -> Iterator[bytes]:
+        source = made.contents[entry.path]
+        with layers.open_file(diff_ids[source.layer], source.entry) as file:
+            while piece := file.read(_PIECE):
+                wrote(len(piece))
+                yield piece
+
+    return write_tar(made.entries, content)
