@@ -57,7 +57,7 @@ COMMANDS = {
     "system": ("system", "Disk usage and clean-up of the store"),
     "tag": ("tag", "Give an image another name"),
     "tree": ("tree", "Show the files of an image as a tree"),
-    "verify": ("verify", "Check every byte of the store"),
+    "verify": ("verify", "Check every byte of the store, or that two images show the same"),
     "version": ("version", "Show versions"),
 }
 EXIT_STATUS = {"check-failed": 3}

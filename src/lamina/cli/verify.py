@@ -1,4 +1,4 @@
-"""`lamina verify`: check every byte of the store."""
+"""`lamina verify`: check every byte of the store, or that two images show the same."""
 
 from __future__ import annotations
 
@@ -12,17 +12,77 @@ from lamina.cli.completion import image_names
 from lamina.cli.format import emit, escape, size
 
 
-@click.command(epilog="Example: lamina verify debian:bookworm")
-@click.argument("images", metavar="[IMAGE]...", nargs=-1, shell_complete=image_names)
+@click.command(epilog="Example: lamina verify app:1 app:1-slim")
+@click.argument("images", metavar="[IMAGE | OLD NEW]", nargs=-1, shell_complete=image_names)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all is well.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Of two images show at most so many paths that differ.",
+)
+@click.option(
+    "--format",
+    "fmt",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    metavar="text|json",
+    help="How to print what is found of two images.",
+)
 @click.pass_obj
-def command(app: App, images: tuple[str, ...], quiet: bool) -> None:
-    """Check every byte of the store, or of some images.
+def command(app: App, images: tuple[str, ...], quiet: bool, limit: int, fmt: str) -> int:
+    """Check every byte of the store or of an image; or that two images show the same.
 
-    Blobs and layers are hashed, attributes compared, records checked, and
-    whatever refers to something must find it.  Prints a line for each thing
-    that is wrong; the exit status is then 3.
+    Of the store or one image: blobs and layers are hashed, attributes compared,
+    records checked, and whatever refers to something must find it.  A line for each
+    thing that is wrong.
+
+    With OLD and NEW, which may lie anywhere (`docker://NAME`, ./image.tar): every path
+    of the two merged trees is compared by type, mode, owner, mtime, xattrs, links and
+    content, and what their containers start with.  However the layers make them.
+
+    Exit status 3 when it does not hold.
     """
+    if len(images) > 2:
+        raise click.UsageError("give one image to check, or two to compare")
+    if len(images) == 2:
+        return _compare(app, *images, quiet=quiet, limit=limit, as_json=fmt == "json")
+    _check(app, images, quiet=quiet)
+    return 0
+
+
+def _compare(app: App, old: str, new: str, *, quiet: bool, limit: int, as_json: bool) -> int:
+    from lamina.cli.format import to_json
+    from lamina.cli.reports import paper
+    from lamina.cli.stacks import stack_of
+    from lamina.explain.settings import setting_changes
+    from lamina.repack.proof import tree_changes
+    from lamina.repack.repack import tree_of
+    from lamina.repack.tree import digest
+    from lamina.report import sameness as report
+
+    before, after = stack_of(app, old), stack_of(app, new)
+    old_tree, new_tree = tree_of(before), tree_of(after)
+    changes = tree_changes(old_tree, new_tree)
+    first = digest(old_tree)
+    found = report.Sameness(
+        before.name,
+        after.name,
+        len(old_tree),
+        first,
+        digest(new_tree) if changes else first,
+        changes,
+        setting_changes(before.config, after.config),
+    )
+    if as_json:
+        emit(to_json(report.as_json(found), indent=2))
+    elif not (quiet and found.holds):
+        emit(report.as_text(found, paper(app), limit=limit))
+    return 0 if found.holds else 3
+
+
+def _check(app: App, images: tuple[str, ...], *, quiet: bool) -> None:
     from lamina.errors import CheckFailed
     from lamina.store.fsck import check_images, check_store
 

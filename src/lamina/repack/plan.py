@@ -81,6 +81,14 @@ class Plan(msgspec.Struct, frozen=True):
         return [layer for layer in self.layers if isinstance(layer, Made)]
 
     @property
+    def fates(self) -> list[Kept | Made]:
+        """What becomes of all the old layers, those included of which nothing is left."""
+        return sorted(
+            (*self.layers, *self.dropped),
+            key=lambda each: each.layer if isinstance(each, Kept) else each.span.first,
+        )
+
+    @property
     def saved(self) -> int:
         """Bytes of content that the new image has less."""
         return sum(each.before - each.bytes for each in (*self.made, *self.dropped))

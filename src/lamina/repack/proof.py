@@ -1,4 +1,4 @@
-"""That two images show the same: the statement that `slim` leaves, and where trees differ.  Pure."""
+"""Two images that show the same: what `slim` states of them, and where two differ.  Pure."""
 
 from __future__ import annotations
 

@@ -15,11 +15,12 @@ from lamina.layer.union import Union
 from lamina.oci.config import ImageConfig
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
+from lamina.oci.reference import Reference
 from lamina.repack.image import Written, repacked_config, repacked_manifest
 from lamina.repack.plan import Kept, Made, Plan
 from lamina.repack.proof import Proof, Side, TreeChange, tree_changes
 from lamina.repack.tree import Record, digest, records
-from lamina.store.contract import LayerStore, Lease, Store
+from lamina.store.contract import Image, LayerStore, Lease, Store
 
 _PIECE = 1 << 20
 
@@ -44,6 +45,42 @@ class Repacked(msgspec.Struct, frozen=True):
     manifest: Manifest
     config: ImageConfig
     proof: Proof
+
+
+class Slimmed(msgspec.Struct, frozen=True):
+    """A new image with its name."""
+
+    image: Image
+    proof: Proof
+
+
+def slim(
+    store: Store,
+    image: Image,
+    stack: Stack,
+    planned: Plan,
+    reference: Reference,
+    *,
+    wrote: Callable[[int], None] = lambda _: None,
+) -> Slimmed:
+    """Make the image that was planned for `image`, whose stack that is, and name it.
+
+    One that has nothing to make anew gets the name itself.  Raises as `repack`.
+    """
+    with store.leases.hold() as lease:
+        lease.protect(image.manifest.digest, image.config.digest, *image.layers)
+        made = repack(
+            store,
+            lease,
+            stack.name,
+            image.manifest,
+            image.config,
+            tree_of(stack),
+            planned,
+            wrote=wrote,
+        )
+        lease.protect(made.manifest.digest, made.config.digest)
+        return Slimmed(store.images.add(made.manifest, made.config, reference), made.proof)
 
 
 def tree_of(stack: Stack) -> dict[str, Record]:
@@ -80,8 +117,10 @@ def repack(
         written.add(layer.span, info.diff_id, info.tar_size)
         listings.append(store.layers.hashed(info.diff_id))
     _hold(name, tree, listings)
-    new = repacked_config(config, plan, written)
-    manifest = repacked_manifest(old, new, plan, written)
+    new, manifest = config, old
+    if plan.changes:
+        new = repacked_config(config, plan, written)
+        manifest = repacked_manifest(old, new, plan, written)
     before = sum(
         layer.listing.content_size if isinstance(layer, Kept) else layer.before
         for layer in (*plan.layers, *plan.dropped)

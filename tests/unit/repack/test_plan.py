@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +11,7 @@ from lamina.layer.contract import Listing
 from lamina.layer.union import Union
 from lamina.repack.plan import Kept, Plan, Span, plan
 from lamina.repack.tree import Record, digest, records
-from tests.unit.layer.stacks import listing, stacks
+from tests.unit.layer.stacks import stacks
 
 
 def tree(listings: Sequence[Listing]) -> dict[str, Record]:
