@@ -92,6 +92,16 @@ def with_inline(config: ImageConfig, known: Sequence[Known]) -> ImageConfig:
     return ImageConfig.parse(amend(config.raw, {INLINE: document}))
 
 
+def with_present_steps(config: ImageConfig) -> ImageConfig:
+    """The config without the steps in its document whose layers it does not have."""
+    if INLINE.encode() not in config.raw:
+        return config
+    document = read_inline(config.raw, "the image's config")
+    steps = [step for step in document.steps if step.layer in config.diff_ids] if document else []
+    kept = Document(tuple(steps)) if steps else None
+    return ImageConfig.parse(amend(config.raw, {INLINE: kept}))
+
+
 def found(document: Document, name: str) -> dict[Digest, Found]:
     """The results by their keys.
 

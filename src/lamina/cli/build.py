@@ -14,6 +14,7 @@ from lamina.cli.build_cache_options import cache_options
 from lamina.cli.build_check import check_options
 from lamina.cli.build_context import context_options
 from lamina.cli.build_help import BuildCommand
+from lamina.cli.build_layers import layer_options
 from lamina.cli.build_output import output_options
 from lamina.cli.build_reproducible import reproducible_options
 from lamina.cli.build_run import run_options
@@ -41,6 +42,7 @@ from lamina.cli.build_run import run_options
 )
 @click.option("--pull", is_flag=True, help="Pull base images even when they are here.")
 @run_options
+@layer_options
 @cache_options
 @output_options
 @reproducible_options

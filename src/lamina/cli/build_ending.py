@@ -44,4 +44,7 @@ def conclude(view: Quiet, product: Product, written: Written, seconds: float) ->
     )
     if hidden and written.kept:
         what = written.names[0].familiar if written.names else first.config.digest.short
-        view.say(f"   {prose_size(hidden)} ship that nobody can see: `lamina explain {what}`")
+        view.say(
+            f"   {prose_size(hidden)} ship that nobody can see: `lamina explain {what}`,"
+            " or build with --slim"
+        )

@@ -98,6 +98,7 @@ def _carry_out(
 ) -> Written:
     from lamina.cli.build_cache_why import explaining
     from lamina.cli.build_ending import conclude
+    from lamina.cli.build_layers import layered, way
     from lamina.cli.build_output import write
     from lamina.cli.build_progress import colored
     from lamina.cli.build_reproducible import verify
@@ -109,6 +110,7 @@ def _carry_out(
         job.ground.save()
         if given["verify_reproducible"]:
             verify(app, view, product, job.occasion, build, given)
+        product = layered(app, view, product, way(given))
         product = job.stating.about(
             app,
             product,

@@ -12,11 +12,13 @@ from lamina.layer.contract import Listing
 from lamina.layer.entry import Entry
 from lamina.layer.tarwriter import write_tar
 from lamina.layer.union import Union
+from lamina.oci import mediatype
 from lamina.oci.config import ImageConfig
+from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
 from lamina.oci.reference import Reference
-from lamina.repack.image import Written, repacked_config, repacked_manifest
+from lamina.repack.image import Fate, repacked_config, repacked_manifest
 from lamina.repack.plan import Kept, Made, Plan
 from lamina.repack.proof import Proof, Side, TreeChange, tree_changes
 from lamina.repack.tree import Record, digest, records
@@ -44,6 +46,7 @@ class Repacked(msgspec.Struct, frozen=True):
 
     manifest: Manifest
     config: ImageConfig
+    fates: tuple[Fate, ...]
     proof: Proof
 
 
@@ -106,24 +109,30 @@ def repack(
     store raises; what was written has no name then, and a collection takes it.
     """
     _hold(name, tree, [layer.listing for layer in plan.layers])
-    written = Written()
+    fates: list[Fate] = []
     listings: list[Listing] = []
-    for layer in plan.layers:
+    for layer in plan.fates:
         if isinstance(layer, Kept):
+            fates.append(Fate(layer.layer, layer.layer, True))
             listings.append(layer.listing)
             continue
-        info = store.layers.ingest(_tar(store.layers, config.diff_ids, layer, wrote), expected=None)
-        lease.protect(info.diff_id)
-        written.add(layer.span, info.diff_id, info.tar_size)
-        listings.append(store.layers.hashed(info.diff_id))
+        fate = Fate(*layer.span, False)
+        if layer.entries:
+            pieces = _tar(store.layers, config.diff_ids, layer, wrote)
+            info = store.layers.ingest(pieces, expected=None)
+            lease.protect(info.diff_id)
+            listings.append(store.layers.hashed(info.diff_id))
+            tar = Descriptor(mediatype.OCI_LAYER, info.diff_id, info.tar_size)
+            fate = Fate(*layer.span, False, tar)
+        fates.append(fate)
     _hold(name, tree, listings)
     new, manifest = config, old
     if plan.changes:
-        new = repacked_config(config, plan, written)
-        manifest = repacked_manifest(old, new, plan, written)
+        new = repacked_config(config, fates)
+        manifest = repacked_manifest(old, new, fates)
     before = sum(
         layer.listing.content_size if isinstance(layer, Kept) else layer.before
-        for layer in (*plan.layers, *plan.dropped)
+        for layer in plan.fates
     )
     proof = Proof(
         digest(tree),
@@ -131,7 +140,7 @@ def repack(
         Side(config.digest, config.diff_ids, before),
         Side(new.digest, new.diff_ids, before - plan.saved),
     )
-    return Repacked(manifest, new, proof)
+    return Repacked(manifest, new, tuple(fates), proof)
 
 
 def _hold(name: str, tree: dict[str, Record], listings: Sequence[Listing]) -> None:

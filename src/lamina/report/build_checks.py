@@ -11,7 +11,8 @@ from lamina.dockerfile.source import Source, Span
 from lamina.report.paper import Cell, Paper
 from lamina.text import escape_lines
 
-_SECRETS = "SecretsUsedInArgOrEnv"
+SECRETS = "SecretsUsedInArgOrEnv"
+"""The check that points at a secret."""
 
 
 def as_text(source: Source, findings: Sequence[Finding], paper: Paper) -> str:
@@ -35,21 +36,21 @@ def _finding(source: Source, finding: Finding, paper: Paper) -> str:
         Cell(finding.rule.name, "hidden"),
         Cell(f": {finding.message}"),
     )
-    excerpt = escape_lines(_without_secret(source, finding).excerpt(finding.span))
+    if finding.rule.name == SECRETS:
+        source = without_secret(source, finding.span, finding.first_line)
+    excerpt = escape_lines(source.excerpt(finding.span))
     excerpt = "\n".join(line.rstrip() for line in excerpt.split("\n"))
     if not paper.unicode:
         excerpt = excerpt.replace("│", "|").replace("…", "~")
     return f"{head}\n{excerpt}\n{paper.write(Cell(f'  try: {finding.rule.advice}'))}\n"
 
 
-def _without_secret(source: Source, finding: Finding) -> Source:
-    """The source as it may be shown: of a secret its name, and no value beside it."""
-    if finding.rule.name != _SECRETS:
-        return source
-    place = finding.span
+def without_secret(source: Source, place: Span, first_line: int) -> Source:
+    """The source as it may be shown: of the secret at `place`, in the instruction that begins
+    in `first_line`, its name, and no value beside it."""
     line = source.lines[place.line - 1]
     before, behind = line[: place.column - 1], line[place.column - 1 + place.width :]
-    named = len(before.partition("=")[0]) if place.line == finding.first_line else 0
+    named = len(before.partition("=")[0]) if place.line == first_line else 0
     before = before[:named] + re.sub(r"\S", "*", before[named:])
     shown = before + line[len(before) : len(line) - len(behind)] + ("…" if behind else "")
     lines = (*source.lines[: place.line - 1], shown, *source.lines[place.line :])

@@ -51,12 +51,10 @@ def as_text(telling: Telling, paper: Paper) -> str:
     if told := _left(telling, paper):
         parts.append(told)
     if (proof := telling.proof) is not None and telling.plan.changes:
+        same = "by type, mode, owner, mtime, xattrs, links and content"
         parts.append(
-            paper.prose(
-                f"proved: {proof.paths:,} paths, each the same in both by type, mode, owner,"
-                f" mtime, xattrs, links and content: tree {proof.tree}",
-                "visible",
-            )
+            paper.prose(f"proved: both show the same {proof.paths:,} paths, {same}", "visible")
+            + paper.prose(f"tree {proof.tree}")
         )
     return "\n".join(parts)
 

@@ -47,7 +47,8 @@ def as_text(found: Sameness, paper: Paper, *, limit: int) -> str:
         paper.grid(rows, stretch=1),
     ]
     if (more := len(found.changes) - limit) > 0:
-        parts.append(paper.prose(f"and {more:,} more paths (--limit, or --format json)"))
+        noun = "path" if more == 1 else "paths"
+        parts.append(paper.prose(f"and {more:,} more {noun} (--limit, or --format json)"))
     if found.settings:
         parts.append(paper.grid([_setting(each) for each in found.settings], stretch=1))
     return "\n".join(part for part in parts if part)
