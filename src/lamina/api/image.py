@@ -20,6 +20,8 @@ from lamina.explain.view import Node, View, clean, file_at, nodes_at, open_view
 from lamina.explain.waste import largest_first
 from lamina.leaks.leaks import leaks
 from lamina.oci.config import Execution
+from lamina.repack.repack import tree_of
+from lamina.repack.tree import digest
 from lamina.report.fragment import image_fragment
 
 
@@ -158,6 +160,11 @@ class Image:
     def compare(self, other: Image) -> Comparison:
         """What is different in `other`; this is the older one."""
         return Comparison(compare(self._stack, other._stack))
+
+    def tree_digest(self) -> str:
+        """`sha256:…` of all that is seen: two images with the same one show the same, however
+        their layers make it (`lamina verify`)."""
+        return str(digest(tree_of(self._stack)))
 
     def leaks(self) -> Rows[Secret]:
         """Secrets in every layer's files, seen or hidden, in the configuration and history.

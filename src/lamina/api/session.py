@@ -16,6 +16,11 @@ from lamina.api.rows import Rows
 from lamina.engine import Engine, open_engine
 from lamina.explain.stack import container_stack, image_stack, source_stack
 from lamina.oci.platform import Platform
+from lamina.oci.reference import Reference
+from lamina.repack.plan import plan
+from lamina.repack.repack import slim
+from lamina.repack.sharing import sharers
+from lamina.repack.spans import lossless, squashed
 from lamina.store.place import default_root
 from lamina.transfer.archive import find_image, open_path
 from lamina.transfer.contents import SourceContents
@@ -99,6 +104,25 @@ class Session:
             loaded = load(members, self._engine.store, platform=_host(), progress=Silent())
         ids = {str(each.image.config.digest) for each in loaded}
         return Rows([row for row in self.images() if row.id in ids])
+
+    def slim(self, name: str, new: str, *, squash_from: int | None = None) -> Image:
+        """Call an image `new` that shows what `name` shows, without its hidden bytes.
+
+        With `squash_from` that layer, 1 is the lowest, and all above it become one.  Layers
+        of which other images show what this one hides stay as they are, but from there on.
+        Raises ImageNotFound, NoSuchLayer, BadReference; NotTheSame before anything is named.
+        """
+        store = self._engine.store
+        found = store.images.find(name)
+        stack = image_stack(store, found, name)
+        shared = sharers(store, found, stack.account)
+        if squash_from is None:
+            spans = lossless(stack.account, kept=shared)
+        else:
+            spans = squashed(stack.account, stack.place(str(squash_from)), kept=shared)
+        planned = plan(stack.listings, stack.union, spans)
+        made = slim(store, found, stack, planned, Reference.parse(new))
+        return Image(image_stack(store, made.image))
 
     def sql(self, query: str) -> Result:
         """Ask the store with SQL (docs/sql.md): `.arrow()`, `.df()`, `.rows()`.

@@ -218,3 +218,15 @@ def test_the_public_names_are_there() -> None:
     assert set(dir(lamina)) == set(lamina.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         lamina.nothing  # noqa: B018
+
+
+def test_slim_takes_out_what_is_hidden_and_shows_the_same(engine: lamina.Session) -> None:
+    seed = engine.image("seed")
+    small = engine.slim("seed", "seed:slim")
+    assert (small.name, small.size, small.hidden_bytes) == ("seed:slim", seed.visible_bytes, 0)
+    assert small.tree_digest() == seed.tree_digest()
+    assert len(engine.slim("seed", "flat", squash_from=1).layers) == 1
+    assert engine.image("flat").tree_digest() == seed.tree_digest()
+    assert engine.image("debian:bookworm").tree_digest() != seed.tree_digest()
+    with pytest.raises(NotFound, match="no layer 9"):
+        engine.slim("seed", "x", squash_from=9)
