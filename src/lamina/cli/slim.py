@@ -12,18 +12,21 @@ from click.core import ParameterSource
 from lamina.cli.app import App
 from lamina.cli.completion import image_names
 from lamina.cli.sections import SectionedCommand
+from lamina.cli.slim_minify import OPTIONS as MINIFY
+from lamina.cli.slim_minify import minify_options
 from lamina.cli.slim_repack import repack_options
 
 MODES: dict[str, tuple[str, str]] = {
     # the option that chooses it: (module in lamina.cli, its own options)
     "": ("slim_repack", "squash_from flatten"),
+    "minify": ("slim_minify", MINIFY),
 }
 """Ways to slim; the nameless one is what `slim IMAGE` does."""
 SHARED = {
     # options of several ways, and of which ("" is the nameless one)
-    "tag": ("",),
-    "dry_run": ("",),
-    "fmt": ("",),
+    "tag": ("", "minify"),
+    "dry_run": ("", "minify"),
+    "fmt": ("", "minify"),
 }
 
 
@@ -32,6 +35,7 @@ class SlimCommand(SectionedCommand):
 
     sections: ClassVar[Mapping[str, str]] = {
         "Repack, lossless": "tag squash_from flatten",
+        "Minify": f"minify {MINIFY}",
         "What is printed": "dry_run fmt",
     }
 
@@ -39,6 +43,7 @@ class SlimCommand(SectionedCommand):
 @click.command(cls=SlimCommand, epilog="Example: lamina slim app:1 -t app:1-slim")
 @click.argument("image", metavar="[IMAGE]", required=False, shell_complete=image_names)
 @repack_options
+@minify_options
 @click.option("-t", "--tag", metavar="NAME", default="", help="Name the new image.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and saved.")
 @click.option(
@@ -55,6 +60,9 @@ def command(ctx: click.Context, /, image: str | None, **given: Any) -> int:
 
     `slim IMAGE -t NEW` takes out every byte that nobody can see: the new image shows
     the same tree to the last attribute, or it gets no name.
+
+    `slim --minify IMAGE -t NEW --cmd '…'` takes out what the image does not use at work,
+    watched while probes run; they must come to the same afterwards, or it gets no name.
     """
     app: App = ctx.obj
     chosen = [mode for mode in MODES if mode and given[mode]]

@@ -20,7 +20,7 @@ from typing import NoReturn
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.linux import capability, cgroup, rlimit, syscall
+from lamina.linux import capability, cgroup, fanotify, rlimit, syscall
 from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
 from lamina.run.identity import lookup
@@ -92,6 +92,9 @@ def _become(orders: Orders, progress: _Progress) -> None:
         carry_out(root, step, orders)
     progress.doing = "enter the root file system"
     _pivot(root)
+    if orders.watch >= 0:
+        progress.doing = "watch which files are opened"
+        fanotify.mark(orders.watch, "/")
     progress.doing = "set the host name"
     syscall.sethostname(spec.hostname or spec.identity[:12])
     if spec.network == "none":

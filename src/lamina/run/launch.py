@@ -97,10 +97,11 @@ def launch(spec: ContainerSpec, streams: Streams) -> int:
             os.close(running.terminal)
 
 
-def start(spec: ContainerSpec, streams: Streams) -> Running:
+def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
     """Start the container: returns once its program runs, or was refused by the kernel.
 
-    Safe to call beside other threads.  Raises EngineError when no container could be made.
+    `watch` is a fanotify group (linux/fanotify.py) that hears of every file which is opened
+    in its root file system, from the program itself on.  Safe to call beside other threads.  Raises EngineError when no container could be made.
     """
     if os.geteuid() != 0:
         raise NotRoot
@@ -116,7 +117,7 @@ def start(spec: ContainerSpec, streams: Streams) -> Running:
     orders = Orders(
         spec,
         plan(spec, devices=devices, unified=cgroup.detect() == "v2"),
-        *(granted, program, trampoline.descriptor(), writer, streams, terminals),
+        *(granted, program, trampoline.descriptor(), writer, streams, terminals, watch),
     )
     try:
         pid = _fork(orders)

@@ -24,3 +24,5 @@ class Orders(msgspec.Struct, frozen=True):
     streams: Streams
     terminals: int = -1
     """The devpts to attach, a mount of its own."""
+    watch: int = -1
+    """The fanotify group that hears of files opened in the root file system."""

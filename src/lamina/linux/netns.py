@@ -1,0 +1,48 @@
+"""Work done in the network of another process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import Thread
+from typing import TypeVar
+
+from lamina.errors import Unavailable
+from lamina.linux import syscall
+
+T = TypeVar("T")
+
+
+class ProcessGone(Unavailable):
+    """The process has ended, and its network with it."""
+
+
+def in_network_of(pid: int, work: Callable[[], T]) -> T:
+    """What `work` returns, or raises, when it is called in the network namespace of `pid`.
+
+    It runs in a thread of its own, which alone changes its namespace; so do the processes
+    that it starts.  Raises ProcessGone.
+    """
+    try:
+        there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        raise ProcessGone(f"process {pid} has ended") from None
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            syscall.setns(there, syscall.CLONE_NEWNET)
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            failures.append(error)
+
+    thread = Thread(target=run, name="network", daemon=True)
+    try:
+        thread.start()
+        thread.join()
+    finally:
+        os.close(there)
+    if failures:
+        raise failures[0]
+    return results[0]

@@ -1,0 +1,160 @@
+"""What stays of the system: data of packages in use, and what libraries open by rule.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lamina.minify.image_tree import ImageTree
+from lamina.minify.reasons import Reason, Why
+
+PROGRAMS = frozenset(
+    {"bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "usr/games"}
+)
+"""Directories of programs: of a package in use only those stay that are used themselves."""
+_DOCUMENTATION = (
+    *("usr/share/doc/", "usr/share/man/", "usr/share/info/", "usr/share/locale/"),
+    *("usr/share/lintian/", "usr/share/bug/", "usr/share/doc-base/", "usr/share/gtk-doc/"),
+    *("usr/share/bash-completion/", "usr/share/zsh/", "usr/share/fish/", "usr/share/help/"),
+    *("usr/share/menu/", "usr/share/applications/", "usr/share/icons/", "usr/share/pixmaps/"),
+    *("usr/share/reportbug/", "usr/share/debhelper/", "usr/share/metainfo/"),
+    *("usr/include/", "usr/src/", "usr/share/aclocal/", "usr/share/pkgconfig/"),
+    *("usr/share/locales/", "usr/share/i18n/", "usr/share/common-licenses/"),
+)
+_DEVELOPMENT = re.compile(r".*(\.a|\.la|/pkgconfig/[^/]+|/cmake/.+)")
+_TLS = re.compile(r".*/lib(ssl|gnutls|nss3|mbedtls|wolfssl)[-.\d]*\.so.*")
+_CERTIFICATES = ("usr/share/ca-certificates", "usr/local/share/ca-certificates")
+_TERMINALS = re.compile(r".*/lib(tinfo|tinfow|ncurses|ncursesw)\.so.*")
+_TERMINFO = ("lib/terminfo", "usr/lib/terminfo", "usr/share/terminfo")
+_COMMON_TERMINALS = frozenset(
+    {"ansi", "dumb", "linux", "rxvt", "screen", "screen-256color", "tmux", "tmux-256color"}
+    | {"vt100", "vt102", "vt220", "xterm", "xterm-256color", "xterm-color", "xterm-mono"}
+)
+_LIBC = re.compile(r"(.*/)libc\.so\.6")
+_LANGUAGES = re.compile(
+    r"((?:.*/)?(?:"
+    r"(?:lib|share)/(?:[^/]+/)?perl(?:5|-base|/5[.\d]*)?"  # Perl's own modules
+    r"|lib/ruby/\d[.\d]*|lib/ruby/vendor_ruby|share/rubygems-integration"
+    r"|gems/[^/]+-\d[^/]*"  # a gem
+    r"))/.*"
+)
+_PERL5 = re.compile(r".*share/perl5")
+"""Modules of other packages: they come with their package."""
+
+
+class SystemRules:
+    """The rules, with what was done already."""
+
+    def __init__(self, tree: ImageTree) -> None:
+        self._tree = tree
+        self._done: set[str] = set()
+
+    def __call__(self, path: str, why: Why) -> Iterator[tuple[str, Reason]]:
+        """What stays because `path` does."""
+        if path in self._tree.names_of:
+            for each in self._tree.names_of[path]:
+                yield each, Reason(Why.PLACE, path)
+        yield from self._package(path)
+        yield from self._language(path)
+        yield from self._java(path)
+        if ".so" in path:
+            yield from self._library(path)
+
+    def _first(self, key: str) -> bool:
+        if key in self._done:
+            return False
+        self._done.add(key)
+        return True
+
+    def _package(self, path: str) -> Iterator[tuple[str, Reason]]:
+        """Of a system package in use: all but its other programs and its documentation."""
+        package = self._tree.packaged.owner.get(path)
+        # What is in /etc stays whatever is used, and says nothing of its package.
+        if package is None or path.startswith("etc/") or not self._first(f"package {package}"):
+            return
+        reason = Reason(Why.PACKAGE, package)
+        for each in self._tree.packaged.members[package]:
+            if is_data(each):
+                yield each, reason
+        record = Reason(Why.SYSTEM, package)
+        for each in self._tree.packaged.records.get(package, ()):
+            yield each, record
+        notice = f"usr/share/doc/{package}/copyright"
+        if notice in self._tree.entries:
+            yield notice, record
+
+    def _language(self, path: str) -> Iterator[tuple[str, Reason]]:
+        """The library of Perl or Ruby, and a gem, whole."""
+        found = _LANGUAGES.fullmatch(path)
+        if found is None or _PERL5.fullmatch(found[1]) or not self._first(found[1]):
+            return
+        for each in self._tree.below(found[1]):
+            yield each, Reason(Why.LANGUAGE, found[1])
+
+    def _java(self, path: str) -> Iterator[tuple[str, Reason]]:
+        """The home of a Java that is used, whole: its libraries are opened by name."""
+        if not path.endswith(("/bin/java", "/lib/modules", ".so", "/lib/rt.jar")):
+            return
+        at = path.rpartition("/")[0]
+        while at:
+            if f"{at}/bin/java" in self._tree.entries and self._tree.is_directory(f"{at}/lib"):
+                if self._first(f"java {at}"):
+                    for each in self._tree.below(at, without=frozenset({"jmods", "demo", "man"})):
+                        if not each.endswith("/src.zip"):
+                            yield each, Reason(Why.LANGUAGE, at)
+                return
+            at = at.rpartition("/")[0]
+
+    def _library(self, path: str) -> Iterator[tuple[str, Reason]]:
+        """What a library opens by names that no file tells."""
+        if _TLS.fullmatch(path) and self._first("certificates"):
+            for place in _CERTIFICATES:
+                for each in self._tree.below(place):
+                    yield each, Reason(Why.SYSTEM, path)
+        if _TERMINALS.fullmatch(path) and self._first("terminals"):
+            for place in _TERMINFO:
+                for each in self._tree.below(place):
+                    if each.rpartition("/")[2] in _COMMON_TERMINALS:
+                        yield each, Reason(Why.SYSTEM, path)
+        if (found := _LIBC.fullmatch(path)) is not None and self._first(path):
+            yield from self._libc(found[1], path)
+
+    def _libc(self, folder: str, path: str) -> Iterator[tuple[str, Reason]]:
+        """glibc's converters, the locale of the image's environment, and the local time."""
+        reason = Reason(Why.SYSTEM, path)
+        for each in self._tree.below(f"{folder}gconv"):
+            yield each, reason
+        environment = self._tree.system.environment
+        wanted = {environment.get(name, "") for name in ("LANG", "LC_ALL", "LC_CTYPE")} | {"C.utf8"}
+        names = {_locale(each) for each in wanted if each}
+        for place in ("usr/lib/locale", "usr/share/locale"):
+            for name in self._tree.union.children(place):
+                if name == "locale-archive" or (
+                    _locale(name) in names and place == "usr/lib/locale"
+                ):
+                    if self._tree.is_directory(f"{place}/{name}"):
+                        for each in self._tree.below(f"{place}/{name}"):
+                            yield each, reason
+                    else:
+                        yield f"{place}/{name}", reason
+        zone = environment.get("TZ", "").lstrip(":")
+        for each in ("etc/localtime", *([f"usr/share/zoneinfo/{zone}"] if zone else [])):
+            target = self._tree.files.find(each)
+            if target is not None:
+                yield target, reason
+
+
+def is_data(path: str) -> bool:
+    """Whether a package's file stays with it whoever uses it: no program, no documentation,
+    nothing that only compilers want."""
+    return not (
+        path.rpartition("/")[0] in PROGRAMS
+        or path.startswith(_DOCUMENTATION)
+        or _DEVELOPMENT.fullmatch(path)
+    )
+
+
+def _locale(name: str) -> str:
+    """A locale as glibc compares it: `C.UTF-8` is `C.utf8`."""
+    language, _, codeset = name.partition(".")
+    return f"{language}.{codeset.replace('-', '').lower()}" if codeset else language
