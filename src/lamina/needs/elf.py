@@ -34,6 +34,8 @@ MACHINES: Mapping[int, str] = {
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH = 1, 5, 14, 15, 29
 _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
+_WEAK = 2
+"""VER_FLG_WEAK: the loader only warns where the version is missing."""
 _LONGEST = 4096
 """Bytes of one string that is taken."""
 _MOST = 20_000
@@ -221,8 +223,9 @@ class _Reader:
                 versions = found.setdefault(self.at(strings, file), [])
                 inner = at + aux
                 for _ in range(min(count, left)):
-                    _, _, _, name, more = self.unpack("IHHII", inner)
-                    versions.append(self.at(strings, name))
+                    _, flags, _, name, more = self.unpack("IHHII", inner)
+                    if not flags & _WEAK:
+                        versions.append(self.at(strings, name))
                     left -= 1
                     if not more:
                         break
