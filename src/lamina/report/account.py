@@ -222,6 +222,7 @@ def _cure(found: Sequence[Finding], paper: Paper) -> str:
         cure = _CURES.get(each.cause, "")
         sums[cure] = sums.get(cure, 0) + each.bytes
     cure, size = max(sums.items(), key=lambda item: item[1])
-    if not cure:
-        return ""
-    return paper.prose(f"to ship {prose_size(size)} less: {cure}")
+    told = paper.prose(f"to ship {prose_size(size)} less: {cure}") if cure else ""
+    return told + paper.prose(
+        "`lamina slim` takes out what is hidden, `lamina slim --dockerfile` mends the cause"
+    )
