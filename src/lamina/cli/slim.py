@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from lamina.cli.app import App
 from lamina.cli.completion import image_names
 from lamina.cli.sections import SectionedCommand
+from lamina.cli.slim_base import base_options
 from lamina.cli.slim_minify import OPTIONS as MINIFY
 from lamina.cli.slim_minify import minify_options
 from lamina.cli.slim_repack import repack_options
@@ -19,6 +20,7 @@ from lamina.cli.slim_repack import repack_options
 MODES: dict[str, tuple[str, str]] = {
     # the option that chooses it: (module in lamina.cli, its own options)
     "": ("slim_repack", "squash_from flatten"),
+    "base": ("slim_base", "candidate candidates"),
     "minify": ("slim_minify", MINIFY),
 }
 """Ways to slim; the nameless one is what `slim IMAGE` does."""
@@ -26,7 +28,7 @@ SHARED = {
     # options of several ways, and of which ("" is the nameless one)
     "tag": ("", "minify"),
     "dry_run": ("", "minify"),
-    "fmt": ("", "minify"),
+    "fmt": ("", "minify", "base"),
 }
 
 
@@ -36,6 +38,7 @@ class SlimCommand(SectionedCommand):
     sections: ClassVar[Mapping[str, str]] = {
         "Repack, lossless": "tag squash_from flatten",
         "Minify": f"minify {MINIFY}",
+        "A smaller base": "base candidate candidates",
         "What is printed": "dry_run fmt",
     }
 
@@ -43,6 +46,7 @@ class SlimCommand(SectionedCommand):
 @click.command(cls=SlimCommand, epilog="Example: lamina slim app:1 -t app:1-slim")
 @click.argument("image", metavar="[IMAGE]", required=False, shell_complete=image_names)
 @repack_options
+@base_options
 @minify_options
 @click.option("-t", "--tag", metavar="NAME", default="", help="Name the new image.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and saved.")
@@ -60,6 +64,9 @@ def command(ctx: click.Context, /, image: str | None, **given: Any) -> int:
 
     `slim IMAGE -t NEW` takes out every byte that nobody can see: the new image shows
     the same tree to the last attribute, or it gets no name.
+
+    `slim --base IMAGE` changes nothing: it says which smaller bases would hold all that
+    the image uses, what each would save and what would be missing.
 
     `slim --minify IMAGE -t NEW --cmd '…'` takes out what the image does not use at work,
     watched while probes run; they must come to the same afterwards, or it gets no name.

@@ -56,6 +56,8 @@ class Judgement(msgspec.Struct, frozen=True):
     """What the image would be on it: its tree and the image's own files."""
     saves: int
     """Bytes less than now; below zero when it would be more."""
+    from_name: str = ""
+    """What FROM calls it; empty where it lies in no registry and no store."""
     impossible: str = ""
     """Why the image's own programs cannot run there at all; empty when they can."""
     answers: Sequence[Answer] = ()

@@ -58,6 +58,12 @@ class Uses:
         kinds = {kind: place for place, kind in enumerate(Kind)}
         return sorted(found.values(), key=lambda x: (order[x.weight], kinds[x.kind], x.name))
 
+    @property
+    def base_bytes(self) -> int:
+        """Bytes that can be seen and are the base's; of the whole image where that is not known."""
+        visible = self.stack.account.visible_bytes
+        return visible - self.own.bytes if self.own.told is Told.LAYERS else visible
+
     @cached_property
     def installs(self) -> dict[str, str]:
         """The base's packages that the image's own packages depend on → who asked."""
