@@ -108,7 +108,6 @@ def repack(
     keeps.  `wrote` is told of bytes as they are written.  Raises NotTheSame, and what the
     store raises; what was written has no name then, and a collection takes it.
     """
-    _hold(name, tree, [layer.listing for layer in plan.layers])
     fates: list[Fate] = []
     listings: list[Listing] = []
     for layer in plan.fates:
@@ -125,7 +124,9 @@ def repack(
             tar = Descriptor(mediatype.OCI_LAYER, info.diff_id, info.tar_size)
             fate = Fate(*layer.span, False, tar)
         fates.append(fate)
-    _hold(name, tree, listings)
+    shown = records(listings, Union.of(listings))
+    if shown != tree:
+        raise NotTheSame(name, tree_changes(tree, shown))
     new, manifest = config, old
     if plan.changes:
         new = repacked_config(config, fates)
@@ -141,13 +142,6 @@ def repack(
         Side(new.digest, new.diff_ids, before - plan.saved),
     )
     return Repacked(manifest, new, tuple(fates), proof)
-
-
-def _hold(name: str, tree: dict[str, Record], listings: Sequence[Listing]) -> None:
-    """Raise NotTheSame unless the layers show `tree`."""
-    shown = records(listings, Union.of(listings))
-    if shown != tree:
-        raise NotTheSame(name, tree_changes(tree, shown))
 
 
 def _tar(
