@@ -13,6 +13,7 @@ from lamina.cli.app import App, timestamp
 from lamina.errors import EngineError, Invalid, Unsupported
 
 if TYPE_CHECKING:
+    from lamina.oci.digest import Digest
     from lamina.run.request import RunRequest
     from lamina.store.contract import Image
 
@@ -77,6 +78,11 @@ class NotATerminal(Invalid):
     show_default=True,
     help="When to pull the image.",
 )
+@click.option(
+    "--with-removed",
+    is_flag=True,
+    help="With what `slim --minify --keep-removed` took out of the image.",
+)
 @click.help_option("--help")
 @click.argument("image")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -112,8 +118,17 @@ def _run(app: App, options: dict[str, Any]) -> int:
     request = _request(options)
     image = _find(app, options)
     naming = Naming(os.urandom(32).hex(), options["name"] or _free_name(app), options["image"])
+    over = _removed(app, image) if options["with_removed"] else ()
     sys.stdout.flush()
-    return run(app.engine.store, image, request, naming, now=timestamp, streams=Streams(0, 1, 2))
+    streams = Streams(0, 1, 2)
+    return run(app.engine.store, image, request, naming, now=timestamp, streams=streams, over=over)
+
+
+def _removed(app: App, image: Image) -> tuple[Digest, ...]:
+    """The layer of what was taken out of an image."""
+    from lamina.minify.removed import removed_layers
+
+    return removed_layers(app.engine.store, image)
 
 
 def _request(options: dict[str, Any]) -> RunRequest:

@@ -58,6 +58,16 @@ class ImageTree:
             stack.extend(reversed(folders))
 
     @cached_property
+    def libraries(self) -> dict[str, list[str]]:
+        """The paths of shared libraries, and of links to them, by the name without version."""
+        found: dict[str, list[str]] = {}
+        for path in self.entries:
+            stem, shared, _ = path.rpartition("/")[2].partition(".so")
+            if shared and stem.startswith("lib"):
+                found.setdefault(stem, []).append(path)
+        return found
+
+    @cached_property
     def names_of(self) -> dict[str, list[str]]:
         """For each path of a file with several names: all of them."""
         names: dict[int, list[str]] = {}

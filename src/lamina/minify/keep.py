@@ -17,6 +17,7 @@ from lamina.errors import NotFound
 from lamina.layer.entry import Kind
 from lamina.minify.image_tree import ImageTree
 from lamina.minify.keep_application import ApplicationRules
+from lamina.minify.keep_named import NamedRules
 from lamina.minify.keep_node import NodeRules
 from lamina.minify.keep_python import PythonRules
 from lamina.minify.keep_system import SystemRules, is_data
@@ -90,6 +91,7 @@ class _Keeper:
             ApplicationRules(tree),
             self._python,
             self._node,
+            NamedRules(tree),
         )
         self._weak = [rule for rule in RULES if rule is not interpreted]
 

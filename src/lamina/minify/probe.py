@@ -24,7 +24,7 @@ class CommandProbe(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """As it is told."""
-        return f"--cmd {shlex.quote(shlex.join(self.args))}"
+        return f"--cmd {shlex.join(self.args)}"
 
 
 class HttpProbe(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class ScriptProbe(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """As it is told."""
-        return f"--test {shlex.quote(self.text)}"
+        return f"--test {self.text}"
 
 
 class OwnProbe(msgspec.Struct, frozen=True):

@@ -18,7 +18,9 @@ from lamina.layer.contract import LayerInfo
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.tarwriter import write_tar
 from lamina.oci.artifact import Artifact
+from lamina.oci.digest import Digest
 from lamina.store.contract import Image, Lease, Store
+from lamina.store.images import name_of
 
 ARTIFACT_TYPE = "application/vnd.lamina.slim.removed.v1"
 _PIECE = 1 << 20
@@ -81,6 +83,20 @@ def write_removed(
     info = store.layers.ingest(tar, expected=None)
     lease.protect(info.diff_id)
     return info
+
+
+def removed_layers(store: Store, image: Image) -> tuple[Digest, ...]:
+    """The layer that is attached to an image, to lie over its own; the newest one of several.
+
+    Raises NothingRemoved; LayerNotFound when it was not brought along.
+    """
+    found = store.images.attached(image.manifest.digest, ARTIFACT_TYPE)
+    if not found:
+        raise NothingRemoved(name_of(image.row))
+    layers = found[-1].diff_ids
+    for each in layers:
+        store.layers.info(each)
+    return layers
 
 
 def attach_removed(store: Store, image: Image, layer: LayerInfo) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from lamina.errors import EngineError
+from lamina.oci.digest import Digest
 from lamina.run import relay, terminal
 from lamina.run.launch import Running, start
 from lamina.run.logs import FILE, LogWriter
@@ -43,10 +44,12 @@ def create(
     naming: Naming,
     now: str,
     below: tuple[Path, ...],
+    over: tuple[Digest, ...] = (),
 ) -> tuple[ContainerRecord, ContainerSpec]:
     """Make the record and the directories of a container that does not run yet.
 
-    `below` are its lower directories; a lease keeps gc off the image's layers until the
+    `below` are its lower directories, those of the image's layers and of the layers `over`
+    them; a lease keeps gc off the image's layers until the
     record does.  Raises NameTaken, and what `process` and `mounts_of` raise: then
     nothing is left.
     """
@@ -62,7 +65,7 @@ def create(
         name=naming.name,
         image=naming.image,
         image_id=image.config.digest,
-        layers=image.layers,
+        layers=(*image.layers, *over),
         created=now,
         command=what.args,
         labels={**image.config.labels, **request.labels},
@@ -128,18 +131,20 @@ def run(
     *,
     now: Clock,
     streams: Streams,
+    over: tuple[Digest, ...] = (),
 ) -> int:
     """Run a container of `image` in the foreground; returns its exit status.
 
+    The layers `over` lie on top of the image's own, beneath what the container writes.
     `streams` are ours: they are carried to and from the container, which holds none
     of them.  The container is removed at its end when the request says so.
     Raises EngineError when it could not be started: its record then says why.
     """
     with store.leases.hold() as lease:
         # Held to the end: meanwhile no layer is unmounted or changes its form.
-        lease.protect(image.config.digest, image.manifest.digest, *image.layers)
-        with lowers(store.layers, image.layers) as below:
-            record, spec = create(store, image, request, naming, now(), below)
+        lease.protect(image.config.digest, image.manifest.digest, *image.layers, *over)
+        with lowers(store.layers, (*image.layers, *over)) as below:
+            record, spec = create(store, image, request, naming, now(), below, over)
             return _run_to_its_end(store, record, spec, request, now, streams)
 
 
