@@ -133,7 +133,7 @@ def _check_name(text: str, registry: str, repository: str) -> None:
             if component != component.lower():
                 raise BadReference(
                     f"repository names are lower case: {text!r}",
-                    hint=f"write {text.replace(repository, repository.lower())}",
+                    hint=f"write {text.replace(component, component.lower())}",
                 )
             raise BadReference(
                 f"not an image name: {text!r}",

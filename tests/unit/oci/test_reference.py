@@ -104,3 +104,12 @@ def test_any_text_is_a_reference_or_a_clear_error(text: str) -> None:
     except BadReference:
         return
     assert Reference.parse(str(reference)) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"), [("Debian", "write debian"), ("me/App:V1", "write me/app:V1")]
+)
+def test_capitals_are_told_as_they_should_be(text: str, hint: str) -> None:
+    with pytest.raises(BadReference) as caught:
+        Reference.parse(text)
+    assert caught.value.hint == hint
