@@ -69,6 +69,11 @@ def run(app: App, image: str | None, given: dict[str, Any]) -> int:
             unread.append((name, found))
         else:
             judged.append(found)
+    if not _has_given(given):
+        useful = [each for each in judged if each.saves > 0]
+        if more := len(judged) - len(useful):
+            notes.append(f"{more} smaller {'image' if more == 1 else 'images'} would save nothing")
+        judged = useful
     telling = report.Telling(uses, rank(judged), unread, notes)
     if given["fmt"] == "json":
         emit(to_json(report.as_json(telling), indent=2))
@@ -111,7 +116,7 @@ def _names(
     from lamina.errors import EngineError
 
     asked = [*given["candidate"], *_lines(given["candidates"])]
-    if not (given["candidate"] or given["candidates"]):
+    if not _has_given(given):
         found = _stored(app, uses)
         notes.extend([f"{found.note}: name them with --candidate"] if found.note else [])
         asked = list(found.names)
@@ -126,6 +131,10 @@ def _names(
             continue
         notes.extend([found.note] if found.note else [])
         yield from found.names
+
+
+def _has_given(given: dict[str, Any]) -> bool:
+    return bool(given["candidate"] or given["candidates"])
 
 
 def _stored(app: App, uses: Uses) -> Found:

@@ -21,8 +21,9 @@ from lamina.needs.uses import CERTIFICATES, ZONES, Uses, locale_place
 _NUMBERED = re.compile(r"([A-Za-z_+\-]*?)-?[0-9][0-9.]*")
 """`python3.11` → `python`."""
 _INSTALL = {
-    "apt-get": "apt-get install --no-install-recommends",
-    "apk": "apk add --no-cache",
+    "apt-get": "apt-get update && apt-get install -y --no-install-recommends {}"
+    " && rm -rf /var/lib/apt/lists/*",
+    "apk": "apk add --no-cache {}",
 }
 _MANAGER_OF = {"dpkg": "apt-get", "apk": "apk"}
 
@@ -61,10 +62,10 @@ class Judgement(msgspec.Struct, frozen=True):
     impossible: str = ""
     """Why the image's own programs cannot run there at all; empty when they can."""
     answers: Sequence[Answer] = ()
-    install: str = ""
-    """How packages are added there: `apt-get install …`; empty when there is no way known."""
     packages: tuple[str, ...] = ()
     """The packages that would bring what is missing, by the names of the present base."""
+    install: str = ""
+    """The command that installs them there; empty when there are none, or no way is known."""
     package_bytes: int = 0
     """Installed, of these and all that they and the image's own packages need, and the
     candidate has not."""
@@ -83,6 +84,12 @@ class Judgement(msgspec.Struct, frozen=True):
         return self.with_(Holding.MISSING, Weight.MUST)
 
     @property
+    def lacking(self) -> int:
+        """How much of what must be there no package that is known brings."""
+        missing = self.with_(Holding.MISSING, Weight.MUST, Weight.BUILD)
+        return sum(not (self.install and each.need.package) for each in missing)
+
+    @property
     def holds_all(self) -> bool:
         """Whether the image would work there, and could be built."""
         return not self.impossible and not self.with_(Holding.MISSING, Weight.MUST, Weight.BUILD)
@@ -97,11 +104,12 @@ def judge(uses: Uses, candidate: Stack) -> Judgement:
 
 
 def rank(judgements: Sequence[Judgement]) -> list[Judgement]:
-    """The best first: those that hold all, by what they save; then those that miss least."""
+    """The best first: those that hold all, then those whose packages bring what they miss, by
+    what is saved; then the others, by what they miss."""
 
     def key(each: Judgement) -> tuple[bool, bool, int, int, str]:
-        missed = 0 if each.holds_all else len(each.missing)
-        return bool(each.impossible), not each.holds_all, missed, -each.saves, each.name
+        saves = each.saves - (0 if each.holds_all else each.package_bytes)
+        return bool(each.impossible), not each.holds_all, each.lacking, -saves, each.name
 
     return sorted(judgements, key=key)
 
@@ -131,7 +139,7 @@ class _Judge:
                 if each.holding is Holding.MISSING and each.need.package
             )
         )
-        install = self._install
+        install = self._install.format(" ".join(packages)) if packages else ""
         return msgspec.structs.replace(
             told,
             answers=answers,
@@ -146,11 +154,11 @@ class _Judge:
         if mine is not None and theirs is not None:
             ours, other = mine.platform, theirs.platform
             if (ours.os, ours.architecture) != (other.os, other.architecture):
-                return f"it is for {other}, the image for {ours}"
+                return f"it is for {other}, and the image for {ours}"
         for need in self.uses.needs:
             if need.kind is Kind.LOADER and not self._has_loader(need):
                 libc = "musl" if "ld-musl" in need.name else "glibc"
-                return f"{need.by} is made for {libc}, and it has {self._libc}"
+                return f"it has {self._libc}, and {need.by} is made for {libc}"
         return ""
 
     @cached_property
@@ -176,7 +184,7 @@ class _Judge:
 
     @cached_property
     def _install(self) -> str:
-        """How to add packages that the present base's manager knows; empty: no way."""
+        """How to add packages by the present base's names, `{}` for them; empty: no way."""
         manager = self.uses.own.base_packaged.manager
         if manager != self.packaged.manager or not manager:
             return ""

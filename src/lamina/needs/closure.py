@@ -96,10 +96,9 @@ def opened(system: System, path: str) -> Iterator[tuple[str, Reason]]:
     elf = system.files.elf(path)
     if elf is None:
         return
-    for name in sorted(system.files.library_names(path)):
-        if name not in elf.needed and name != elf.soname:
-            for each in system.linker.find(name, elf, path):
-                yield each, Reason(Why.OPENED, path)
+    for name in sorted(system.files.library_names(path) - {elf.soname, *elf.needed}):
+        for each in system.linker.find(name, elf, path):
+            yield each, Reason(Why.OPENED, path)
 
 
 def interpreted(system: System, path: str) -> Iterator[tuple[str, Reason]]:

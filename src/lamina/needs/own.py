@@ -19,7 +19,8 @@ _RECORDS = (
     "var/cache/",
     "usr/share/doc/",
 )
-"""What lies there is run by a package manager, if at all."""
+"""What lies there a package manager makes, and runs if anybody does."""
+_COMPILED = "/__pycache__/"
 
 
 class Told(Enum):
@@ -65,7 +66,11 @@ class Own:
         if found is None:
             return False
         if self.told is Told.PACKAGES:
-            return path not in self.packaged.owner
+            return not (
+                path in self.packaged.owner
+                or path.startswith(_RECORDS)
+                or _source(path) in self.packaged.owner
+            )
         return found.layer >= self.first
 
     @cached_property
@@ -112,3 +117,9 @@ class Own:
                 files = self.system.files
                 if files.elf(entry.path) is not None or files.shebang(entry.path) is not None:
                     yield entry.path
+
+
+def _source(path: str) -> str:
+    """The module that Python compiled into `path`; empty for what is no such file."""
+    folder, mark, name = path.rpartition(_COMPILED)
+    return f"{folder}/{name.partition('.')[0]}.py" if mark else ""

@@ -45,6 +45,8 @@ class Uses:
         self.system = System(stack)
         self.stack = stack
         self.own = Own(self.system)
+        self._scripted: dict[str, None] = {}
+        """The commands of scripts that were looked through."""
 
     @cached_property
     def needs(self) -> list[Need]:
@@ -64,6 +66,12 @@ class Uses:
         visible = self.stack.account.visible_bytes
         return visible - self.own.bytes if self.own.told is Told.LAYERS else visible
 
+    @property
+    def labelled_base(self) -> str:
+        """The base that the image's label names (OCI image-spec, annotations.md); or empty."""
+        config = self.stack.config
+        return config.labels.get("org.opencontainers.image.base.name", "") if config else ""
+
     @cached_property
     def installs(self) -> dict[str, str]:
         """The base's packages that the image's own packages depend on → who asked."""
@@ -76,7 +84,8 @@ class Uses:
         for start in self.starts:
             yield from self._of_start(start)
         for path in sorted({*reached, *self.programs}):
-            yield from self._of_program(path)
+            for need in self._of_program(path):
+                yield self._as_declared(path, need)
         yield from self._python()
         yield from self._users()
         yield from self._certificates(reached)
@@ -128,9 +137,17 @@ class Uses:
             if link.by == path and link.paths:
                 wants = elf.wants.get(link.name, ())
                 yield from self._file(Kind.LIBRARY, link.name, link.paths[0], path, wants)
-        for name in sorted(self.system.files.library_names(path) - {elf.soname, *elf.needed}):
+        known = {elf.soname, *elf.needed, elf.interpreter.rpartition("/")[2]}
+        for name in sorted(self.system.files.library_names(path) - known):
             for each in self.system.linker.find(name, elf, path)[:1]:
                 yield from self._file(Kind.LIBRARY, name, each, path, weight=Weight.MAY)
+
+    def _as_declared(self, path: str, need: Need) -> Need:
+        """A need of a packaged file is as binding as its package says: what it does not depend
+        on (a script for Python among a package's tools) it can do without."""
+        if path not in self.own.packaged.owner or need.package in self.installs:
+            return need
+        return structs.replace(need, weight=Weight.MAY) if need.package else need
 
     def _of_script(self, path: str) -> Iterator[Need]:
         """The commands of a shell script of the image's own that it starts."""
@@ -143,6 +160,7 @@ class Uses:
         for word in dict.fromkeys(script_commands(self.system.files.text(place))):
             found = self.system.command(word)
             if found is not None:
+                self._scripted[found] = None
                 yield from self._program(word, found, f"/{place}", Weight.MAY)
 
     def _program(
@@ -170,22 +188,23 @@ class Uses:
         yield Need(kind, name, f"/{asker}", weight, place, asker, tuple(versions), package)
 
     def _package(self, path: str, place: str) -> str:
-        """The base's package that has a file, or the link to it."""
+        """The base's package that has the link by which a file is known, or else the file."""
         owner = self.own.packaged.owner
         beside = self.own.packaged.place(path)
-        return owner.get(place) or (owner.get(beside, "") if beside else "")
+        return owner.get(beside or "") or owner.get(place, "")
 
     def _python(self) -> Iterator[Need]:
         """The Python whose version is in the path of the image's own modules."""
-        for name in sorted({each for path in self._own_paths() if (each := _python_of(path))}):
+        for name in sorted({each for path in self._own_modules() if (each := _python_of(path))}):
             found = self.system.command(name)
             if found is not None:
                 yield from self._program(name, found, "its own modules of Python")
 
-    def _own_paths(self) -> Iterator[str]:
+    def _own_modules(self) -> Iterator[str]:
         for located in self.stack.union.walk():
-            if _PYTHON in located.entry.path and self.own.has(located.entry.path):
-                yield located.entry.path
+            path = located.entry.path
+            if located.entry.size and _PYTHON in path and self.own.has(path):
+                yield path
 
     def _users(self) -> Iterator[Need]:
         """The user of the configuration, and owners of the image's own files, where the base
@@ -239,8 +258,11 @@ class Uses:
                 raw = self.system.files.read(path)
                 if any(each in raw for each in _BUILT_IN):
                     return f"/{path}", Weight.MUST
-        for path in kept:
+        for path in (*kept, *self._scripted):
             if _PYTHONS.fullmatch(path.rpartition("/")[2]):
+                return f"/{path}", Weight.MAY
+        for path in sorted(close(self.system, self._scripted, (loaded, interpreted))):
+            if path.rpartition("/")[2].startswith(_TLS):
                 return f"/{path}", Weight.MAY
         return "", Weight.MAY
 
@@ -262,21 +284,18 @@ class Uses:
                 yield Need(Kind.LOCALE, name, f"ENV {variable}", place=place, package=package)
 
     def _build(self) -> Iterator[Need]:
-        """What the instructions of the image's own layers run: a shell, a package manager."""
+        """The programs that the instructions of the image's own layers run."""
         for layer in range(self.own.first, len(self.stack)):
             origin = self.stack.origins[layer]
             if not origin.instruction.startswith("RUN "):
                 continue
             by = f"layer {origin.label}: {origin.instruction}"
             text = origin.instruction.removeprefix("RUN ")
-            words = ["/bin/sh", *(word for word in script_commands(text) if word in _MANAGERS)]
-            for word in dict.fromkeys(words):
+            for word in dict.fromkeys(("/bin/sh", *script_commands(text))):
                 path = self.system.command(word)
-                if path is None:
-                    continue
-                for need in self._program(word, path, by, Weight.BUILD):
-                    kind = need.kind if need.kind is Kind.SHELL else Kind.MANAGER
-                    yield Need(kind, word, by, Weight.BUILD, need.place, package=need.package)
+                for need in self._program(word, path, by, Weight.BUILD) if path else ():
+                    is_manager = word in _MANAGERS
+                    yield structs.replace(need, kind=Kind.MANAGER) if is_manager else need
 
 
 def locale_place(system: System, name: str) -> str:

@@ -46,8 +46,9 @@ def as_text(telling: Telling, paper: Paper) -> str:
         blocks.append(paper.grid(rows, right={1, 2, 3}, stretch=4))
         told = [each for each in telling.judgements if not each.impossible][:_TOLD_IN_FULL]
         blocks += [_in_full(each, paper) for each in told]
-    if telling.unread or telling.notes:
-        lines = [f"{name} cannot be read: {why}" for name, why in telling.unread]
+    lines = [f"{x.name}: {x.impossible}" for x in telling.judgements if x.impossible]
+    lines += [f"{name} cannot be read: {why}" for name, why in telling.unread]
+    if lines or telling.notes:
         blocks.append("".join(paper.prose(line) for line in (*lines, *telling.notes)))
     if not telling.judgements:
         blocks.append(
@@ -63,10 +64,10 @@ def as_text(telling: Telling, paper: Paper) -> str:
 def _present(uses: Uses, paper: Paper) -> str:
     """What the image stands on, what is its own, and what it uses."""
     own, base = uses.own, uses.stack.base
-    sizes = f"{prose_size(own.bytes)} of its own"
     visible = uses.stack.account.visible_bytes
     if own.told is Told.LAYERS and base is not None:
-        head = f"stands on {base.name}: {prose_size(visible - own.bytes)}, and {sizes}"
+        head = f"stands on {base.name}: {prose_size(visible - own.bytes)}"
+        head += f", and has {prose_size(own.bytes)} of its own"
     else:
         what = {
             Told.PACKAGES: f"the packages of {own.packaged.manager} are taken to be the base's",
@@ -75,8 +76,10 @@ def _present(uses: Uses, paper: Paper) -> str:
         }[own.told]
         head = (
             f"its base cannot be told, for no image of the store has its lowest layers:"
-            f" {what}; {prose_size(visible)}, {sizes}"
+            f" {what}; {prose_size(visible)}, of it {prose_size(own.bytes)} its own"
         )
+    if base is None and (named := uses.labelled_base):
+        head += f"; its label names {named}: pull that to know more"
     return paper.prose(head) + paper.prose(f"uses of it: {_counted(uses.needs)}")
 
 
@@ -111,7 +114,7 @@ def _row(each: Judgement, uses: Uses) -> list[Cell]:
 
 def _verdict(each: Judgement) -> tuple[str, Meaning]:
     if each.impossible:
-        return f"not possible: {each.impossible}", "deleted"
+        return "not possible", "deleted"
     parts = []
     if missing := len(each.missing):
         parts.append(f"misses {missing}")
@@ -167,7 +170,7 @@ def _instructions(each: Judgement) -> list[str]:
     """Lines of a Dockerfile for that base, and what they would bring."""
     lines = [f"FROM {each.from_name}"] if each.from_name else []
     if each.packages and each.install:
-        lines.append(f"RUN {each.install} {' '.join(each.packages)}")
+        lines.append(f"RUN {each.install}")
     elif each.packages:
         names = ", ".join(each.packages)
         lines.append(f"packages of the present base that have what is missing: {names}")
