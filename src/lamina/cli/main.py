@@ -38,6 +38,7 @@ COMMANDS = {
     "info": ("info", "Show what this host and this store can do"),
     "inspect": ("inspect", "Show everything known of an image or container"),
     "leaks": ("leaks", "Find secrets in an image, also in what was deleted"),
+    "lint": ("lint", "Say what would better be otherwise in Dockerfiles"),
     "load": ("load", "Load images from an archive"),
     "login": ("login", "Log in to a registry"),
     "logout": ("logout", "Log out of a registry"),

@@ -1,0 +1,83 @@
+"""What a linter says of a Dockerfile: one problem, whoever found it.  Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from lamina.dockerfile.source import Span
+from lamina.rewrite.finding import UNKNOWN, Amount
+
+Severity = Literal["error", "warning", "info", "style"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info", "style")
+"""The gravest first."""
+Origin = Literal["lamina", "build checks", "hadolint"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that would better be otherwise."""
+
+    rule: str
+    origin: Origin
+    severity: Severity
+    message: str
+    """What is so, in one sentence without a full stop."""
+    span: Span
+    """The place itself."""
+    first_line: int
+    last_line: int
+    """The lines of its instruction."""
+    advice: str = ""
+    """What to do."""
+    url: str = ""
+    """A page about the rule; empty when there is none."""
+    amount: Amount = UNKNOWN
+    """What it costs."""
+    also: tuple[str, ...] = ()
+    """The names of rules of the others that say the same."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every rule that says it."""
+        return (self.rule, *self.also)
+
+
+_SAME = (
+    # The first name is ours where we have one.
+    ("maintainer-label", "MaintainerDeprecated", "DL4000"),
+    ("JSONArgsRecommended", "DL3025"),
+    ("WorkdirRelativePath", "DL3000"),
+    ("DuplicateStageName", "DL3024"),
+    ("FromPlatformFlagConstDisallowed", "DL3029"),
+    ("untagged-base", "DL3006"),
+    ("latest-tag", "DL3007"),
+)
+"""Rules that say the same of the same instruction."""
+_REPEATED = ("MultipleInstructionsDisallowed", "DL4003", "DL4004", "DL3012")
+"""The first says what the others say each of one keyword."""
+SAME = {name: frozenset(group) for group in _SAME for name in group}
+"""Rule → all the rules that say the same, itself among them."""
+
+
+def names_of(rule: str) -> frozenset[str]:
+    """A rule and all that say the same wherever they say something."""
+    return SAME.get(rule, frozenset((rule,)))
+
+
+def subject_of(rule: str) -> str:
+    """A name for what a rule is about, one for all that say the same of an instruction."""
+    return _REPEATED[0] if rule in _REPEATED else min(names_of(rule))
+
+
+def gravest(*severities: Severity) -> Severity:
+    """The gravest of some."""
+    return min(severities, key=SEVERITIES.index)
+
+
+def is_as_grave(severity: Severity, threshold: str) -> bool:
+    """Whether a severity is `threshold` or graver; nothing is as grave as `none`."""
+    return threshold != "none" and SEVERITIES.index(severity) <= _ORDER[threshold]
+
+
+_ORDER: dict[str, int] = {name: place for place, name in enumerate(SEVERITIES)}

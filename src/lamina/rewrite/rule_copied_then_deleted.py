@@ -1,0 +1,113 @@
+"""COPY or ADD of what a later RUN deletes: seen in the text, without an image.  Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from lamina.rewrite.document import Step
+from lamina.rewrite.finding import UNKNOWN, Amount, Finding
+from lamina.rewrite.lint_rule import LintRule, View, measured
+from lamina.rewrite.sources import copied_sources, size_of
+from lamina.shell.script import Command, Word
+
+_ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
+_UNKNOWN_MARKS = set("$`~{[\\'\"")
+
+
+def _judge(view: View, rule: LintRule) -> Iterator[Finding]:
+    if view.evidence.stack is not None:
+        return  # what is measured tells better: that is the rule hidden-bytes
+    for step in view.document.shipped_steps:
+        if step.keyword not in ("COPY", "ADD"):
+            continue
+        for path, source in targets(step):
+            remover = next(
+                (each for each in view.document.later(step) if deletes(each, path)), None
+            )
+            if remover is None:
+                continue
+            message = f"line {remover.line.span.line} deletes {path}, which this layer ships"
+            place = step.line.place(source) if source else None
+            amount = _amount(view, step, source)
+            advice = _advice(step, source)
+            yield rule.found(step.line, message, amount=amount, span=place, advice=advice)
+
+
+def targets(step: Step) -> Iterator[tuple[str, str]]:
+    """The files and directories that a COPY or ADD makes, as far as the text says: path in the
+    image, and the source."""
+    words = step.line.words()
+    if len(words) < 2 or step.line.heredocs or set("".join(words)) & set("$"):
+        return
+    *sources, target = words
+    if not target.startswith("/"):
+        if not step.state.cwd:
+            return
+        target = posixpath.join(step.state.cwd, target)
+    into = len(sources) > 1 or posixpath.basename(target) in ("", ".", "..")
+    for source in sources:
+        name = posixpath.basename(source.rstrip("/"))
+        if into and name not in ("", ".", "..") and not set(name) & set("*?["):
+            yield posixpath.normpath(posixpath.join(target, name)), source
+        elif not into and name not in ("", "."):
+            yield posixpath.normpath(target), source
+
+
+def deletes(step: Step, path: str) -> bool:
+    """Whether a RUN surely deletes a path that an earlier layer has."""
+    if step.keyword != "RUN" or step.has_mounts:
+        return False
+    return any(
+        _removes(word, path, step.state.cwd)
+        for command in step.commands("rm", "unlink")
+        if not _is_conditional(command)
+        for word in command.arguments
+    )
+
+
+def _is_conditional(command: Command) -> bool:
+    return bool(set(command.around) & {"if", "case", "function", "substitution"})
+
+
+def _removes(word: Word, path: str, cwd: str) -> bool:
+    text = word.value if word.value is not None else word.text
+    if text.startswith("-") or (word.value is None and set(text) & _UNKNOWN_MARKS):
+        return False
+    if not text.startswith("/"):
+        if not cwd:
+            return False
+        text = posixpath.join(cwd, text)
+    text = posixpath.normpath(text)
+    if word.value is not None:
+        return path == text or path.startswith(f"{text}/")
+    # A pattern matches within a directory: as many components, each by itself.
+    parts, names = text.split("/"), path.split("/")
+    return len(names) >= len(parts) and all(map(fnmatchcase, names, parts))
+
+
+def _amount(view: View, step: Step, source: str) -> Amount:
+    if view.context is None or step.flag("from") is not None:
+        return UNKNOWN
+    size = sum(
+        size_of(view.context, each) for each in copied_sources(view.context, step, only=source)
+    )
+    return measured(size) if size else UNKNOWN
+
+
+def _advice(step: Step, source: str) -> str:
+    if step.keyword == "ADD" and "://" in source:
+        return "fetch it in the RUN that uses it, and delete it there"
+    if source.endswith(_ARCHIVES) and not source.endswith(".zip") and step.keyword == "COPY":
+        return "ADD unpacks archives and does not keep them; RUN --mount=type=bind shows one"
+    return ""
+
+
+COPIED_THEN_DELETED = LintRule(
+    "copied-then-deleted",
+    "what COPY and ADD bring is not deleted by a later step",
+    "RUN --mount=type=bind shows files to a step and ships none of them",
+    "warning",
+    _judge,
+)
