@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -103,6 +104,7 @@ def run(app: App, image: str | None, given: dict[str, Any]) -> int:
 
     if image is None:
         raise click.UsageError("name an image")
+    gc.disable()  # a stack is a million small objects and hardly a cycle
     if not given["tag"] and not given["dry_run"]:
         raise click.UsageError("name the new image with -t, or look at it first with --dry-run")
     reference = Reference.parse(given["tag"]) if given["tag"] else None

@@ -107,13 +107,20 @@ class _Keeper:
         while self._todo:
             new, self._todo = self._todo, []
             firm = [path for path in new if self._kept[path].why in FIRM]
-            weak = [path for path in new if self._kept[path].why not in FIRM]
+            weak = [
+                path for path in new if self._kept[path].why not in FIRM and self._may_load(path)
+            ]
             self.add(self._needed(firm, RULES))
             self.add(self._needed(weak, self._weak))
             for path in new:
                 why = self._kept[path].why
                 for rule in self._rules:
                     self.add(rule(path, why))
+
+    def _may_load(self, path: str) -> bool:
+        """Whether data may be an ELF file, by what it is called and may: it is thousands of
+        modules, and to look into each of them takes longer than all else."""
+        return ".so" in path or bool(self._tree.entries[path].mode & 0o111)
 
     def _needed(
         self, paths: Sequence[str], rules: Sequence[NeedsRule]

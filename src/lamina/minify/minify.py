@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from lamina.explain.stack import Stack
 from lamina.layer.contract import LayerInfo
@@ -26,7 +27,8 @@ from lamina.run.lowers import lowers
 from lamina.store.contract import Image, Lease, Store
 
 Verdict = Literal["same", "varies", "differs"]
-"""varies: the original answers otherwise each time, too; only its status was compared."""
+"""varies: the original answers otherwise each time, too; its status is the same, and it opens
+nothing that was removed."""
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -121,20 +123,22 @@ def minify(
         with lowers(store.layers, made.config.diff_ids) as below:
             after = laboratory.try_out(made.config, below, probes)
         checked = _compare(image, laboratory, observed.outcomes, after)
-        failing = [each.probe for each in checked if each.verdict == "differs"]
-        layer = None
-        if removed and (failing or keep_removed):
+        doubtful = [each.probe for each in checked if each.verdict != "same"]
+        layer, missing = None, frozenset[str]()
+        if removed and (doubtful or keep_removed):
             layer = write_removed(store, lease, image, stack, removed)
-        if failing:
-            missing: tuple[str, ...] = ()
-            if layer is not None:
-                laboratory.tell("what is missing")
-                missing = _missed(stack, laboratory, made.config, layer, failing, removed)
-            return Minified(observed, checked, missing=missing)
+        if layer is not None and doubtful:
+            laboratory.tell("what is missing")
+            missing = _missed(stack, laboratory, made.config, layer, doubtful) & removed
+        if missing:
+            # An output that varies by itself may vary with what is there, too.
+            checked = tuple(_doubted(each) for each in checked)
+        if any(each.verdict == "differs" for each in checked):
+            return Minified(observed, checked, missing=tuple(sorted(missing)))
         new = store.images.add(made.manifest, made.config, reference)
-        if layer is not None:
+        if layer is not None and keep_removed:
             attach_removed(store, new, layer)
-    return Minified(observed, checked, new, removed_layer=layer)
+    return Minified(observed, checked, new, removed_layer=layer if keep_removed else None)
 
 
 def minify_plan(stack: Stack, removed: Collection[str]) -> Plan:
@@ -184,18 +188,20 @@ def _compare(
     return tuple(found)
 
 
+def _doubted(checked: Checked) -> Checked:
+    return replace(checked, verdict="differs") if checked.verdict == "varies" else checked
+
+
 def _missed(
     stack: Stack,
     laboratory: Laboratory,
     config: ImageConfig,
     layer: LayerInfo,
     probes: Sequence[Probe],
-    removed: Collection[str],
-) -> tuple[str, ...]:
-    """What the probes use of that which was removed, when it is there again."""
+) -> frozenset[str]:
+    """What the probes use when that which was removed is there again."""
     chain = (*config.diff_ids, layer.diff_id)
     with recording(stack.union) as recorder:
         with lowers(laboratory.layers, chain) as below:
             laboratory.try_out(config, below, probes, recorder)
-        used = recorder.used()
-    return tuple(sorted(used & set(removed)))
+        return recorder.used()
