@@ -1,0 +1,127 @@
+"""What is known of an image that a Dockerfile made: which layer each step left.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from lamina.errors import CheckFailed
+from lamina.explain.cause import instruction
+from lamina.explain.stack import Stack
+from lamina.oci.config import ImageConfig
+from lamina.rewrite.document import Document, Step
+from lamina.rewrite.finding import UNKNOWN, Amount
+
+
+class AnotherImage(CheckFailed):
+    """An image was not made by this Dockerfile, as far as its history tells."""
+
+    def __init__(self, image: str, document: Document, step: Step | None, says: str) -> None:
+        name = document.dockerfile.source.name
+        place = f"{name}:{step.line.span.line}" if step is not None else name
+        super().__init__(
+            f"{image} was not made by {place}: its history has {says!r} there",
+            hint="build it again, or leave the image out: then bytes are estimated",
+        )
+
+
+class Evidence:
+    """Bytes by step; nothing is known when there is no image."""
+
+    def __init__(self, stack: Stack | None = None, layers: Sequence[frozenset[int]] = ()) -> None:
+        self.stack = stack
+        self.layers = layers
+        """For each instruction of the file, the layers that it left."""
+
+    def hidden(self, lower: Step, upper: Step) -> int | None:
+        """Bytes that one step shipped and another hides; None when that is not known."""
+        if self.stack is None:
+            return None
+        accounts = self.stack.account.layers
+        return sum(
+            accounts[layer].hidden_by.get(by, 0)
+            for layer in self.layers[lower.index]
+            for by in self.layers[upper.index]
+        )
+
+    def visible(self, step: Step, is_meant: Callable[[str], bool]) -> Amount:
+        """Bytes of files that a step left and that can be seen, at paths that are meant."""
+        if self.stack is None or not self.layers[step.index]:
+            return UNKNOWN
+        gone = {id(each.entry) for each in self.stack.account.hidden}
+        total = sum(
+            entry.size
+            for layer in self.layers[step.index]
+            for entry in self.stack.listings[layer].entries
+            if entry.size and id(entry) not in gone and is_meant(entry.path)
+        )
+        return Amount(total, "measured")
+
+    def moved(self, layers: Sequence[frozenset[int]]) -> Evidence:
+        """The same for a file that was edited."""
+        return Evidence(self.stack, layers)
+
+
+def evidence_of(document: Document, stack: Stack) -> Evidence:
+    """The layers of an image by the instruction that left them.
+
+    Raises AnotherImage when its history is not that of the file's last stage.
+    """
+    config = stack.config
+    steps = document.shipped_steps
+    if config is None or len(config.history) < len(steps):
+        raise AnotherImage(stack.name, document, None, "less")
+    numbers = _layer_numbers(config)
+    layers = [frozenset[int]() for _ in document.dockerfile.instructions]
+    behind = len(config.history) - len(steps)
+    for step, line, number in zip(steps, config.history[behind:], numbers[behind:], strict=True):
+        told = instruction(line)
+        if not _is_same(step, told):
+            raise AnotherImage(stack.name, document, step, told)
+        if number is not None:
+            layers[step.index] = frozenset({number})
+    return Evidence(stack, layers)
+
+
+def _layer_numbers(config: ImageConfig) -> list[int | None]:
+    """For each line of the history the place of its layer, counted from 0."""
+    numbers: list[int | None] = []
+    count = 0
+    for line in config.history:
+        numbers.append(None if line.empty_layer else count)
+        count += not line.empty_layer
+    return numbers
+
+
+def _is_same(step: Step, told: str) -> bool:
+    keyword, _, rest = told.partition(" ")
+    if keyword != step.keyword:
+        return False
+    if keyword != "RUN" or step.line.heredocs or step.line.json is not None:
+        return True
+    return " ".join(rest.split()).endswith(" ".join(step.line.text.split()))
+
+
+def estimated(bytes: int) -> Amount:  # noqa: A002 - it is what the number is of
+    """An amount that nobody measured in this image."""
+    return Amount(bytes, "estimated")
+
+
+class Total(msgspec.Struct, frozen=True):
+    """Amounts added up."""
+
+    measured: int
+    estimated: int
+    unknown: int
+    """How many are not known."""
+
+
+def total(amounts: Sequence[Amount]) -> Total:
+    """The sum of amounts, by what they are based on."""
+    sums = {basis: [e for e in amounts if e.basis == basis] for basis in ("measured", "estimated")}
+    return Total(
+        sum(each.bytes for each in sums["measured"]),
+        sum(each.bytes for each in sums["estimated"]),
+        sum(each.basis == "unknown" for each in amounts),
+    )

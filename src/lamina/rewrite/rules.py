@@ -1,0 +1,23 @@
+"""The rules, and what they say of a Dockerfile.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamina.rewrite.document import Document
+from lamina.rewrite.evidence import Evidence
+from lamina.rewrite.finding import Finding
+from lamina.rewrite.maintainer import MAINTAINER_LABEL
+from lamina.rewrite.rule import Rule
+
+RULES: tuple[Rule, ...] = (MAINTAINER_LABEL,)
+"""In the order in which their edits are made where two want the same place."""
+
+
+def judge(document: Document, evidence: Evidence) -> Sequence[Finding]:
+    """Everything that the rules find, by line; without an image give `Evidence()`.
+
+    Raises NoShellParser.
+    """
+    found = [each for rule in RULES for each in rule.judge(document, evidence)]
+    return sorted(found, key=lambda each: each.span.line)
