@@ -12,7 +12,8 @@ from functools import cached_property
 
 from lamina.minify.image_tree import ImageTree
 from lamina.minify.keep_node import package_of
-from lamina.minify.keep_python import site_of
+from lamina.minify.keep_python import is_library, site_of
+from lamina.minify.keep_system import java_home, language_of
 from lamina.minify.reasons import Reason, Why
 
 _TOP = (
@@ -72,6 +73,9 @@ class ApplicationRules:
             and path in self._tree.entries
             and site_of(path) is None
             and package_of(path) is None
+            and language_of(path) is None
+            and not is_library(path)
+            and java_home(self._tree, path) is None
             and not path.startswith(("etc/", "proc/", "sys/", "dev/", "run/", *_RECORDS))
         )
 

@@ -51,6 +51,11 @@ def site_of(path: str) -> tuple[str, str] | None:
     return None
 
 
+def is_library(path: str) -> bool:
+    """Whether a path is in a directory of Python's own modules."""
+    return _LIBRARY.fullmatch(path) is not None
+
+
 class PythonRules:
     """The rules, with what they have found out about one image."""
 
@@ -71,7 +76,9 @@ class PythonRules:
         found = site_of(path)
         if found is not None:
             yield from self._third_party(path, *found)
-        if path.endswith(".py") and (found is not None or why in {Why.USED, Why.APPLICATION}):
+        # The standard library imports nothing that does not come with it.
+        own = why in {Why.USED, Why.APPLICATION} and not is_library(path)
+        if path.endswith(".py") and (found is not None or own):
             yield from self._imports(path)
 
     def named(self, name: str) -> Iterator[str]:

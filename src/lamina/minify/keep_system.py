@@ -85,25 +85,18 @@ class SystemRules:
 
     def _language(self, path: str) -> Iterator[tuple[str, Reason]]:
         """The library of Perl or Ruby, and a gem, whole."""
-        found = _LANGUAGES.fullmatch(path)
-        if found is None or _PERL5.fullmatch(found[1]) or not self._first(found[1]):
-            return
-        for each in self._tree.below(found[1]):
-            yield each, Reason(Why.LANGUAGE, found[1])
+        folder = language_of(path)
+        if folder is not None and self._first(folder):
+            for each in self._tree.below(folder):
+                yield each, Reason(Why.LANGUAGE, folder)
 
     def _java(self, path: str) -> Iterator[tuple[str, Reason]]:
         """The home of a Java that is used, whole: its libraries are opened by name."""
-        if not path.endswith(("/bin/java", "/lib/modules", ".so", "/lib/rt.jar")):
-            return
-        at = path.rpartition("/")[0]
-        while at:
-            if f"{at}/bin/java" in self._tree.entries and self._tree.is_directory(f"{at}/lib"):
-                if self._first(f"java {at}"):
-                    for each in self._tree.below(at, without=frozenset({"jmods", "demo", "man"})):
-                        if not each.endswith("/src.zip"):
-                            yield each, Reason(Why.LANGUAGE, at)
-                return
-            at = at.rpartition("/")[0]
+        home = java_home(self._tree, path)
+        if home is not None and self._first(f"java {home}"):
+            for each in self._tree.below(home, without=frozenset({"jmods", "demo", "man"})):
+                if not each.endswith("/src.zip"):
+                    yield each, Reason(Why.LANGUAGE, home)
 
     def _library(self, path: str) -> Iterator[tuple[str, Reason]]:
         """What a library opens by names that no file tells."""
@@ -142,6 +135,22 @@ class SystemRules:
             target = self._tree.files.find(each)
             if target is not None:
                 yield target, reason
+
+
+def language_of(path: str) -> str | None:
+    """The directory of Perl's or Ruby's own modules, or of a gem, that a path is in."""
+    found = _LANGUAGES.fullmatch(path)
+    return None if found is None or _PERL5.fullmatch(found[1]) else found[1]
+
+
+def java_home(tree: ImageTree, path: str) -> str | None:
+    """The home of the Java that a path is in."""
+    at = path.rpartition("/")[0]
+    while at.count("/"):  # /usr is none, though it has bin/java
+        if f"{at}/bin/java" in tree.entries and tree.is_directory(f"{at}/lib"):
+            return at
+        at = at.rpartition("/")[0]
+    return None
 
 
 def is_data(path: str) -> bool:
