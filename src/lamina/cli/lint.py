@@ -12,7 +12,7 @@ import click
 
 from lamina.cli.app import App
 from lamina.cli.completion import image_names
-from lamina.errors import EngineError, NotFound
+from lamina.errors import EngineError
 
 if TYPE_CHECKING:
     from lamina.context.tree import Tree
@@ -27,14 +27,6 @@ _FOUND = 3
 """Exit status when there are problems as grave as `--fail-on`."""
 _SEVERITIES = ["error", "warning", "info", "style"]
 _STDIN = "-"
-
-
-class NoDockerfile(NotFound):
-    """There is no file of that name."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        hint = "name the file: lamina lint FILE, or - for standard input"
-        super().__init__(f"{path}: {reason}", hint=hint)
 
 
 @click.command(epilog="Example: lamina lint --image app:latest Dockerfile")
@@ -162,6 +154,8 @@ class _Linting:
         from lamina.report.lint import Linted
         from lamina.rewrite.document import Document
 
+        from lamina.context.errors import NoDockerfile
+
         try:
             place, text = _read(name)
         except NoDockerfile as error:
@@ -179,6 +173,7 @@ class _Linting:
         from lamina.dockerfile.checks import findings
         from lamina.report.lint import Linted
         from lamina.rewrite.hadolint import Answer, Asked, HadolintFailed
+        from lamina.rewrite.hadolint_settings import ignored_rules
         from lamina.rewrite.lint import problems
         from lamina.rewrite.lint_rule import View
         from lamina.rewrite.lint_rules import own_problems
@@ -198,11 +193,12 @@ class _Linting:
                 answer = asked.pop().answer()
         except HadolintFailed as error:
             failed = _told(error)
+        ignored = (*self._given["ignore"], *ignored_rules(os.environ))
         found: tuple[Problem, ...] = problems(
-            dockerfile, own=own, checks=checks, hadolint=answer, ignored=self._given["ignore"]
+            dockerfile, own=own, checks=checks, hadolint=answer, ignored=ignored
         )
         kept = tuple(each for each in found if is_as_grave(each.severity, self._given["severity"]))
-        remarks = (*answer.remarks, *((unasked,) if unasked else ()))
+        remarks = (*answer.remarks, *unasked)
         return Linted(dockerfile.source, kept, error=failed, remarks=remarks)
 
     def _context(self, document: Document, place: Path | None) -> Tree | None:
@@ -266,10 +262,13 @@ def _read(name: str) -> tuple[Path | None, str]:
     """The file, None for standard input, and its text.  Raises NoDockerfile."""
     if name == _STDIN:
         return None, sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    from lamina.context.errors import NoDockerfile
+
     path = Path(name)
     if path.is_dir():
         path = path / "Dockerfile"
     try:
         return path, path.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
-        raise NoDockerfile(str(path), error.strerror or str(error)) from None
+        hint = "name the file: lamina lint FILE, or - for standard input"
+        raise NoDockerfile(f"{path}: {error.strerror or error}", hint=hint) from None

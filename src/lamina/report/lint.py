@@ -146,7 +146,9 @@ def _annotation(name: str, problem: Problem) -> str:
         "endLine": str(problem.last_line),
         "title": ", ".join(problem.names),
     }
-    fields = ",".join(f"{key}={value.translate(_MORE_ESCAPES)}" for key, value in place.items())
+    fields = ",".join(
+        f"{key}={escape(text).translate(_MORE_ESCAPES)}" for key, text in place.items()
+    )
     told = escape(sentence(problem)).translate(_ESCAPES)
     return f"::{_ANNOTATIONS[problem.severity]} {fields}::{told}"
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.context.tree import Tree
 from lamina.dockerfile.instruction import Instruction
 from lamina.dockerfile.source import Span
-from lamina.explain.advice import Advice, advise
 from lamina.rewrite.document import Document
 from lamina.rewrite.evidence import Evidence
 from lamina.rewrite.finding import UNKNOWN, Amount, Finding
 from lamina.rewrite.problem import Severity
+
+if TYPE_CHECKING:
+    from lamina.context.tree import Tree
+    from lamina.explain.advice import Advice
 
 
 class View:
@@ -33,7 +36,11 @@ class View:
     def advice(self) -> Sequence[Advice]:
         """What `explain` advises of the image; nothing when there is none."""
         stack = self.evidence.stack
-        return advise(stack) if stack is not None else ()
+        if stack is None:
+            return ()
+        from lamina.explain.advice import advise
+
+        return advise(stack)
 
 
 class LintRule(msgspec.Struct, frozen=True):

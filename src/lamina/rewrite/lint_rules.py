@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from lamina.context.errors import ContextChanged, Unreadable
 from lamina.errors import Unsupported
 from lamina.rewrite.finding import Finding
 from lamina.rewrite.lint_rule import LintRule, View
@@ -27,16 +28,16 @@ LINT_RULES: tuple[LintRule, ...] = (
 """Those that the linter has beside the rules of `lamina slim --dockerfile`."""
 
 
-def own_problems(view: View) -> tuple[tuple[Problem, ...], str]:
-    """What our rules find, and why some could not look: empty when all could."""
+def own_problems(view: View) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
+    """What our rules find, and why some could not look."""
     found: list[Problem] = []
-    unasked = ""
+    unasked: list[str] = []
     for problems in _judged(view):
         try:
             found += problems
-        except Unsupported as error:
-            unasked = f"{error}: {error.hint}"
-    return tuple(found), unasked
+        except (Unsupported, Unreadable, ContextChanged) as error:
+            unasked.append(f"some rules were not asked: {error}; {error.hint}")
+    return tuple(found), tuple(dict.fromkeys(unasked))
 
 
 def _judged(view: View) -> Iterator[Iterator[Problem]]:

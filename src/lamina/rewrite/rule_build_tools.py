@@ -27,6 +27,7 @@ _INSTALL = {
     "yum": ("install",),
     "zypper": ("install", "in"),
 }
+_WORTH_READING = re.compile(r"\b(install|add|in)\b")
 _REMOVE = {"remove", "purge", "autoremove", "del", "erase", "rm"}
 _PLACES = (
     *("usr/include/", "usr/lib/gcc/", "usr/libexec/gcc/", "usr/lib/go", "usr/lib/llvm"),
@@ -52,7 +53,7 @@ def _judge(view: View, rule: LintRule) -> Iterator[Finding]:
 
 def installed_tools(step: Step) -> list[str]:
     """The packages of tools that a RUN installs, unless it removes packages as well."""
-    if step.keyword != "RUN":
+    if step.keyword != "RUN" or not _WORTH_READING.search(step.line.text):
         return []
     found: list[str] = []
     for command in step.commands(*_INSTALL):

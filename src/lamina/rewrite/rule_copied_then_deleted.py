@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from lamina.rewrite.document import Step
 from lamina.rewrite.finding import UNKNOWN, Amount, Finding
 from lamina.rewrite.lint_rule import LintRule, View, measured
 from lamina.rewrite.sources import copied_sources, size_of
-from lamina.shell.script import Command, Word
+from lamina.shell.script import Word
 
 _ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
+_CONDITIONS = {"if", "case", "function", "substitution"}
 _UNKNOWN_MARKS = set("$`~{[\\'\"")
 
 
 def _judge(view: View, rule: LintRule) -> Iterator[Finding]:
     if view.evidence.stack is not None:
         return  # what is measured tells better: that is the rule hidden-bytes
-    for step in view.document.shipped_steps:
-        if step.keyword not in ("COPY", "ADD"):
-            continue
+    # Shipped stages stand on each other, so what is later in the file stands above.
+    copies = [each for each in view.document.shipped_steps if each.keyword in ("COPY", "ADD")]
+    removed = list(_removed(view.document.shipped_steps)) if copies else []
+    for step in copies:
         for path, source in targets(step):
-            remover = next(
-                (each for each in view.document.later(step) if deletes(each, path)), None
-            )
+            later = (by for by, pattern in removed if by.index > step.index and pattern(path))
+            remover = next(later, None)
             if remover is None:
                 continue
             message = f"line {remover.line.span.line} deletes {path}, which this layer ships"
@@ -55,36 +56,39 @@ def targets(step: Step) -> Iterator[tuple[str, str]]:
             yield posixpath.normpath(target), source
 
 
-def deletes(step: Step, path: str) -> bool:
-    """Whether a RUN surely deletes a path that an earlier layer has."""
-    if step.keyword != "RUN" or step.has_mounts:
-        return False
-    return any(
-        _removes(word, path, step.state.cwd)
-        for command in step.commands("rm", "unlink")
-        if not _is_conditional(command)
-        for word in command.arguments
-    )
+def _removed(steps: Sequence[Step]) -> Iterator[tuple[Step, Callable[[str], bool]]]:
+    """What RUNs surely delete of earlier layers: the step, and whether a path is meant."""
+    for step in steps:
+        text = step.line.text
+        # A mount may lie over what is deleted; and not every script is worth reading.
+        if step.keyword != "RUN" or step.has_mounts or not ("rm" in text or "unlink" in text):
+            continue
+        for command in step.commands("rm", "unlink"):
+            if set(command.around) & _CONDITIONS:
+                continue
+            for word in command.arguments:
+                if (meant := _meant(word, step.state.cwd)) is not None:
+                    yield step, meant
 
 
-def _is_conditional(command: Command) -> bool:
-    return bool(set(command.around) & {"if", "case", "function", "substitution"})
-
-
-def _removes(word: Word, path: str, cwd: str) -> bool:
+def _meant(word: Word, cwd: str) -> Callable[[str], bool] | None:
+    """Whether a path is what an argument of `rm` means, or is in it; None when it is not known
+    what the argument means."""
     text = word.value if word.value is not None else word.text
     if text.startswith("-") or (word.value is None and set(text) & _UNKNOWN_MARKS):
-        return False
+        return None
     if not text.startswith("/"):
         if not cwd:
-            return False
+            return None
         text = posixpath.join(cwd, text)
     text = posixpath.normpath(text)
     if word.value is not None:
-        return path == text or path.startswith(f"{text}/")
+        return lambda path: path == text or path.startswith(f"{text}/")
     # A pattern matches within a directory: as many components, each by itself.
-    parts, names = text.split("/"), path.split("/")
-    return len(names) >= len(parts) and all(map(fnmatchcase, names, parts))
+    parts = text.split("/")
+    return lambda path: (
+        path.count("/") + 1 >= len(parts) and all(map(fnmatchcase, path.split("/"), parts))
+    )
 
 
 def _amount(view: View, step: Step, source: str) -> Amount:
