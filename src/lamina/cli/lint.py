@@ -150,11 +150,10 @@ class _Linting:
                 each.give_up()
 
     def _one(self, name: str, asked: list[Asked]) -> Linted:
+        from lamina.context.errors import NoDockerfile
         from lamina.dockerfile.source import DockerfileError, Source
         from lamina.report.lint import Linted
         from lamina.rewrite.document import Document
-
-        from lamina.context.errors import NoDockerfile
 
         try:
             place, text = _read(name)

@@ -40,11 +40,11 @@ def _places(environment: Mapping[str, str]) -> Iterator[str]:
 def _ignored(text: str) -> list[str]:
     if "ignored" not in text:
         return []
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
     try:
         settings = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return []
     listed = settings.get("ignored") if isinstance(settings, dict) else None
     return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []

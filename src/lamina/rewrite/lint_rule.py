@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from lamina.context.tree import Tree
     from lamina.explain.advice import Advice
 
+LEAST = 100_000
+"""Bytes: fewer of them, where they are measured, are not worth a person's time."""
+
 
 class View:
     """A Dockerfile, and what is known beside it."""

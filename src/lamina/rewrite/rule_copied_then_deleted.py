@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from lamina.rewrite.document import Step
 from lamina.rewrite.finding import UNKNOWN, Amount, Finding
-from lamina.rewrite.lint_rule import LintRule, View, measured
+from lamina.rewrite.lint_rule import LEAST, LintRule, View, measured
 from lamina.rewrite.sources import copied_sources, size_of
 from lamina.shell.script import Word
 
@@ -29,9 +29,11 @@ def _judge(view: View, rule: LintRule) -> Iterator[Finding]:
             remover = next(later, None)
             if remover is None:
                 continue
-            message = f"line {remover.line.span.line} deletes {path}, which this layer ships"
-            place = step.line.place(source) if source else None
             amount = _amount(view, step, source)
+            if amount.basis == "measured" and amount.bytes < LEAST:
+                continue
+            message = f"line {remover.line.span.line} deletes {path}, which this layer ships"
+            place = step.line.place(source)
             advice = _advice(step, source)
             yield rule.found(step.line, message, amount=amount, span=place, advice=advice)
 

@@ -8,10 +8,8 @@ from lamina.explain.findings import Finding as Hidden
 from lamina.layer.union import Cause
 from lamina.rewrite.document import Step
 from lamina.rewrite.finding import Finding
-from lamina.rewrite.lint_rule import LintRule, View, measured
+from lamina.rewrite.lint_rule import LEAST, LintRule, View, measured
 
-LEAST = 100_000
-"""Bytes: less is not worth a person's time."""
 _DONE = {
     Cause.OVERWRITTEN: "overwrites",
     Cause.DELETED: "deletes",
