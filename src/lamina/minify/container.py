@@ -47,6 +47,16 @@ class Contained:
         """Send its first process a signal."""
         self._running.kill(number)
 
+    def catches(self, number: int) -> bool:
+        """Whether its first process handles a signal.  The kernel does not even deliver one
+        that it does not: it is the first of its pid namespace."""
+        try:
+            with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as stream:
+                lines = dict(line.split(":", 1) for line in stream if ":" in line)
+        except OSError:
+            return False
+        return bool(int(lines.get("SigCgt", "0"), 16) >> (number - 1) & 1)
+
     def outputs(self) -> tuple[tuple[str, bytes], ...]:
         """All that it printed, when it has ended; so far, while it runs."""
         if self._running.poll() is not None:

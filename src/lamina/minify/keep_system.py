@@ -30,6 +30,7 @@ _COMMON_TERMINALS = frozenset(
     {"ansi", "dumb", "linux", "rxvt", "screen", "screen-256color", "tmux", "tmux-256color"}
     | {"vt100", "vt102", "vt220", "xterm", "xterm-256color", "xterm-color", "xterm-mono"}
 )
+_FONTS = re.compile(r".*/libfontconfig\.so.*")
 _LIBC = re.compile(r"(.*/)libc\.so\.6")
 _LANGUAGES = re.compile(
     r"((?:.*/)?(?:"
@@ -109,6 +110,9 @@ class SystemRules:
                 for each in self._tree.below(place):
                     if each.rpartition("/")[2] in _COMMON_TERMINALS:
                         yield each, Reason(Why.SYSTEM, path)
+        if _FONTS.fullmatch(path) and self._first("fonts"):
+            for each in self._tree.below("usr/share/fonts"):
+                yield each, Reason(Why.SYSTEM, path)
         if (found := _LIBC.fullmatch(path)) is not None and self._first(path):
             yield from self._libc(found[1], path)
 

@@ -19,7 +19,10 @@ from lamina.minify.reasons import Why
 _PYTHON = re.compile(rb"\b(?:import_module|__import__)\(\s*[^\s\"')]")
 _NODE = re.compile(rb"\b(?:require|import)\(\s*[^\s\"'`)/]")
 _WORD = re.compile(
-    r"(?:^|[;&|(`!{]|\b(?:then|do|else|exec|if|while|sudo|env)\b)[ \t]*([\w./+-]+)", re.M
+    r"(?:^|[;&|(`{])[ \t]*"
+    r"(?:(?:then|do|else|elif|if|while|until|exec|command|sudo|env|time|!|\w+=\S*)[ \t]+)*"
+    r"([\w./+-]+)",
+    re.M,
 )
 _LARGEST = 1 << 20
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "zsh")

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lamina.explain.stack import Stack
-from lamina.layer.contract import LayerInfo
+from lamina.layer.contract import LayerInfo, Listing
 from lamina.minify.errors import NothingRecorded, ProbeFailed
 from lamina.minify.image_tree import ImageTree
 from lamina.minify.keep import Kept, Wishes, keep
@@ -148,9 +148,23 @@ def minify_plan(stack: Stack, removed: Collection[str]) -> Plan:
         for layer, (listing, told) in enumerate(
             zip(stack.listings, stack.account.layers, strict=True)
         )
-        if told.hidden_bytes or any(entry.path in removed for entry in listing.entries)
+        if told.hidden_bytes or _touches(listing, removed)
     ]
     return plan(stack.listings, stack.union, spans, removed=removed)
+
+
+def _touches(listing: Listing, removed: Collection[str]) -> bool:
+    """Whether a layer has anything at or below a path of these: a marker makes the directory
+    that it is in, and what is hidden by a file comes back without it."""
+    known: set[str] = set()
+    for entry in listing.entries:
+        at = entry.whiteout_of or entry.path
+        while at and at not in known:
+            if at in removed:
+                return True
+            known.add(at)
+            at = at.rpartition("/")[0]
+    return False
 
 
 def _make(

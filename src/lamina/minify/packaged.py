@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from lamina.layer.entry import Kind
 from lamina.needs.files import Files
 
 _DPKG = "var/lib/dpkg/info"
@@ -41,7 +42,10 @@ class Packaged:
         if there is None:
             there = self._folders[folder] = self._files.resolve(folder)
         place = f"{there}/{name}" if there else name
-        if self._files.union.get(place) is None or self._files.is_directory(place):
+        found = self._files.union.get(place)
+        if found is None or found.entry.kind is Kind.DIRECTORY:
+            return None
+        if found.entry.kind is Kind.SYMLINK and self._files.is_directory(place):
             return None
         return place
 

@@ -11,7 +11,7 @@ import msgspec
 
 from lamina.minify.errors import BadProbe
 
-_HTTP = re.compile(r"(?:([A-Z]+):)?(?:(\d{1,5}))(/[^\s]*?)?(?:=>(\d{3}))?")
+_HTTP = re.compile(r"(?:([A-Z]+):)?(?:(\d{1,5}))(/(?:(?!=>)\S)*)?(?:=>(\d{3}))?")
 _LINES = 5
 """Of an output that is shown."""
 

@@ -32,6 +32,8 @@ T = TypeVar("T")
 _HOSTNAME = "lamina"
 """The same in every container: a name that changes would make outputs differ."""
 _LINES = 5
+_MOMENT = 0.5
+"""Seconds in which a process that is ending has ended."""
 _TCP = re.compile(r"(\d+)(/tcp)?")
 
 
@@ -87,7 +89,8 @@ class Laboratory(msgspec.Struct, frozen=True):
                 for place, probe in beside:
                     self.tell(probe.name)
                     found[place] = self._beside(config, box, probe)
-                self._stop(config, box)
+                if recorder is not None:
+                    self._stop(config, box)
         return [found[place] for place in range(len(probes))]
 
     def _alone(
@@ -110,8 +113,9 @@ class Laboratory(msgspec.Struct, frozen=True):
                 )
             seconds = time.monotonic() - began
             if status is None:
+                if recorder is not None:
+                    self._stop(config, box)
                 # What a service prints until it is stopped depends on when that is.
-                self._stop(config, box)
                 return Outcome(None, (), seconds)
             return Outcome(status, box.outputs(), seconds)
 
@@ -190,7 +194,7 @@ class Laboratory(msgspec.Struct, frozen=True):
         return in_network_of(box.pid, work) if self.settings.network == "none" else work()
 
     def _silent(self, box: Contained, probe: HttpProbe | ScriptProbe) -> NotAnswering:
-        status = box.wait(0)
+        status = box.wait(_MOMENT)
         said = [
             line for _, raw in box.outputs() for line in raw.decode("utf-8", "replace").split("\n")
         ]
@@ -205,8 +209,10 @@ class Laboratory(msgspec.Struct, frozen=True):
 
     def _stop(self, config: ImageConfig, box: Contained) -> None:
         """End a service as `docker stop` does, so that its end is watched, too."""
-        box.kill(_signal(config.execution.stop_signal))
-        box.wait(self.settings.grace)
+        number = _signal(config.execution.stop_signal)
+        if box.catches(number):
+            box.kill(number)
+            box.wait(self.settings.grace)
 
     @contextmanager
     def _container(
