@@ -60,10 +60,10 @@ class Files:
         """Every symbolic link on the way to what `path` names, in order, and at the end that
         itself where it is there: what must be kept for the path to work.
 
-        In a circle of links the steps end before they repeat.
+        Of a circle of links each is there once, and nothing that it leads to.
         """
         todo = [name for name in path.split("/")[::-1] if name]
-        at, found = "", dict[str, None]()
+        at, followed, found = "", 0, dict[str, None]()
         while todo:
             name = todo.pop()
             if name in ("", "."):
@@ -76,9 +76,10 @@ class Files:
             if located is None:
                 return list(found)
             if located.entry.kind is Kind.SYMLINK:
-                if len(found) >= _MAX_SYMLINKS:
-                    return list(found)
+                followed += 1
                 found[here] = None
+                if followed > _MAX_SYMLINKS:
+                    return list(found)
                 link = located.entry.link
                 if link.startswith("/"):
                     at = ""

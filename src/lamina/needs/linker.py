@@ -57,6 +57,7 @@ class Linker:
         self._files = files
         given = (environment or {}).get("LD_LIBRARY_PATH", "")
         self._given = tuple(each for each in re.split("[:;]", given) if each)
+        self._links: dict[tuple[str, tuple[str, ...]], Sequence[Link]] = {}
         self._found: dict[tuple[str, str, tuple[str, ...], bool], tuple[str, ...]] = {}
 
     def links(self, path: str) -> list[Link]:
@@ -71,14 +72,21 @@ class Linker:
             if elf is None:
                 continue
             passed = tuple(dict.fromkeys((*self._rpath(elf, at), *inherited)))
-            for name in elf.needed:
-                link = Link(name, at, self.find(name, elf, at, inherited))
+            for link in self._direct(at, elf, inherited):
                 found[link] = None
                 for each in link.paths if passed else ():
                     if (each, passed) not in seen:
                         seen.add((each, passed))
                         todo.append((each, passed))
         return list(found)
+
+    def _direct(self, at: str, elf: Elf, inherited: tuple[str, ...]) -> Sequence[Link]:
+        """What one object asks for itself."""
+        known = self._links.get((at, inherited))
+        if known is None:
+            known = [Link(name, at, self.find(name, elf, at, inherited)) for name in elf.needed]
+            self._links[at, inherited] = known
+        return known
 
     def find(self, name: str, elf: Elf, at: str, inherited: Sequence[str] = ()) -> tuple[str, ...]:
         """Where `name` is found for the object `elf` at the path `at`; `inherited` are the
@@ -137,7 +145,9 @@ class Linker:
         """A path with `$ORIGIN` and `$LIB` put in; `$LIB` has several meanings."""
         if "$" not in text:
             return [text]
-        text = _ORIGIN.sub(lambda _: "/" + at.rpartition("/")[0], text)
+        # Through its links, or `$ORIGIN/..` would make ever longer paths of one directory.
+        origin = "/" + self._files.resolve(at.rpartition("/")[0])
+        text = _ORIGIN.sub(lambda _: origin, text)
         if not _LIB.search(text):
             return [text]
         elf = self._files.elf(at)
