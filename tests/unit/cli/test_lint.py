@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.unit.cli.conftest import Lamina
 from tests.unit.rewrite.dockerfiles import lay
 
 MB = 1_000_000
+PYTHON = sys.executable
 CLEAN = 'FROM debian:12\nCMD ["sh"]\n'
 HADOLINT = """#!/bin/sh
 echo '[{"code":"DL3025","column":1,"file":"-","level":"warning","line":2,"message":"Use JSON."}]'
@@ -209,3 +211,32 @@ def test_the_other_formats(here: Path, lamina: Lamina) -> None:
     assert out.startswith("::warning file=Dockerfile,line=1,endLine=1,title=untagged-base::debian")
     (here / "Dockerfile").write_text(CLEAN)
     assert lamina("lint", "--no-hadolint", "--format", "github") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "unneeded"),
+    [
+        ("FROM debian:12\n", {"tree_sitter", "lamina.context.directory"}),
+        ("FROM debian:12\nRUN apt-get install -y a\n", {"lamina.context.directory"}),
+        ("FROM debian:12\nCOPY a /\n", {"tree_sitter"}),
+    ],
+)
+def test_what_a_file_does_not_need_is_not_imported(
+    text: str, unneeded: set[str], here: Path, tmp_path: Path
+) -> None:
+    (here / "Dockerfile").write_text(text)
+    code = (
+        "import sys; from lamina.cli.main import run;"
+        " status = run(sys.argv[1:]); print(*sys.modules); sys.exit(status)"
+    )
+    command = ["lint", "--no-hadolint", "--fail-on", "none"]
+    ran = subprocess.run(
+        [PYTHON, "-P", "-c", code, "--root", f"{tmp_path}/none", *command],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = set(ran.stdout.splitlines()[-1].split())
+    unwanted = {"subprocess", "yaml", "json", "rich", "urllib3", "hashlib", "lamina.engine"}
+    unwanted |= {"lamina.registry", "lamina.explain.advice", "lamina.report.lint_sarif"}
+    assert not modules & (unwanted | unneeded)

@@ -30,7 +30,7 @@ LAYERS: dict[str, tuple[Sequence[Files], Sequence[Files]]] = {
     "shipped-twice": (({"app": BLOB}, {"app": BLOB}), ({"app": BLOB},)),
     "left-…": (({"var/lib/apt/lists/a": BLOB},), ({"etc/nginx": BLOB},)),
 }
-CONTEXTS = {
+CONTEXTS: dict[str, dict[str, object]] = {
     "copies-unwanted": {"src/main.py": "print()", ".git/objects/a": MB},
     "copies-large-files": {"data/dump.sql": 30 * MB},
     "copied-then-deleted": {"wheels.tar": 5 * MB},
