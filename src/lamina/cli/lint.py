@@ -12,7 +12,7 @@ import click
 
 from lamina.cli.app import App
 from lamina.cli.completion import image_names
-from lamina.errors import EngineError
+from lamina.errors import EngineError, Invalid
 
 if TYPE_CHECKING:
     from lamina.context.tree import Tree
@@ -27,6 +27,10 @@ _FOUND = 3
 """Exit status when there are problems as grave as `--fail-on`."""
 _SEVERITIES = ["error", "warning", "info", "style"]
 _STDIN = "-"
+
+
+class NotItsImage(Invalid):
+    """`--image` was not made by the file: what a linter finds is another kind of failure."""
 
 
 @click.command(epilog="Example: lamina lint --image app:latest Dockerfile")
@@ -220,9 +224,12 @@ class _Linting:
         if image is None:
             return Evidence()
         from lamina.cli.stacks import stack_of
-        from lamina.rewrite.evidence import evidence_of
+        from lamina.rewrite.evidence import AnotherImage, evidence_of
 
-        return evidence_of(document, stack_of(self._app, image))
+        try:
+            return evidence_of(document, stack_of(self._app, image))
+        except AnotherImage as error:
+            raise NotItsImage(str(error), hint=error.hint) from None
 
     def _surroundings(self, hidden: Any) -> Surroundings:
         from lamina.cli.build_check import is_image_name
@@ -258,7 +265,7 @@ def _told(error: EngineError) -> str:
 
 
 def _read(name: str) -> tuple[Path | None, str]:
-    """The file, None for standard input, and its text.  Raises NoDockerfile."""
+    """The file, None for one that lies in no directory, and its text.  Raises NoDockerfile."""
     if name == _STDIN:
         return None, sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     from lamina.context.errors import NoDockerfile
@@ -267,7 +274,9 @@ def _read(name: str) -> tuple[Path | None, str]:
     if path.is_dir():
         path = path / "Dockerfile"
     try:
-        return path, path.read_bytes().decode("utf-8", "surrogateescape")
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        # What the shell makes of <(…) is a pipe, and /dev/fd no context.
+        return path if path.is_file() else None, text
     except OSError as error:
         hint = "name the file: lamina lint FILE, or - for standard input"
         raise NoDockerfile(f"{path}: {error.strerror or error}", hint=hint) from None

@@ -6,6 +6,7 @@ What two of them say of one instruction is told once, under the first one's name
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
@@ -46,31 +47,57 @@ def problems(
     same; a comment above an instruction silences rules for it in the same way.
     """
     silenced = {name for each in (*ignored, *_everywhere(dockerfile)) for name in names_of(each)}
+    places = _Places(dockerfile)
     said = hadolint.said if hadolint else ()
-    found = [*own, *map(_of_check, checks), *(_of_hadolint(dockerfile, each) for each in said)]
+    found = [*own, *map(_of_check, checks), *(_of_hadolint(places, each) for each in said)]
     heeded = _heeded(dockerfile)
     kept = [
         each
         for each in found
         if each.rule not in silenced
-        and each.rule not in heeded.get(_instruction(dockerfile, each.first_line), ())
+        and each.rule not in heeded.get(places.instruction(each.first_line), ())
     ]
-    told = list(_once(dockerfile, kept))
+    told = list(_once(places, kept))
     told.sort(key=lambda each: (each.first_line, SEVERITIES.index(each.severity), each.span.line))
     return tuple(told)
 
 
-def _once(dockerfile: Dockerfile, found: Sequence[Problem]) -> Iterator[Problem]:
+class _Places:
+    """Which instruction a line belongs to."""
+
+    def __init__(self, dockerfile: Dockerfile) -> None:
+        self.instructions = dockerfile.instructions
+        self._ends = [max(each.span.line, each.span.last_line) for each in self.instructions]
+
+    def instruction(self, line: int) -> int:
+        """The place of the instruction that has a line, or is the next one below it."""
+        return min(bisect_left(self._ends, line), len(self._ends) - 1)
+
+    def subject(self, problem: Problem) -> int:
+        """The place of the instruction that a problem is about."""
+        at = self.instruction(problem.first_line)
+        keyword = _MANY.get(problem.rule)
+        if keyword is None:
+            return at
+        for earlier in range(at - 1, -1, -1):
+            line = self.instructions[earlier]
+            if line.keyword == "FROM":
+                break
+            if line.keyword == keyword:
+                return earlier
+        return at
+
+
+def _once(places: _Places, found: Sequence[Problem]) -> Iterator[Problem]:
     """Each problem, without those that an earlier source's says as well."""
-    by_place: dict[tuple[int, str], list[Problem]] = {}
+    groups: dict[tuple[int, str], list[Problem]] = {}
     for each in found:
-        key = (_place(dockerfile, each), subject_of(each.rule))
-        group = by_place.setdefault(key, [])
+        group = groups.setdefault((places.subject(each), subject_of(each.rule)), [])
         if group and group[0].rule != each.rule:
             group[0] = _joined(group[0], each)
         elif each not in group:
             group.append(each)
-    for group in by_place.values():
+    for group in groups.values():
         yield from group
 
 
@@ -82,29 +109,6 @@ def _joined(told: Problem, same: Problem) -> Problem:
         severity=gravest(told.severity, same.severity),
         amount=told.amount if told.amount.bytes else same.amount,
     )
-
-
-def _place(dockerfile: Dockerfile, problem: Problem) -> int:
-    """The instruction that it is about, by its place in the file."""
-    at = _instruction(dockerfile, problem.first_line)
-    keyword = _MANY.get(problem.rule)
-    if keyword is None:
-        return at
-    for earlier in range(at - 1, -1, -1):
-        line = dockerfile.instructions[earlier]
-        if line.keyword == "FROM":
-            break
-        if line.keyword == keyword:
-            return earlier
-    return at
-
-
-def _instruction(dockerfile: Dockerfile, line: int) -> int:
-    """The place of the instruction that has a line, or is the next one below it."""
-    for place, each in enumerate(dockerfile.instructions):
-        if line <= each.span.last_line or line <= each.span.line:
-            return place
-    return len(dockerfile.instructions) - 1
 
 
 def _of_check(finding: CheckFinding) -> Problem:
@@ -123,8 +127,8 @@ def _of_check(finding: CheckFinding) -> Problem:
     )
 
 
-def _of_hadolint(dockerfile: Dockerfile, said: Said) -> Problem:
-    line = dockerfile.instructions[_instruction(dockerfile, said.line)]
+def _of_hadolint(places: _Places, said: Said) -> Problem:
+    line = places.instructions[places.instruction(said.line)]
     inside = line.span.line <= said.line <= line.span.last_line
     message, severity = said.message.rstrip("."), _severity(said.level)
     if said.code == UNREAD:

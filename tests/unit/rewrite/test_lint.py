@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lamina.dockerfile.check_rules import RULES as CHECKS
 from lamina.dockerfile.check_walk import Surroundings
 from lamina.dockerfile.checks import findings
 from lamina.dockerfile.parse import parse
+from lamina.dockerfile.source import DockerfileError
 from lamina.rewrite.document import Document
 from lamina.rewrite.finding import Amount
 from lamina.rewrite.hadolint import Answer, Said
@@ -178,3 +181,28 @@ def test_gravity() -> None:
     assert is_as_grave("info", "info")
     assert not is_as_grave("style", "info")
     assert not is_as_grave("error", "none")
+
+
+LINES = st.sampled_from(
+    [
+        *("FROM debian", "FROM scratch AS a", "from a AS B", "ARG A=1", "ENV A=$A PASSWORD=x"),
+        *("RUN apt-get install -y gcc make", "RUN rm -rf /tmp/* $A", "RUN [\"a\", \"b\"]", "RUN"),
+        *("RUN <<EOF\na\nEOF", "COPY a b /tmp/", "COPY . .", "ADD https://x/y.tar /tmp", "CMD a"),
+        *("COPY --from=a /x /y", "COPY ../*.[ /z", "COPY [ /z", "ONBUILD RUN rm a", "WORKDIR a"),
+        *("# lamina ignore=hidden-bytes", "# check=skip=all", "MAINTAINER \x1b", "", "USER $(id)"),
+        *("RUN a \\", "SHELL [\"pwsh\"]", "RUN if true; then rm /tmp/a; fi", "HEALTHCHECK NONE"),
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(LINES, max_size=12), st.lists(st.integers(-2, 40), max_size=4))
+def test_whatever_parses_can_be_linted(lines: list[str], numbers: list[int]) -> None:
+    text = "\n".join(lines)
+    try:
+        Document.read(text)
+    except DockerfileError:
+        return
+    said = [Said("DL9999", "odd", number, "said") for number in dict.fromkeys(numbers)]
+    found = linted(text, *said)
+    assert [each.first_line for each in found] == sorted(each.first_line for each in found)
+    assert sum(each.rule == "DL9999" for each in found) == len(said)
