@@ -87,8 +87,9 @@ def loaded(system: System, path: str) -> Iterator[tuple[str, Reason]]:
             if name.startswith("ld-musl-"):
                 yield f"etc/{name}", Reason(Why.LOADER, path)
     for link in system.linker.links(path):
+        by = system.files.union.resolve(link.by, follow=False)
         for each in link.paths:
-            yield each, Reason(Why.LIBRARY, link.by)
+            yield each, Reason(Why.LIBRARY, by)
 
 
 def opened(system: System, path: str) -> Iterator[tuple[str, Reason]]:

@@ -52,17 +52,18 @@ def script_commands(text: str) -> Iterator[str]:
     for line in text[:_LONGEST].splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()`")
         lexer.whitespace_split = True
-        begins = True
         try:
-            for token in lexer:
-                if token in _OPERATORS or set(token) <= set(";&|()`"):
-                    begins = True
-                elif begins and token not in _LEADING and not _is_setting(token):
-                    begins = False
-                    if token not in _BUILTIN and _is_plain(token):
-                        yield token
+            tokens = list(lexer)
         except ValueError:  # a quote that ends in another line
             continue
+        begins = True
+        for token in tokens:
+            if token in _OPERATORS or set(token) <= set(";&|()`"):
+                begins = True
+            elif begins and token not in _LEADING and not _is_setting(token):
+                begins = False
+                if token not in _BUILTIN and _is_plain(token):
+                    yield token
 
 
 def _commands(execution: Execution) -> Iterator[tuple[tuple[str, ...], str]]:
