@@ -191,7 +191,7 @@ def test_bytes_are_those_of_the_image(here: Path, store: Store, lamina: Lamina) 
     assert "hidden-bytes: line 3 deletes what this step ships: /a, 1.0 MB" in out
     (here / "Dockerfile").write_text(text.replace("dd of=/a", "something else"))
     status, _, err = lamina("lint", "--image", "app", "--no-hadolint")
-    assert status == 1 and err.startswith("lamina: app was not made by Dockerfile:2: ")
+    assert status == 1 and err.startswith("lamina: app:latest was not made by Dockerfile:2: ")
     assert lamina("lint", "--image", "app", "a", "b")[0] == 2
 
 
