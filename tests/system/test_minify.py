@@ -30,7 +30,7 @@ from lamina.minify.recorder import Way
 from lamina.minify.trial import Laboratory, Settings
 from lamina.repack.repack import tree_of
 from lamina.store.root import open_store
-from tests.system.conftest import CACHE, COMMAND, Lamina, need_root
+from tests.system.conftest import CACHE, COMMAND, Lamina, need_root, need_tool
 
 SERVICE = "from http.server import test, SimpleHTTPRequestHandler as H; test(H, port=8000)"
 
@@ -274,6 +274,85 @@ def test_nobody_can_tell_a_service_from_the_smaller_one(python: Lamina, tmp_path
     assert [each["verdict"] for each in told["probes"]] == ["same"] * 4
     assert python("cat", "site:min", "/srv/site/other.html").stdout == "<p>other</p>\n"
     nothing_left(python)
+
+
+# Node, nginx, dlopen
+
+
+def node_package(name: str, source: str, **fields: object) -> dict[str, str]:
+    place = f"app/node_modules/{name}"
+    document = {"name": name, "version": "1.0.0", **fields}
+    return {f"{place}/package.json": json.dumps(document), f"{place}/index.js": source}
+
+
+@pytest.fixture
+def web(root_only: None, lamina: Lamina, tmp_path: Path) -> Lamina:
+    """A store with `web:1`: nginx with a site, and a Node program whose requires come late."""
+    lamina("import", str(distribution("web", "nodejs", "nginx-light")), "debian:web")
+    build(
+        lamina,
+        tmp_path / "web",
+        "web:1",
+        "FROM debian:web\nCOPY site /var/www/html\nCOPY app /app\nEXPOSE 80\n"
+        'CMD ["nginx", "-g", "daemon off;"]\n',
+        {
+            "site/index.html": "<p>hello</p>\n",
+            "site/img/late.svg": "<svg/>\n",
+            "app/index.js": "console.log(process.argv[2] ? require('lazy').late() : 'hello')\n",
+            "app/package.json": '{"name": "app", "dependencies": {"lazy": "1"}}',
+            **node_package(
+                "lazy",
+                "exports.late = () => require('./deep/late').value",
+                dependencies={"needed": "1"},
+            ),
+            "app/node_modules/lazy/deep/late.js": "exports.value = require('needed')\n",
+            **node_package("needed", "module.exports = 'late'\n"),
+            **node_package("idle", "module.exports = 'idle'\n"),
+        },
+    )
+    return lamina
+
+
+def test_what_node_requires_late_is_still_there(web: Lamina) -> None:
+    told = minified(web, "web:1", "-t", "web:min", "--cmd", "node /app/index.js")
+    assert [each["verdict"] for each in told["probes"]] == ["same"]
+    assert web("run", "--rm", "web:min", "node", "/app/index.js", "x").stdout == "late\n"
+    assert "/app/node_modules/idle/index.js" in told["removed_paths"]
+
+
+def test_a_site_is_more_than_the_page_that_was_asked_for(web: Lamina) -> None:
+    script = (
+        f"{sys.executable} -c 'import urllib.request as u;"
+        " print(u.urlopen(\"'$LAMINA_HTTP'/index.html\").read())'"
+    )
+    told = minified(web, "web:1", "-t", "web:min", "--test", script)
+    assert [each["verdict"] for each in told["probes"]] == ["same"]
+    assert told["bytes_after"] < told["bytes_before"] / 5
+    again = minified(
+        web, "web:min", "--dry-run", "--http", "80/img/late.svg", "--http", "80/nothing=>404"
+    )
+    assert [each["result"] for each in again["probes"]] == ["HTTP status 200", "HTTP status 404"]
+    assert web("run", "--rm", "web:min", "sh", check=False).returncode == 127
+
+
+def test_a_library_that_a_program_would_open_is_still_there(python: Lamina, tmp_path: Path) -> None:
+    compiler = need_tool("gcc", "gcc")
+    source = tmp_path / "main.c"
+    source.write_text(
+        "#include <dlfcn.h>\n#include <stdio.h>\n"
+        "int main(int n, char **v) {\n"
+        '  if (n < 2) return puts("hello") < 0;\n'
+        '  return puts(dlopen("libexpat.so.1", RTLD_NOW) ? "opened" : dlerror()) < 0;\n}\n'
+    )
+    place = tmp_path / "c"
+    place.mkdir()
+    subprocess.run([compiler, str(source), "-o", str(place / "main")], check=True)
+    write(place, {"Dockerfile": 'FROM debian:python\nCOPY main /usr/bin/\nCMD ["main"]\n'})
+    python("build", "-q", "-t", "c:1", str(place))
+    told = minified(python, "c:1", "-t", "c:min")
+    assert told["bytes_after"] < told["bytes_before"] / 5
+    assert "/usr/bin/python3.11" in told["removed_paths"]
+    assert python("run", "--rm", "c:min", "main", "late").stdout == "opened\n"
 
 
 # what goes wrong

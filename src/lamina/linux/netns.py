@@ -11,6 +11,8 @@ from lamina.errors import Unavailable
 from lamina.linux import syscall
 
 T = TypeVar("T")
+_MOMENT = 2.0
+"""Seconds that an interrupt waits for the work."""
 
 
 class ProcessGone(Unavailable):
@@ -41,6 +43,10 @@ def in_network_of(pid: int, work: Callable[[], T]) -> T:
     try:
         thread.start()
         thread.join()
+    except BaseException:
+        # What the work starts must be known to whoever is interrupted here.
+        thread.join(_MOMENT)
+        raise
     finally:
         os.close(there)
     if failures:

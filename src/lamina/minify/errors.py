@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.errors import CheckFailed, Invalid, Unavailable, Unsupported
+from lamina.errors import Invalid, Unavailable, Unsupported
 
 
 class BadProbe(Invalid):
@@ -17,10 +17,6 @@ class ProbeFailed(Invalid):
             f"{probe} fails on the image as it is: {why}",
             hint=said or "mend the probe or the image first: nothing was changed",
         )
-
-
-class Differs(CheckFailed):
-    """The smaller image does something else: it got no name."""
 
 
 class NotAnswering(Unavailable):

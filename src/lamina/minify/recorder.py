@@ -15,6 +15,8 @@ from lamina.layer.entry import Kind, os_path, text_path
 from lamina.layer.union import Union
 from lamina.linux import fanotify, mounts
 
+_INTERVAL_MS = 250
+"""Between two looks at the queue, which has no limit."""
 Way = Literal["fanotify", "access times"]
 
 
@@ -71,7 +73,7 @@ def recording(union: Union, way: Way | None = None) -> Iterator[Recorder]:
 
 
 class Watching:
-    """Implements `Recorder` by fanotify; a thread takes events as they come."""
+    """Implements `Recorder` by fanotify; a thread takes events now and then."""
 
     way: Way = "fanotify"
 
@@ -112,13 +114,12 @@ class Watching:
             os.close(self._stop)
 
     def _read(self) -> None:
+        # Nobody waits on the queue itself: to wake somebody for each file takes the container
+        # longer than to queue it, and what is opened again meanwhile is one event.
         poll = select.poll()
-        poll.register(self.watch, select.POLLIN)
         poll.register(self._stop, select.POLLIN)
-        while not any(fd == self._stop for fd, _ in poll.poll()):
+        while not poll.poll(_INTERVAL_MS) and self._failure is None:
             self._take()
-            if self._failure is not None:
-                return
 
     def _take(self) -> None:
         try:

@@ -152,29 +152,22 @@ class Laboratory(msgspec.Struct, frozen=True):
             "LAMINA_HTTP": "http://127.0.0.1",
             "LAMINA_CONTAINER_PID": str(box.pid),
         }
-        running = self._here(
-            box,
-            lambda: subprocess.Popen(
-                ["/bin/sh", "-c", probe.text],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                start_new_session=True,
-            ),
-        )
+        started: list[subprocess.Popen[bytes]] = []
         try:
-            out, error = running.communicate(timeout=self.settings.timeout)
+            self._here(box, lambda: started.append(_script(probe.text, environment)))
+            out, error = started[0].communicate(timeout=self.settings.timeout)
         except subprocess.TimeoutExpired:
             raise NotAnswering(
                 f"{probe.name} still runs after {self.settings.timeout:g} s",
                 hint="--timeout gives it longer",
             ) from None
         finally:
-            if running.returncode is None:
-                os.killpg(running.pid, signal.SIGKILL)
-                running.communicate()
-        status = running.returncode if running.returncode >= 0 else 128 - running.returncode
+            for each in started:
+                if each.returncode is None:
+                    os.killpg(each.pid, signal.SIGKILL)
+                    each.communicate()
+        code = started[0].returncode
+        status = code if code >= 0 else 128 - code
         return Outcome(status, (("stdout", out), ("stderr", error)))
 
     def _await_ports(self, config: ImageConfig, box: Contained) -> None:
@@ -244,6 +237,17 @@ class Laboratory(msgspec.Struct, frozen=True):
                 recorder.collect(place / "upper")
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _script(text: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["/bin/sh", "-c", text],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def _signal(text: str) -> int:
