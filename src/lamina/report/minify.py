@@ -123,7 +123,7 @@ def _probes(telling: Telling, paper: Paper) -> str:
     rows = []
     for each in telling.probes:
         mark, meaning = _MARKS[each.verdict]
-        words = {"varies": "its output varies by itself", "": "not tried again"}
+        words = {"varies": "varies by itself", "": "not tried again"}
         told = words.get(each.verdict, each.verdict)
         rows.append(
             [
@@ -183,9 +183,9 @@ def _later(telling: Telling, paper: Paper) -> str:
     told = paper.prose("may be missed later, by ways that no probe took", "deleted")
     for each in telling.later[:_MOST]:
         hint = f"   --keep '{each.keep}'" if each.keep else ""
-        told += paper.prose(f"  /{each.path} {each.wants}{hint}")
+        told += paper.prose(f"/{each.path} {each.wants}{hint}")
     if len(telling.later) > _MOST:
-        told += paper.prose(f"  and {len(telling.later) - _MOST} more: --format json has all")
+        told += paper.prose(f"and {len(telling.later) - _MOST} more: --format json has all")
     return told
 
 
