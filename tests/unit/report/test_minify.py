@@ -58,22 +58,22 @@ FAILED = replace(
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_what_was_made_is_told(width: int) -> None:
-    check(f"cli/slim-minify-{width}.txt", report.as_text(DONE, Paper(width)))
+    check(f"cli/slim/minify-{width}.txt", report.as_text(DONE, Paper(width)))
 
 
 def test_what_would_be_made_is_told() -> None:
     probes = [replace(each, verdict="") for each in DONE.probes]
     dry = replace(DONE, new="", image_id="", probes=probes, later=())
-    check("cli/slim-minify-dry.txt", report.as_text(dry, Paper(100, unicode=False)))
+    check("cli/slim/minify-dry.txt", report.as_text(dry, Paper(100, unicode=False)))
 
 
 def test_a_difference_is_told_with_what_to_keep() -> None:
-    check("cli/slim-minify-differs.txt", report.as_text(FAILED, Paper(100)))
-    check("cli/slim-minify-differs-colour.txt", report.as_text(FAILED, Paper(100, colored=True)))
+    check("cli/slim/minify-differs.txt", report.as_text(FAILED, Paper(100)))
+    check("cli/slim/minify-differs-colour.txt", report.as_text(FAILED, Paper(100, colored=True)))
 
 
 def test_a_difference_without_a_cause_is_told() -> None:
-    check("cli/slim-minify-unexplained.txt", report.as_text(replace(FAILED, missing=()), Paper(80)))
+    check("cli/slim/minify-unexplained.txt", report.as_text(replace(FAILED, missing=()), Paper(80)))
 
 
 def test_what_was_removed_can_be_had_back() -> None:
