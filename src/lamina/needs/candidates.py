@@ -12,6 +12,7 @@ from lamina.explain.stack import named_layers
 from lamina.needs.uses import Uses
 from lamina.oci.digest import Digest
 from lamina.oci.platform import Platform
+from lamina.oci.reference import DEFAULT_TAG
 from lamina.registry.client import Repository
 from lamina.store.contract import Store
 from lamina.transfer.receive import read_documents
@@ -61,15 +62,17 @@ def stored(store: Store, uses: Uses) -> Found:
 def tagged(repository: Repository, platform: Platform) -> Found:
     """The smallest images among a repository's tags, by what their layers take compressed.
 
-    Each image is named by the first of its tags.  Raises RepositoryNotFound, and what the
-    registry raises; a tag that cannot be read, or is for other platforms, is passed over.
+    Each image is named by the shortest of its tags, any rather than `latest`.  A tag that
+    cannot be read, or is for other platforms, is passed over.  Raises RepositoryNotFound, and
+    what the registry raises.
     """
     tags = repository.tags()
     images: dict[Digest, tuple[int, str]] = {}
     for tag in tags[:MOST_TAGS]:
         at = repository.at(repository.reference.with_tag(tag))
         for identity, size in _measured(at, platform, tag):
-            images.setdefault(identity, (size, tag))
+            known = images.setdefault(identity, (size, tag))
+            images[identity] = min(known, (size, tag), key=_plainness)
     smallest = sorted(images.values())[:MOST_IMAGES]
     name = repository.reference.familiar_name
     notes = []
@@ -78,6 +81,11 @@ def tagged(repository: Repository, platform: Platform) -> Found:
     if len(images) > MOST_IMAGES:
         notes.append(f"of {len(images)} images of {name} the {MOST_IMAGES} smallest were read")
     return Found([f"docker://{name}:{tag}" for _, tag in smallest], "; ".join(notes))
+
+
+def _plainness(found: tuple[int, str]) -> tuple[bool, int, str]:
+    tag = found[1]
+    return tag == DEFAULT_TAG, len(tag), tag
 
 
 def _measured(source: Repository, platform: Platform, tag: str) -> Iterator[tuple[Digest, int]]:
