@@ -1,4 +1,4 @@
-"""`lamina lint --image`: bytes measured in images that were really built, with the real hadolint."""
+"""`lamina lint --image`: bytes measured in images that were really built."""
 
 from __future__ import annotations
 

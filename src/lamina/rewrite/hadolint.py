@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.dockerfile.instruction import Dockerfile
 from lamina.errors import Unavailable
 
 if TYPE_CHECKING:
     from subprocess import Popen
+
+    from lamina.dockerfile.instruction import Dockerfile
 
 INSTALL = "pip install 'lamina[lint]'"
 UNREAD = "DL1000"
@@ -70,39 +71,49 @@ def find_program(beside: str, environment: Mapping[str, str]) -> str | None:
 class Asked:
     """A hadolint at work on one Dockerfile.
 
-    `answer` waits for it; without that, `give_up` ends it.
+    `answer` waits for it, and says what went wrong, also in starting it; without that,
+    `give_up` ends it.
     """
 
     def __init__(
         self,
         program: str,
-        dockerfile: Dockerfile,
+        name: str,
+        text: str,
         environment: Mapping[str, str],
+        *,
+        numbers: Sequence[int] = (),
     ) -> None:
-        """Start it, in the working directory.  Raises HadolintFailed when it cannot be."""
+        """Start it, in the working directory, on the Dockerfile that messages call `name`.
+
+        `numbers` are those of the lines of `text` in the file, where `readable` changed them.
+        """
         import subprocess
 
-        self._name = dockerfile.source.name
-        lines, self._numbers = _spaced(dockerfile)
+        self._name = name
+        self._numbers = numbers
         # A file in memory, not a pipe: hadolint can begin while nobody waits for it.
-        with open(os.memfd_create("Dockerfile"), "w+b") as text:
-            text.write("\n".join([*lines, ""]).encode("utf-8", "surrogateescape"))
-            text.seek(0)
+        with open(os.memfd_create("Dockerfile"), "w+b") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+            file.seek(0)
             try:
-                self._process: Popen[bytes] = subprocess.Popen(
+                self._process: Popen[bytes] | None = subprocess.Popen(
                     [program, "--no-fail", "--no-color", "--format", "json", "-"],
-                    stdin=text,
+                    stdin=file,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     env=_environment(environment),
                 )
             except OSError as error:
-                raise HadolintFailed(self._name, error.strerror or str(error)) from None
+                self._process = None
+                self._reason = error.strerror or str(error)
 
     def answer(self) -> Answer:
         """What it found, in the order of the file.  Raises HadolintFailed."""
         import subprocess
 
+        if self._process is None:
+            raise HadolintFailed(self._name, self._reason)
         try:
             output, errors = self._process.communicate(timeout=_SECONDS)
         except subprocess.TimeoutExpired:
@@ -121,21 +132,18 @@ class Asked:
         said = [Said(row.code, row.level, self._line(row.line), row.message) for row in found]
         return Answer(tuple(sorted(said, key=lambda each: each.line)), _told(remarks))
 
-    @property
-    def pid(self) -> int:
-        """Its process."""
-        return self._process.pid
-
     def give_up(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.communicate()
+        """End it, if it has not ended."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
 
     def _line(self, number: int) -> int:
         """The line of the file that hadolint's line is."""
-        if not 0 < number <= len(self._numbers):
-            return min(max(number, 1), self._numbers[-1])
-        return self._numbers[number - 1]
+        number = max(number, 1)
+        if not self._numbers:
+            return number
+        return self._numbers[min(number, len(self._numbers)) - 1]
 
 
 class _Row(msgspec.Struct):
@@ -171,8 +179,13 @@ def _environment(given: Mapping[str, str]) -> dict[str, str]:
 _UNWANTED = {"HADOLINT_FORMAT", "HADOLINT_OUTPUT", "HADOLINT_VERBOSE"}
 
 
-def _spaced(dockerfile: Dockerfile) -> tuple[list[str], list[int]]:
-    """The lines for hadolint, and the number of each in the file.
+def is_readable(text: str) -> bool:
+    """Whether hadolint can be given a Dockerfile's text as it is: that is so without heredocs."""
+    return "<<" not in text
+
+
+def readable(dockerfile: Dockerfile) -> tuple[str, list[int]]:
+    """A text for hadolint, and for each of its lines the number in the file.
 
     Hadolint cannot read an instruction in the line after a heredoc's end, so an empty line
     goes between; nor an end that is indented, as `<<-` allows.
@@ -187,7 +200,7 @@ def _spaced(dockerfile: Dockerfile) -> tuple[list[str], list[int]]:
         if each.heredocs:
             lines.insert(each.span.last_line, "")
             numbers.insert(each.span.last_line, each.span.last_line)
-    return lines, numbers
+    return "\n".join([*lines, ""]), numbers
 
 
 def _lines(text: bytes) -> list[str]:
