@@ -163,7 +163,7 @@ def _told(answer: Answer) -> str:
     need = answer.need
     more = f" and {need.others} more" if need.others else ""
     by = f"for {clip(need.by, _LONGEST_BY)}{more}"
-    return f"{by}; {answer.note}" if answer.note else by
+    return f"{answer.note}; {by}" if answer.note else by
 
 
 def _instructions(each: Judgement) -> list[str]:
