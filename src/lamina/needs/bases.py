@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from functools import cached_property
 
@@ -54,7 +54,8 @@ class Judgement(msgspec.Struct, frozen=True):
     base_bytes: int
     """Bytes of its visible tree."""
     bytes: int
-    """What the image would be on it: its tree and the image's own files."""
+    """What the image would be on it: its tree, the image's own files, and the packages that
+    the image's own ones bring along there, these by what their manager says."""
     saves: int
     """Bytes less than now; below zero when it would be more."""
     from_name: str = ""
@@ -63,12 +64,13 @@ class Judgement(msgspec.Struct, frozen=True):
     """Why the image's own programs cannot run there at all; empty when they can."""
     answers: Sequence[Answer] = ()
     packages: tuple[str, ...] = ()
-    """The packages that would bring what is missing, by the names of the present base."""
+    """The packages that would bring what must be there, by the names of the present base."""
+    perhaps: tuple[str, ...] = ()
+    """Those that would bring what may be missed."""
     install: str = ""
     """The command that installs them there; empty when there are none, or no way is known."""
     package_bytes: int = 0
-    """Installed, of these and all that they and the image's own packages need, and the
-    candidate has not."""
+    """Installed, of `packages` and all that they need and nothing else brings there."""
 
     def with_(self, holding: Holding, *weights: Weight) -> list[Answer]:
         """The answers of a kind; of all weights where none is given."""
@@ -124,28 +126,23 @@ class _Judge:
 
     def judgement(self) -> Judgement:
         base_bytes = self.candidate.account.visible_bytes
-        size = base_bytes + self.uses.own.bytes
+        size = base_bytes + self.uses.own.bytes + self._bytes_of(self._coming)
         told = Judgement(
             self.candidate.name, base_bytes, size, self.uses.stack.account.visible_bytes - size
         )
         impossible = self._impossible()
         if impossible:
             return msgspec.structs.replace(told, impossible=impossible)
-        answers = [self.answer(need) for need in self._asked()]
-        packages = tuple(
-            dict.fromkeys(
-                each.need.package
-                for each in answers
-                if each.holding is Holding.MISSING and each.need.package
-            )
-        )
-        install = self._install.format(" ".join(packages)) if packages else ""
+        told = msgspec.structs.replace(told, answers=[self.answer(each) for each in self._asked()])
+        packages = _packages(told.with_(Holding.MISSING, Weight.MUST, Weight.BUILD))
+        perhaps = _packages(told.with_(Holding.MISSING, Weight.MAY))
+        wanted = {*packages, *self.uses.own.base_packaged.needed_by(packages)} - self._coming
         return msgspec.structs.replace(
             told,
-            answers=answers,
-            install=install,
             packages=packages,
-            package_bytes=self._package_bytes(packages),
+            perhaps=tuple(each for each in perhaps if each not in packages),
+            install=self._install.format(" ".join(packages)) if packages else "",
+            package_bytes=self._bytes_of(wanted),
         )
 
     def _impossible(self) -> str:
@@ -191,18 +188,20 @@ class _Judge:
         program = _MANAGER_OF[manager]
         return _INSTALL[program] if self.system.command(program) is not None else ""
 
-    def _package_bytes(self, packages: Sequence[str]) -> int:
-        """Of what would be installed, as the present base's manager has it."""
+    @cached_property
+    def _coming(self) -> set[str]:
+        """The packages that the image's own ones bring along there."""
+        if not self._install:
+            return set()
+        return {each for each in self.uses.installs if each not in self.packaged.provided}
+
+    def _bytes_of(self, packages: Iterable[str]) -> int:
+        """Of what would be installed there, as the present base's manager has it."""
         if not self._install:
             return 0
-        base = self.uses.own.base_packaged
-        wanted = {*packages, *base.needed_by(packages), *self.uses.installs}
+        base = self.uses.own.base_packaged.installed
         there = self.packaged.provided
-        return sum(
-            base.installed[each].bytes
-            for each in wanted
-            if each in base.installed and each not in there
-        )
+        return sum(base[each].bytes for each in packages if each in base and each not in there)
 
     def answer(self, need: Need) -> Answer:
         """What the candidate has of a need."""
@@ -279,6 +278,11 @@ class _Judge:
         if other != number:
             return Answer(need, Holding.OTHER, f"its number is {other} there, {number} here")
         return Answer(need, Holding.HELD)
+
+
+def _packages(answers: Sequence[Answer]) -> tuple[str, ...]:
+    """The packages that have what is asked for, each once."""
+    return tuple(dict.fromkeys(each.need.package for each in answers if each.need.package))
 
 
 def _stem(name: str) -> str:

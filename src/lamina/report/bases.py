@@ -126,7 +126,7 @@ def _verdict(each: Judgement) -> tuple[str, Meaning]:
     if other := len(each.with_(Holding.OTHER)):
         parts.append(f"{other} in another version")
     if may := len(each.with_(Holding.MISSING, Weight.MAY)):
-        parts.append(f"{may} more may be missed")
+        parts.append(f"{may} {'' if good else 'more '}may be missed")
     if comes := len(each.with_(Holding.COMES)):
         parts.append(f"{comes} come with its packages")
     return ", ".join(parts), "visible" if good else "hidden"
@@ -174,6 +174,8 @@ def _instructions(each: Judgement) -> list[str]:
     elif each.packages:
         names = ", ".join(each.packages)
         lines.append(f"packages of the present base that have what is missing: {names}")
+    if each.perhaps:
+        lines.append(f"perhaps also: {', '.join(each.perhaps)}")
     users = [a.need.name for a in each.with_(Holding.MISSING) if a.need.kind is Kind.USER]
     if users:
         lines.append(f"users to make there: {', '.join(users)}")
@@ -207,6 +209,7 @@ def as_json(telling: Telling) -> dict[str, Any]:
                 "saves": each.saves,
                 "install": each.install or None,
                 "packages": list(each.packages),
+                "perhaps": list(each.perhaps),
                 "package_bytes": each.package_bytes,
                 "answers": [
                     {

@@ -124,7 +124,23 @@ def test_what_its_own_packages_bring_along() -> None:
         "libz.so.1": (Holding.COMES, ""),
         "zlib1g": (Holding.COMES, ""),
     }
-    assert found.package_bytes == 102400
+    own_bytes = sum(len(each) for each in own.values() if isinstance(each, bytes))
+    assert found.bytes == found.base_bytes + own_bytes + 102400
+    assert found.packages == () and found.package_bytes == 0
+
+
+def test_what_may_be_missed_is_not_installed() -> None:
+    base = {
+        **BASE,
+        "usr/bin/jq": program(),
+        **dpkg("jq : usr/bin/jq"),
+        "usr/bin/apt-get": program(),
+    }
+    script = {"entry.sh": b"#!/bin/sh\njq .\n"}
+    stack = system(base, script, base=1, execution=Execution(cmd=("/entry.sh",)))
+    found = judge(Uses(stack), candidate({"usr/bin/apt-get": program()}))
+    assert found.holds_all and found.perhaps == ("jq",)
+    assert found.packages == () and found.install == "" and found.package_bytes == 0
 
 
 def test_what_cannot_be_built_there() -> None:
