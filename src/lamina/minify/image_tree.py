@@ -37,6 +37,11 @@ class ImageTree:
                 found.setdefault(path.rpartition("/")[2], []).append(path)
         return found
 
+    @cached_property
+    def all_folders(self) -> list[str]:
+        """The paths of all directories, sorted."""
+        return sorted(path for folders in self.folders.values() for path in folders)
+
     def is_directory(self, path: str) -> bool:
         """Whether a directory itself, and no link to one, is there."""
         entry = self.entries.get(path)

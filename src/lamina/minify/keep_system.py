@@ -32,15 +32,17 @@ _COMMON_TERMINALS = frozenset(
 )
 _FONTS = re.compile(r".*/libfontconfig\.so.*")
 _LIBC = re.compile(r"(.*/)libc\.so\.6")
-_LANGUAGES = re.compile(
-    r"((?:.*/)?(?:"
-    r"(?:lib|share)/(?:[^/]+/)?perl(?:5|-base|/5[.\d]*)?"  # Perl's own modules
-    r"|lib/ruby/\d[.\d]*|lib/ruby/vendor_ruby|share/rubygems-integration"
-    r"|gems/[^/]+-\d[^/]*"  # a gem
-    r"))/.*"
-)
-_PERL5 = re.compile(r".*share/perl5")
-"""Modules of other packages: they come with their package."""
+_LANGUAGES = {
+    # the interpreter: the directories of its own modules, and of those that were added to them
+    re.compile(r"(?:.*/)?bin/perl[\d.]*"): re.compile(
+        r"(?:.*/)?(?:lib|share)/(?:[^/]+/)?(?:perl-base|perl/5[.\d]*|perl5/(?:site_perl/)?5[.\d]*)"
+    ),
+    re.compile(r"(?:.*/)?bin/ruby[\d.]*"): re.compile(
+        r"(?:.*/)?(?:lib/(?:[^/]+/)?ruby/(?:\d[.\d]*|vendor_ruby|site_ruby)"
+        r"|share/rubygems-integration)"
+    ),
+}
+_GEM = re.compile(r"((?:.*/)?gems/[^/]+-\d[^/]*)/.*")
 
 
 class SystemRules:
@@ -85,11 +87,19 @@ class SystemRules:
             yield notice, record
 
     def _language(self, path: str) -> Iterator[tuple[str, Reason]]:
-        """The library of Perl or Ruby, and a gem, whole."""
-        folder = language_of(path)
-        if folder is not None and self._first(folder):
-            for each in self._tree.below(folder):
-                yield each, Reason(Why.LANGUAGE, folder)
+        """All of Perl's or Ruby's own modules with the interpreter; a gem, whole."""
+        for interpreter, modules in _LANGUAGES.items():
+            if interpreter.fullmatch(path) and self._first(interpreter.pattern):
+                for folder in self._tree.all_folders:
+                    if modules.fullmatch(folder):
+                        yield from self._whole(folder)
+        own = language_of(path)
+        if own is not None and self._first(own):
+            yield from self._whole(own)
+
+    def _whole(self, folder: str) -> Iterator[tuple[str, Reason]]:
+        for each in self._tree.below(folder):
+            yield each, Reason(Why.LANGUAGE, folder)
 
     def _java(self, path: str) -> Iterator[tuple[str, Reason]]:
         """The home of a Java that is used, whole: its libraries are opened by name."""
@@ -143,8 +153,15 @@ class SystemRules:
 
 def language_of(path: str) -> str | None:
     """The directory of Perl's or Ruby's own modules, or of a gem, that a path is in."""
-    found = _LANGUAGES.fullmatch(path)
-    return None if found is None or _PERL5.fullmatch(found[1]) else found[1]
+    if (gem := _GEM.fullmatch(path)) is not None:
+        return gem[1]
+    if "/perl" in path or "/ruby" in path:
+        at = path.rpartition("/")[0]
+        while at:
+            if any(modules.fullmatch(at) for modules in _LANGUAGES.values()):
+                return at
+            at = at.rpartition("/")[0]
+    return None
 
 
 def java_home(tree: ImageTree, path: str) -> str | None:

@@ -130,10 +130,10 @@ def test_the_home_of_a_java_stays_whole() -> None:
 def test_libraries_of_perl_and_ruby_and_gems_stay_whole() -> None:
     files: dict[str, Content] = {
         "usr/share/perl/5.36.0/strict.pm": "x",
-        "usr/share/perl/5.36.0/CPAN.pm": "x",
+        "usr/share/perl/5.36.0/CPAN/Meta.pm": "x",
         "usr/share/perl5/Debconf.pm": "x",
         "usr/lib/ruby/3.1.0/set.rb": "x",
-        "usr/lib/ruby/3.1.0/json.rb": "x",
+        "usr/lib/ruby/3.1.0/json/ext.rb": "x",
         "var/lib/gems/3.1.0/gems/rack-2.0/lib/rack.rb": "x",
         "var/lib/gems/3.1.0/gems/rack-2.0/lib/late.rb": "x",
         "var/lib/gems/3.1.0/gems/idle-1.0/lib/idle.rb": "x",
@@ -147,3 +147,24 @@ def test_libraries_of_perl_and_ruby_and_gems_stay_whole() -> None:
         "usr/share/perl5/Debconf.pm",
         "var/lib/gems/3.1.0/gems/idle-1.0/lib/idle.rb",
     ]
+
+
+def test_an_interpreter_brings_its_modules_wherever_they_are() -> None:
+    files: dict[str, Content] = {
+        "usr/bin/perl": "x",
+        "usr/bin/ruby3.1": "x",
+        "usr/lib/x86_64-linux-gnu/perl-base/strict.pm": "x",
+        "usr/lib/x86_64-linux-gnu/perl/5.36.0/POSIX.pm": "x",
+        "usr/share/perl/5.36.0/Data/Dumper.pm": "x",
+        "usr/local/lib/perl5/site_perl/5.36.0/Late.pm": "x",
+        "usr/share/perl5/Debconf.pm": "x",
+        "usr/lib/x86_64-linux-gnu/ruby/3.1.0/zlib.so": "x",
+        "usr/lib/ruby/vendor_ruby/late.rb": "x",
+    }
+    assert gone(files, "usr/bin/perl") == [
+        "usr/bin/ruby3.1",
+        "usr/lib/ruby/vendor_ruby/late.rb",
+        "usr/lib/x86_64-linux-gnu/ruby/3.1.0/zlib.so",
+        "usr/share/perl5/Debconf.pm",
+    ]
+    assert "usr/lib/x86_64-linux-gnu/ruby/3.1.0/zlib.so" not in gone(files, "usr/bin/ruby3.1")
