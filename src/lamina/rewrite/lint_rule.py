@@ -18,6 +18,9 @@ from lamina.rewrite.problem import Severity
 if TYPE_CHECKING:
     from lamina.context.tree import Tree
     from lamina.explain.advice import Advice
+    from lamina.layer.entry import Entry
+    from lamina.rewrite.document import Step
+    from lamina.rewrite.sources import Copied
 
 LEAST = 100_000
 """Bytes: fewer of them, where they are measured, are not worth a person's time."""
@@ -44,6 +47,21 @@ class View:
         from lamina.explain.advice import advise
 
         return advise(stack)
+
+    @cached_property
+    def copied(self) -> Sequence[tuple[Step, Copied, Sequence[Entry]]]:
+        """What COPY and ADD name in the context, and the files that they take: looked for once,
+        for there may be many."""
+        if self.context is None:
+            return ()
+        from lamina.rewrite.sources import copied_sources, files
+
+        tree = self.context
+        return [
+            (step, copied, files(tree, copied))
+            for step in self.document.steps
+            for copied in copied_sources(tree, step)
+        ]
 
 
 class LintRule(msgspec.Struct, frozen=True):

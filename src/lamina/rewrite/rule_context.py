@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lamina.layer.entry import Kind
-from lamina.rewrite.document import Step
 from lamina.rewrite.finding import Finding
 from lamina.rewrite.lint_rule import LintRule, View, measured
-from lamina.rewrite.sources import Copied, copied_sources, files
 from lamina.text import prose_size
 
 LARGE = 20_000_000
@@ -26,13 +24,12 @@ _TOLD = 3
 
 
 def _unwanted(view: View, rule: LintRule) -> Iterator[Finding]:
-    for step, copied in _of_context(view):
+    for step, copied, taken in view.copied:
         if copied.entry.kind is not Kind.DIRECTORY:
             continue
-        assert view.context is not None
         found: dict[str, int] = {}
         root = len(copied.entry.path) + 1 if copied.entry.path else 0
-        for entry in files(view.context, copied):
+        for entry in taken:
             if name := unwanted_name(entry.path[root:]):
                 found[name] = found.get(name, 0) + entry.size
         if not found:
@@ -65,15 +62,12 @@ def _pattern(name: str) -> str:
 
 
 def _large(view: View, rule: LintRule) -> Iterator[Finding]:
-    for step, copied in _of_context(view):
+    for step, copied, taken in view.copied:
         if copied.entry.kind is not Kind.DIRECTORY:
             continue  # its name stands in the file: somebody wants it
-        assert view.context is not None
         root = len(copied.entry.path) + 1 if copied.entry.path else 0
         large = [
-            entry
-            for entry in files(view.context, copied)
-            if entry.size >= LARGE and not unwanted_name(entry.path[root:])
+            entry for entry in taken if entry.size >= LARGE and not unwanted_name(entry.path[root:])
         ]
         if not large:
             continue
@@ -91,14 +85,6 @@ def _listed(sizes: Sequence[tuple[str, int]]) -> str:
         return sizes[0][0]
     told = ", ".join(f"{name} ({prose_size(size)})" for name, size in sizes[:_TOLD])
     return told if len(sizes) <= _TOLD else f"{told} and {len(sizes) - _TOLD} more"
-
-
-def _of_context(view: View) -> Iterator[tuple[Step, Copied]]:
-    if view.context is None:
-        return
-    for step in view.document.steps:
-        for copied in copied_sources(view.context, step):
-            yield step, copied
 
 
 COPIES_UNWANTED = LintRule(

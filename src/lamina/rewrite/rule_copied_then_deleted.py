@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from lamina.rewrite.document import Step
 from lamina.rewrite.finding import UNKNOWN, Amount, Finding
 from lamina.rewrite.lint_rule import LEAST, LintRule, View, measured
-from lamina.rewrite.sources import copied_sources, size_of
 from lamina.shell.script import Word
 
 _ARCHIVES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip")
@@ -94,10 +93,12 @@ def _meant(word: Word, cwd: str) -> Callable[[str], bool] | None:
 
 
 def _amount(view: View, step: Step, source: str) -> Amount:
-    if view.context is None or step.flag("from") is not None:
-        return UNKNOWN
+    """The bytes of a source in the context."""
     size = sum(
-        size_of(view.context, each) for each in copied_sources(view.context, step, only=source)
+        entry.size
+        for by, copied, taken in view.copied
+        if by is step and copied.source == source
+        for entry in taken
     )
     return measured(size) if size else UNKNOWN
 

@@ -25,8 +25,8 @@ class Copied(msgspec.Struct, frozen=True):
     """What `--exclude` leaves out; paths are relative to the entry."""
 
 
-def copied_sources(tree: Tree, step: Step, *, only: str = "") -> Iterator[Copied]:
-    """The files and directories of the context that a COPY or ADD names; `only` one source.
+def copied_sources(tree: Tree, step: Step) -> Iterator[Copied]:
+    """The files and directories of the context that a COPY or ADD names.
 
     What is fetched, comes from a stage, or has a variable in its name is left out.
     """
@@ -39,12 +39,7 @@ def copied_sources(tree: Tree, step: Step, *, only: str = "") -> Iterator[Copied
     except BadPattern:
         return
     for source in line.words()[:-1]:
-        if (
-            "$" in source
-            or "://" in source
-            or source.startswith("git@")
-            or (only not in ("", source))
-        ):
+        if "$" in source or "://" in source or source.startswith("git@"):
             continue
         for entry in _found(tree, posixpath.normpath(f"/{source}")[1:]):
             yield Copied(source, entry, excluded)
@@ -77,23 +72,19 @@ def _below(tree: Tree, directory: str, depth: int) -> Iterator[Entry]:
             yield from _below(tree, entry.path, depth)
 
 
-def files(tree: Tree, copied: Copied) -> Iterator[Entry]:
-    """The files that a step takes, in the order of their directories."""
-    yield from _files(tree, copied, copied.entry)
-
-
-def _files(tree: Tree, copied: Copied, entry: Entry) -> Iterator[Entry]:
-    if entry.kind is Kind.FILE:
-        yield entry
-        return
-    if entry.kind is not Kind.DIRECTORY:
-        return
+def files(tree: Tree, copied: Copied) -> list[Entry]:
+    """The files that a step takes."""
+    found: list[Entry] = []
     root = len(copied.entry.path) + 1 if copied.entry.path else 0
-    for each in tree.children(entry.path):
-        if not copied.excluded.excludes(each.path[root:]):
-            yield from _files(tree, copied, each)
-
-
-def size_of(tree: Tree, copied: Copied) -> int:
-    """The bytes of the files that a step takes."""
-    return sum(each.size for each in files(tree, copied))
+    excludes = copied.excluded.excludes if copied.excluded.rules else None
+    waiting = [copied.entry]
+    while waiting:
+        entry = waiting.pop()
+        if entry.kind is Kind.FILE:
+            found.append(entry)
+        elif entry.kind is Kind.DIRECTORY:
+            inside = tree.children(entry.path)
+            if excludes is not None:
+                inside = [each for each in inside if not excludes(each.path[root:])]
+            waiting += reversed(inside)
+    return found
