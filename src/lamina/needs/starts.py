@@ -47,9 +47,33 @@ def starts(system: System) -> list[Start]:
 
 
 def script_commands(text: str) -> Iterator[str]:
-    """The first words of the commands of a shell script, as far as a split into words tells;
-    what only the shell itself knows is left out."""
-    for line in text[:_LONGEST].splitlines():
+    """The programs that the commands of a shell script name, in its order; what only the shell
+    itself knows is left out.
+
+    A script that cannot be parsed, or for which no parser is installed, is split into words
+    line by line.
+    """
+    from lamina.shell.parse import NoShellParser, parse
+    from lamina.shell.script import Script
+
+    try:
+        script = parse(text[:_LONGEST])
+    except NoShellParser:
+        script = None
+    if not isinstance(script, Script):
+        yield from _first_words(text[:_LONGEST])
+        return
+    for command in script.commands:
+        words = [word.value for word in command.words]
+        while words and words[0] in _LEADING:
+            words.pop(0)
+        if words and words[0] and words[0] not in _BUILTIN:
+            yield words[0]
+
+
+def _first_words(text: str) -> Iterator[str]:
+    """What stands where commands stand, as far as a split into words tells."""
+    for line in text.splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()`")
         lexer.whitespace_split = True
         try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from lamina.needs.starts import Start, script_commands, starts
 from lamina.needs.system import System
 from lamina.oci.config import Execution, Healthcheck
+from lamina.shell.parse import NoShellParser
 from tests.fakes.systems import program, system
 
 TREE: dict[str, bytes | str | None] = {
@@ -71,5 +74,25 @@ def test_health_checks_in_either_form() -> None:
         ("{ date; }", ["date"]),
     ],
 )
-def test_first_words_of_commands(text: str, words: list[str]) -> None:
+def test_first_words_of_commands(
+    text: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert list(script_commands(text)) == words
+    monkeypatch.setattr("lamina.shell.parse.parse", _no_parser)
+    assert list(script_commands(text)) == words
+
+
+def _no_parser(text: str) -> NoReturn:
+    raise NoShellParser
+
+
+def test_a_parsed_script_knows_more_than_lines() -> None:
+    text = """case "$1" in
+start) run "$(date)" ;;
+esac
+cat <<END
+wget x
+END
+exec "$@"
+"""
+    assert list(script_commands(text)) == ["run", "date", "cat"]
