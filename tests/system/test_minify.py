@@ -24,7 +24,7 @@ from lamina.errors import EngineError
 from lamina.explain.stack import Stack, open_stack
 from lamina.layer.union import Union
 from lamina.minify.keep import Wishes
-from lamina.minify.minify import observe
+from lamina.minify.minify import Observed, observe
 from lamina.minify.probe import CommandProbe
 from lamina.minify.recorder import Way
 from lamina.minify.trial import Laboratory, Settings
@@ -108,32 +108,51 @@ def busybox(busybox_store: Lamina, tmp_path: Path) -> Lamina:
             "data/script": ". /data/sourced\n",
             "data/sourced": "cat /data/link /data/two; echo x > /data/written\n",
             "data/one": "twice\n",
+            "data/first-run": "cat /data/unread > /dev/null; rm /data/first-run\n",
+            "data/template": "template\n",
+            "data/private": "private\n",
+            "data/replaced": "old\n",
+            "data/change": (
+                ". /data/first-run; mv /data/template /data/made; chmod 600 /data/private\n"
+                "sed -i s/old/new/ /data/replaced\n"
+            ),
         },
     )
     return busybox_store
 
 
+def observed(lamina: Lamina, probe: CommandProbe, way: Way) -> Observed:
+    """What a probe shows of `box:1`, watched that way."""
+    store = open_store(lamina.root)
+    work = lamina.root / "builds" / "ab"
+    work.mkdir(parents=True)
+    cache, settings = store.root / "cache", Settings((probe,))
+    laboratory = Laboratory(store.layers, work, cache, settings, lambda _: None)
+    image, stack = store.images.find("box:1"), open_stack(store, "box:1")
+    try:
+        return observe(image, stack, laboratory, Wishes(), way)
+    finally:
+        shutil.rmtree(work)
+
+
 @pytest.mark.parametrize("way", ["fanotify", "access times"])
-def test_every_recorder_tells_the_same(busybox: Lamina, tmp_path: Path, way: Way) -> None:
-    store = open_store(busybox.root)
-    image = store.images.find("box:1")
-    stack = open_stack(store, "box:1")
-    probe = CommandProbe(("sh", "/data/script"))
-    work = busybox.root / "builds"
-    work.mkdir(exist_ok=True)
-    work = work / "ab"
-    work.mkdir()
-    laboratory = Laboratory(
-        store.layers, work, store.root / "cache", Settings((probe,)), lambda _: None
-    )
-    observed = observe(image, stack, laboratory, Wishes(), way)
-    shutil.rmtree(work)
-    data = {path for path in observed.used if path.startswith("data/")}
+def test_every_recorder_tells_the_same(busybox: Lamina, way: Way) -> None:
+    seen = observed(busybox, CommandProbe(("sh", "/data/script")), way)
+    data = {path for path in seen.used if path.startswith("data/")}
     # What is read through a further name counts under either: they are one file.
     assert data - {"data/one"} == {"data/read", "data/script", "data/sourced", "data/two"}
-    assert observed.way == way
-    assert any(path.startswith("bin/") for path in observed.used), "the program itself"
-    assert observed.outcomes[0].outputs[0] == ("stdout", b"read\ntwice\n")
+    assert seen.way == way
+    assert any(path.startswith("bin/") for path in seen.used), "the program itself"
+    assert seen.outcomes[0].outputs[0] == ("stdout", b"read\ntwice\n")
+
+
+@pytest.mark.parametrize("way", ["fanotify", "access times"])
+def test_what_is_removed_renamed_or_changed_is_used(busybox: Lamina, way: Way) -> None:
+    used = observed(busybox, CommandProbe(("sh", "/data/change")), way).used
+    assert {path for path in used if path.startswith("data/")} == {
+        *("data/change", "data/first-run", "data/unread"),
+        *("data/template", "data/private", "data/replaced"),
+    }
 
 
 def test_a_recorder_hears_the_loader_and_the_libraries(python: Lamina) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from lamina.layer.entry import Kind, os_path, text_path
 from lamina.layer.union import Union
 from lamina.linux import fanotify, mounts
 
+_GONE = b" (deleted)"
+"""What the kernel says after the path of a file that was removed meanwhile, or replaced."""
 _INTERVAL_MS = 250
 """Between two looks at the queue, which has no limit."""
 Way = Literal["fanotify", "access times"]
@@ -38,14 +41,15 @@ class Recorder(Protocol):
         ...
 
     def collect(self, upper: Path) -> None:
-        """Note what a container used; after it has ended."""
+        """Note what a container used; after it has ended.  Its upper directory is still there."""
         ...
 
     def used(self) -> frozenset[str]:
         """The clean path of every regular file of the image that was read, executed or mapped
         by a container that was prepared and collected, its program itself and the ELF
-        interpreter included; no links, no directories.  A file that was opened and not read
-        may be among them.  Raises EventsLost: never a silent gap."""
+        interpreter included; and of each that it removed, renamed or changed, be it the mode
+        alone.  No links, no directories.  A file that was opened and not read may be among
+        them.  Raises EventsLost: never a silent gap."""
         ...
 
 
@@ -81,6 +85,7 @@ class Watching:
         self.watch = group
         self._union = union
         self._paths: set[bytes] = set()
+        self._changed: set[str] = set()
         self._failure: Exception | None = None
         self._stop, self._stopping = os.pipe()
         self._thread = Thread(target=self._read, name="recorder", daemon=True)
@@ -90,7 +95,9 @@ class Watching:
         pass
 
     def collect(self, upper: Path) -> None:
-        pass  # events are queued when files are opened: `used` finds all of them there
+        # Opened files are in the queue, or were: `used` finds them all.  Who removes, renames
+        # or changes a file without opening it needs it as well.
+        self._changed.update(changed(upper))
 
     def used(self) -> frozenset[str]:
         self._end()
@@ -98,7 +105,8 @@ class Watching:
             self._take()
         if self._failure is not None:
             raise self._failure
-        paths = {text_path(path).lstrip("/") for path in self._paths}
+        names = {path.removesuffix(_GONE) for path in self._paths} | self._paths
+        paths = {text_path(path).lstrip("/") for path in names} | self._changed
         return frozenset(path for path in paths if self._union.content(path) is not None)
 
     def close(self) -> None:
@@ -142,18 +150,22 @@ class AccessTimes:
     def __init__(self, union: Union) -> None:
         self._union = union
         self._used: set[str] = set()
+        self._ready: dict[Path, int] = {}
+        """When the copies of a container's files were made: what was changed since is used."""
 
     def prepare(self, upper: Path, lowers: tuple[Path, ...]) -> None:
         empty = upper.parent / "nothing"
         empty.mkdir()
         top_first = [str(path) for path in (*reversed(lowers), empty)]
         if len(top_first) == 1:  # overlayfs without an upper directory wants two
+            self._ready[upper] = 0
             return
         image = mounts.open_overlay(str(empty), top_first, flags=("ro", "nodev"))
         try:
             self._copy(b"/proc/self/fd/%d/" % image, os.fsencode(upper) + b"/")
         finally:
             os.close(image)
+        self._ready[upper] = os.stat(upper).st_ctime_ns
 
     def _copy(self, source: bytes, target: bytes) -> None:
         names: dict[int, bytes] = {}
@@ -175,17 +187,34 @@ class AccessTimes:
 
     def collect(self, upper: Path) -> None:
         top = os.fsencode(upper) + b"/"
+        ready = self._ready.pop(upper)
         for _, entry in self._union.walk():
             if self._union.content(entry.path) is not None:
                 try:
                     status = os.lstat(top + os_path(entry.path))
-                except OSError:
-                    continue  # the container removed it
-                if status.st_atime_ns > 0:
+                except FileNotFoundError:
+                    continue  # a directory above it was removed
+                mine = stat.S_ISREG(status.st_mode) and status.st_ctime_ns <= ready
+                if status.st_atime_ns > 0 or not mine:
                     self._used.add(entry.path)
 
     def used(self) -> frozenset[str]:
         return frozenset(self._used)
+
+
+def changed(upper: Path) -> Iterator[str]:
+    """The paths of files and whiteouts in an upper directory: what a container made, changed,
+    removed, or renamed."""
+    top = os.fsencode(upper)
+    stack = [top]
+    while stack:
+        folder = stack.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                else:
+                    yield text_path(entry.path[len(top) + 1 :])
 
 
 def _like(source: bytes, target: bytes) -> None:
