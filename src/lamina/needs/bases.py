@@ -155,7 +155,8 @@ class _Judge:
         for need in self.uses.needs:
             if need.kind is Kind.LOADER and not self._has_loader(need):
                 libc = "musl" if "ld-musl" in need.name else "glibc"
-                return f"it has {self._libc}, and {need.by} is made for {libc}"
+                other = " for another machine" if self._libc == libc else ""
+                return f"it has {self._libc}{other}, and {need.by} is made for {libc}"
         return ""
 
     @cached_property
@@ -164,7 +165,7 @@ class _Judge:
         if any(each.startswith("ld-musl-") for each in names):
             return "musl"
         if any(each.startswith("ld-linux") for each in names):
-            return "glibc for another machine"
+            return "glibc"
         return "no dynamic loader"
 
     def _has_loader(self, need: Need) -> bool:

@@ -92,7 +92,7 @@ class Linker:
         """Where `name` is found for the object `elf` at the path `at`; `inherited` are the
         directories of DT_RPATH of those that loaded it."""
         if "/" in name:
-            path = self._expanded(name, at)[0].strip("/")
+            path = self._expanded(name, elf, at)[0].strip("/")
             return (path,) if self._files.is_file(path) else ()
         musl = self.is_musl(elf)
         if musl and _MUSL_ITSELF.fullmatch(name):
@@ -100,7 +100,7 @@ class Linker:
         own = tuple(self._rpath(elf, at))
         before, after = ((), (*own, *inherited)) if musl else ((*own, *inherited), ())
         if elf.runpath and not musl:
-            before, after = (), tuple(self._all_expanded(elf.runpath, at))
+            before, after = (), tuple(self._all_expanded(elf.runpath, elf, at))
         key = (name, elf.architecture + str(elf.bits), (*before, "", *after), musl)
         if key not in self._found:
             places = (*before, *self._given, *after, *self._usual(elf, musl))
@@ -133,15 +133,15 @@ class Linker:
     def _rpath(self, elf: Elf, at: str) -> Iterator[str]:
         """The directories that an object hands on to what it loads."""
         if self.is_musl(elf):
-            yield from self._all_expanded(elf.runpath or elf.rpath, at)
+            yield from self._all_expanded(elf.runpath or elf.rpath, elf, at)
         elif not elf.runpath:
-            yield from self._all_expanded(elf.rpath, at)
+            yield from self._all_expanded(elf.rpath, elf, at)
 
-    def _all_expanded(self, texts: Sequence[str], at: str) -> Iterator[str]:
+    def _all_expanded(self, texts: Sequence[str], elf: Elf, at: str) -> Iterator[str]:
         for text in texts:
-            yield from self._expanded(text, at)
+            yield from self._expanded(text, elf, at)
 
-    def _expanded(self, text: str, at: str) -> list[str]:
+    def _expanded(self, text: str, elf: Elf, at: str) -> list[str]:
         """A path with `$ORIGIN` and `$LIB` put in; `$LIB` has several meanings."""
         if "$" not in text:
             return [text]
@@ -150,8 +150,7 @@ class Linker:
         text = _ORIGIN.sub(lambda _: origin, text)
         if not _LIB.search(text):
             return [text]
-        elf = self._files.elf(at)
-        tuples = _TUPLES.get(elf.architecture, ()) if elf is not None else ()
+        tuples = _TUPLES.get(elf.architecture, ())
         return [
             _LIB.sub(lambda _, to=lib: to, text)  # type: ignore[misc]
             for lib in (*(f"lib/{each}" for each in tuples), "lib64", "lib")

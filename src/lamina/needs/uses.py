@@ -254,7 +254,8 @@ class Uses:
             if path.rpartition("/")[2].startswith(_TLS):
                 return f"/{path}", Weight.MUST
         for path in sorted(paths):
-            if self.system.files.elf(path) is not None:
+            elf = self.system.files.elf(path)
+            if elf is not None and not elf.soname:
                 raw = self.system.files.read(path)
                 if any(each in raw for each in _BUILT_IN):
                     return f"/{path}", Weight.MUST

@@ -162,3 +162,22 @@ def test_the_best_candidate_comes_first() -> None:
         "lost",
         "never",
     ]
+
+
+def test_musl_on_musl() -> None:
+    loader = "lib/ld-musl-x86_64.so.1"
+    records = "P:musl\nV:1\nF:lib\nR:ld-musl-x86_64.so.1\n\nP:zlib\nV:1\nF:lib\nR:libz.so.1\n\n"
+    base = {
+        loader: elf(),
+        "lib/libz.so.1": elf(soname="libz.so.1"),
+        "sbin/apk": elf(),
+        "lib/apk/db/installed": records.encode(),
+    }
+    app = elf("libz.so.1", "libc.musl-x86_64.so.1", interpreter=f"/{loader}")
+    uses = Uses(system(base, {"srv/app": app}, base=1))
+    assert judge(uses, system(base, name="same")).holds_all
+    fewer = {path: content for path, content in base.items() if path != "lib/libz.so.1"}
+    found = judge(uses, system(fewer, name="fewer"))
+    assert [each.need.name for each in found.missing] == ["libz.so.1"]
+    assert found.install == "apk add --no-cache zlib"
+    assert judge(uses, system(BASE)).impossible == ("it has glibc, and /srv/app is made for musl")
