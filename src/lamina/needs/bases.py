@@ -155,8 +155,8 @@ class _Judge:
         for need in self.uses.needs:
             if need.kind is Kind.LOADER and not self._has_loader(need):
                 libc = "musl" if "ld-musl" in need.name else "glibc"
-                other = " for another machine" if self._libc == libc else ""
-                return f"it has {self._libc}{other}, and {need.by} is made for {libc}"
+                machine = " for another machine" if self._libc == libc else ""
+                return f"it has {self._libc}{machine}, and {need.by} is made for {libc}"
         return ""
 
     @cached_property

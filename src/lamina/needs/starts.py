@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -29,9 +30,7 @@ class Start(msgspec.Struct, frozen=True):
     word: str
     """As it is written: a name that PATH finds, or a path."""
     by: str
-    """Who starts it, for people: `ENTRYPOINT`, `CMD`, `HEALTHCHECK`, or a script's path."""
-    surely: bool = True
-    """False where it was read out of a script, which may never come to it."""
+    """Who starts it, for people: `ENTRYPOINT`, `CMD` or `HEALTHCHECK`."""
 
 
 def starts(system: System) -> list[Start]:
@@ -39,11 +38,8 @@ def starts(system: System) -> list[Start]:
     config = system.stack.config
     if config is None:
         return []
-    found: dict[Start, None] = {}
-    for words, by in _commands(config.execution):
-        for start in _of_words(system, words, by):
-            found[start] = None
-    return list(found)
+    each = (_of_words(system, words, by) for words, by in _commands(config.execution))
+    return list(dict.fromkeys(chain.from_iterable(each)))
 
 
 def script_commands(text: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from lamina.explain.owners import Owners
 from lamina.explain.stack import Stack
-from lamina.needs.closure import Why, close, interpreted, loaded
+from lamina.needs.closure import close, interpreted, loaded
 from lamina.needs.need import Kind, Need, Weight
 from lamina.needs.own import Own, Told
 from lamina.needs.starts import SHELLS, Start, script_commands, starts
@@ -112,22 +112,19 @@ class Uses:
         return {path for path in kept if self.own.has(path)}
 
     def _of_start(self, start: Start) -> Iterator[Need]:
-        weight = Weight.MUST if start.surely else Weight.MAY
         path = self.system.command(start.word)
         if path is not None:
-            yield from self._program(start.word, path, start.by, weight)
+            yield from self._program(start.word, path, start.by)
             if self.system.files.shebang(path) is not None:
                 yield from self._of_script(path)
 
     def _of_program(self, path: str) -> Iterator[Need]:
         """What one of the image's own files needs."""
-        for needed, reason in interpreted(self.system, path):
-            shebang = self.system.files.shebang(path)
-            assert shebang is not None
-            word = f"/{needed}" if reason.why is Why.INTERPRETER else ""
-            if shebang.command and needed != shebang.interpreter.strip("/"):
-                word = shebang.command
-            yield from self._program(word, needed, f"/{path}")
+        shebang = self.system.files.shebang(path)
+        for word in shebang.words if shebang is not None else ():
+            found = self.system.command(word)
+            if found is not None:
+                yield from self._program(word, found, f"/{path}")
         elf = self.system.files.elf(path)
         if elf is None:
             return
