@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, NoSuchPlatform
@@ -18,8 +19,10 @@ from lamina.store.errors import (
     ImageNotFound,
     LayerNotFound,
 )
-from tests.fakes.images import documents, make_image, make_layer
+from tests.fakes.images import documents, make_artifact, make_image, make_layer
 
+TYPE = "application/vnd.lamina.test.v1+json"
+OTHER_TYPE = "application/vnd.lamina.other.v1+json"
 FILES = {"etc/os-release": b"ID=debian\n"}
 
 
@@ -164,3 +167,63 @@ class ImageStoreContract:
         assert store.images.find("both", platform="arm64").config == there[1]
         with pytest.raises(NoSuchPlatform):
             store.images.find("both", platform="s390x")
+
+    def test_what_was_attached_is_found(self, store: Store) -> None:
+        image = make_image(store, "a", FILES)
+        assert store.images.attached(image.manifest.digest) == []
+        first, second = make_artifact(image, b"first"), make_artifact(image, b"other", OTHER_TYPE)
+        for each in (first, second, first):
+            store.images.attach(image, each)
+        found = store.images.attached(image.manifest.digest)
+        assert [each.manifest for each in found] == [first.manifest, second.manifest]
+        assert store.blobs.read(found[0].payload.digest) == b"first"
+        assert [
+            each.digest for each in store.images.attached(image.manifest.digest, OTHER_TYPE)
+        ] == [second.digest]
+        assert store.images.attached(Digest.of(b"another image")) == []
+
+    def test_an_artifact_is_no_image(self, store: Store) -> None:
+        image = make_image(store, "a", FILES)
+        artifact = make_artifact(image, b"proof")
+        store.images.attach(image, artifact)
+        assert [row.image_id for row in store.images] == [image.config.digest]
+        with pytest.raises(ImageNotFound):
+            store.images.find(str(artifact.digest))
+
+    def test_a_layer_is_attached(self, store: Store) -> None:
+        image = make_image(store, "a", FILES)
+        removed = make_layer(store, {"removed": b"1"})
+        size = store.layers.info(removed).tar_size
+        artifact = Artifact.of_layer(image.manifest.descriptor, TYPE, removed, size)
+        store.images.attach(image, artifact)
+        assert store.images.attached(image.manifest.digest)[0].diff_ids == (removed,)
+
+    def test_an_artifact_of_what_is_not_stored_is_not_attached(self, store: Store) -> None:
+        image = make_image(store, "a", FILES)
+        nowhere = Digest.of(b"nowhere")
+        about = image.manifest.descriptor
+        with pytest.raises(LayerNotFound):
+            store.images.attach(image, Artifact.of_layer(about, TYPE, nowhere, 10))
+        lost = Artifact.read(make_artifact(image, b"lost").manifest)
+        with pytest.raises(BlobNotFound):
+            store.images.attach(image, lost)
+        assert store.images.attached(image.manifest.digest) == []
+
+    def test_an_artifact_of_another_image_is_not_attached(self, store: Store) -> None:
+        image, other = make_image(store, "a", FILES), make_image(store, "b", author="b")
+        with pytest.raises(DigestMismatch):
+            store.images.attach(image, make_artifact(other, b"proof"))
+        store.blobs.delete(image.manifest.digest)
+        with pytest.raises(BlobNotFound):
+            store.images.attach(image, make_artifact(image, b"proof"))
+
+    def test_an_artifact_cannot_call_itself_an_image(self, store: Store) -> None:
+        image = make_image(store, "a", FILES)
+        notes = {
+            "dev.lamina.image.id": str(Digest.of(b"evil")),
+            "org.opencontainers.image.ref.name": "docker.io/library/debian:bookworm",
+        }
+        artifact = Artifact.of_document(image.manifest.descriptor, TYPE, b"evil", annotations=notes)
+        store.images.attach(image, artifact)
+        assert [row.image_id for row in store.images] == [image.config.digest]
+        assert store.images.attached(image.manifest.digest)[0].manifest.annotations == notes

@@ -9,7 +9,7 @@ from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
-from lamina.store.contract import NamedImage, RefStore
+from lamina.store.contract import Attached, NamedImage, RefStore
 from lamina.store.errors import ImageNotFound
 
 BOOKWORM = Reference.parse("debian:bookworm")
@@ -33,6 +33,14 @@ def image(
         "2024-01-01T00:00:00.123456789Z",
         repo_digests,
     )
+
+
+def attached(seed: str, subject: str = "a") -> Attached:
+    """An artifact of the image that `subject` makes."""
+    manifest = Descriptor(
+        mediatype.OCI_MANIFEST, Digest.of(seed.encode()), 500, artifact_type="application/proof"
+    )
+    return Attached(image(subject).descriptor.digest, manifest)
 
 
 class RefStoreContract:
@@ -145,4 +153,33 @@ class RefStoreContract:
         for number in range(40):
             refs.set(image(str(number), Reference.parse(f"image:{number}")))
         kept = {Digest.of(str(number).encode()) for number in range(39)}
+        assert 0 < refs.disk_usage(without=kept) < refs.disk_usage()
+
+    def test_what_is_attached_is_no_row(self, refs: RefStore) -> None:
+        refs.set(image("a", BOOKWORM))
+        proof, signature = attached("proof"), attached("signature", "b")
+        for each in (proof, signature, proof):
+            refs.attach(each)
+        assert list(refs.attached()) == [proof, signature]
+        assert list(refs.rows()) == [image("a", BOOKWORM)]
+        refs.set(image("b", STABLE))
+        refs.remove(BOOKWORM)
+        assert list(refs.attached()) == [proof, signature]
+
+    def test_what_is_detached_is_forgotten(self, refs: RefStore) -> None:
+        refs.set(image("a", BOOKWORM))
+        proof, signature = attached("proof"), attached("signature")
+        refs.attach(proof)
+        refs.attach(signature)
+        refs.detach({proof.descriptor.digest, Digest.of(b"unknown")})
+        assert list(refs.attached()) == [signature]
+        refs.detach({proof.descriptor.digest})
+        assert list(refs.attached()) == [signature]
+        assert list(refs.rows()) == [image("a", BOOKWORM)]
+
+    def test_disk_usage_shrinks_without_artifacts(self, refs: RefStore) -> None:
+        each = [attached(str(number)) for number in range(40)]
+        for one in each:
+            refs.attach(one)
+        kept = {one.descriptor.digest for one in each[1:]}
         assert 0 < refs.disk_usage(without=kept) < refs.disk_usage()

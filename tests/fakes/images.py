@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -71,6 +72,13 @@ def make_image(
     )
     reference = Reference.parse(name) if name else None
     return store.images.add(manifest, config, reference, repo_digests=repo_digests)
+
+
+def make_artifact(
+    image: Image, content: bytes, artifact_type: str = "application/vnd.lamina.test.v1+json"
+) -> Artifact:
+    """An artifact about an image, with this in it."""
+    return Artifact.of_document(image.manifest.descriptor, artifact_type, content)
 
 
 def make_record(

@@ -11,7 +11,7 @@ import msgspec
 
 from lamina.oci.digest import Digest
 from lamina.oci.reference import Reference
-from lamina.store.contract import NamedImage, StepResult
+from lamina.store.contract import Attached, NamedImage, StepResult
 from lamina.store.errors import BlobNotFound, DigestMismatch, ImageNotFound, SizeMismatch
 from lamina.store.refs import find_row, with_row
 
@@ -68,6 +68,7 @@ class MemoryRefs:
 
     def __init__(self) -> None:
         self._rows: list[NamedImage] = []
+        self._attached: list[Attached] = []
 
     def get(self, reference: Reference) -> NamedImage | None:
         return find_row(self._rows, reference)
@@ -94,8 +95,21 @@ class MemoryRefs:
     def rows(self) -> Sequence[NamedImage]:
         return tuple(self._rows)
 
+    def attach(self, attached: Attached) -> None:
+        if attached not in self._attached:
+            self._attached.append(attached)
+
+    def detach(self, artifacts: Container[Digest]) -> None:
+        kept = [each for each in self._attached if each.descriptor.digest not in artifacts]
+        self._attached = kept
+
+    def attached(self) -> Sequence[Attached]:
+        return tuple(self._attached)
+
     def disk_usage(self, *, without: Container[Digest] = ()) -> int:
-        return 512 * sum(row.image_id not in without for row in self._rows)
+        ids = [row.image_id for row in self._rows]
+        ids += [each.descriptor.digest for each in self._attached]
+        return 512 * sum(each not in without for each in ids)
 
     def sweep(self) -> int:
         return 0

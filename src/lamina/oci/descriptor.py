@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lamina.oci import mediatype
 from lamina.oci.digest import Digest
 from lamina.oci.platform import Platform
 
@@ -19,3 +20,8 @@ class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     annotations: dict[str, str] = {}
     platform: Platform | None = None
     artifact_type: str = ""
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether an entry of an index says that it is an artifact and no image."""
+        return bool(self.artifact_type) and self.artifact_type not in mediatype.CONFIGS

@@ -91,14 +91,16 @@ class Manifest(msgspec.Struct, frozen=True):
         *,
         media_type: str = mediatype.OCI_MANIFEST,
         annotations: Mapping[str, str] | None = None,
+        artifact_type: str = "",
+        subject: Descriptor | None = None,
     ) -> Manifest:
-        """A new manifest over `config` and `layers`."""
-        document: dict[str, Any] = {
-            "schemaVersion": 2,
-            "mediaType": media_type,
-            "config": config,
-            "layers": list(layers),
-        }
+        """A new manifest over `config` and `layers`; of an artifact, with its type and subject."""
+        document: dict[str, Any] = {"schemaVersion": 2, "mediaType": media_type}
+        if artifact_type:
+            document["artifactType"] = artifact_type
+        document |= {"config": config, "layers": list(layers)}
+        if subject is not None:
+            document["subject"] = subject
         if annotations:
             document["annotations"] = dict(annotations)
         return cls.parse(encode(document))
@@ -162,12 +164,14 @@ class Index(msgspec.Struct, frozen=True):
         return Descriptor(self.media_type, self.digest, len(self.raw))
 
     def images(self) -> tuple[Descriptor, ...]:
-        """The manifests that are images: not attestations (platform `unknown/unknown`)."""
+        """The manifests that are images: not attestations (platform `unknown/unknown`), nor
+        artifacts (`artifactType`)."""
         return tuple(
             each
             for each in self.manifests
             if each.media_type in mediatype.MANIFESTS | mediatype.INDEXES
             and not (each.platform is not None and each.platform.os == "unknown")
+            and not each.is_artifact
         )
 
     def select(self, platform: Platform, *, what: str) -> Descriptor:

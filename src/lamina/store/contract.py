@@ -21,6 +21,7 @@ import msgspec
 
 from lamina.layer.contract import Form, LayerInfo, Listing
 from lamina.layer.entry import Entry
+from lamina.oci.artifact import Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -102,8 +103,20 @@ class NamedImage(msgspec.Struct, frozen=True):
     """`name@sha256:…` under which registries know it."""
 
 
+class Attached(msgspec.Struct, frozen=True):
+    """That an artifact is attached to an image's manifest: an entry of `index.json`."""
+
+    subject: Digest
+    """Of the image's manifest."""
+    descriptor: Descriptor
+    """Of the artifact's manifest, with its type and without annotations."""
+
+
 class RefStore(Protocol):
-    """The names of images: `index.json` of the OCI layout, replaced whole under a lock."""
+    """The names of images: `index.json` of the OCI layout, replaced whole under a lock.
+
+    Also what is attached to images, which has no name and is no row.
+    """
 
     def get(self, reference: Reference) -> NamedImage | None:
         """What the name stands for; None when nothing does.  A reference by digest
@@ -131,8 +144,22 @@ class RefStore(Protocol):
         """Every row, in the order in which they were set."""
         ...
 
+    def attach(self, attached: Attached) -> None:
+        """Note that an artifact is attached, after those that are; on disk on return.
+        Nothing changes when it is noted already."""
+        ...
+
+    def detach(self, artifacts: Container[Digest]) -> None:
+        """Forget artifacts, by the digests of their manifests."""
+        ...
+
+    def attached(self) -> Sequence[Attached]:
+        """Every artifact, in the order in which they were attached."""
+        ...
+
     def disk_usage(self, *, without: Container[Digest] = ()) -> int:
-        """Bytes of disk that the names take, or would take without some images (by id)."""
+        """Bytes of disk that all this takes, or would take without some images (by id) and
+        artifacts (by digest)."""
         ...
 
     def sweep(self) -> int:
@@ -489,6 +516,23 @@ class ImageStore(Protocol):
         The row tells of the image that runs best on `platform`, the first if none does,
         and that one is returned.  `images` is not empty.
         """
+        ...
+
+    def attach(self, subject: Image, artifact: Artifact) -> None:
+        """Keep an artifact for as long as the manifest of `subject` is kept by something.
+
+        Its contents are stored, other documents in it must be already: raises BlobNotFound.
+        So must a layer in it that is given by its diff_id (LayerNotFound), and it is kept as
+        long; one that is a compressed blob may come later.  Attaching twice is attaching once.
+
+        Raises DigestMismatch when the artifact is about another manifest, BlobNotFound when
+        the image was removed.
+        """
+        ...
+
+    def attached(self, subject: Digest, artifact_type: str = "") -> Sequence[Artifact]:
+        """What is attached to the manifest `subject`, of one type if it is given, in the order
+        in which it was attached.  One whose manifest is not stored is left out."""
         ...
 
     def __iter__(self) -> Iterator[NamedImage]:

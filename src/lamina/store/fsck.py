@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lamina.errors import EngineError
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -190,7 +191,30 @@ def _check_document(
     report.add(what, (f"its layer {each} is missing" for each in missing))
     if descriptor == row.descriptor:
         report.add(what, _contradictions(store, row, config))
-    return config.diff_ids
+    return (*config.diff_ids, *_check_attached(store, manifest.digest, what, report))
+
+
+def _check_attached(store: Store, subject: Digest, what: str, report: Report) -> tuple[Digest, ...]:
+    """Check what is attached to a manifest; returns the layers in it."""
+    found: list[Digest] = []
+    for each in store.refs.attached():
+        if each.subject != subject:
+            continue
+        about = f"{what}, artifact {each.descriptor.digest.short}"
+        try:
+            raw = store.blobs.read(each.descriptor.digest)
+            artifact = Artifact.read(Manifest.parse(raw))
+            if (artifact.subject.digest, len(raw)) != (subject, each.descriptor.size):
+                report.add(about, "index.json says something else of it than its manifest")
+            for document in artifact.documents:
+                if store.blobs.size(document.digest) != document.size:
+                    report.add(about, f"its blob {document.digest} has not {document.size} bytes")
+            missing = [one for one in artifact.stored_layers if not store.layers.has(one)]
+            report.add(about, (f"its layer {one} is missing" for one in missing))
+            found += artifact.diff_ids
+        except (EngineError, OSError) as error:
+            report.add(about, _sentence(error))
+    return tuple(found)
 
 
 def _contradictions(store: Store, row: NamedImage, config: ImageConfig) -> Iterator[str]:

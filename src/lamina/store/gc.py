@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lamina.store.atomic import is_held, locked
 from lamina.store.contract import Reclaimed, Store
-from lamina.store.reach import Needs, all_needs
+from lamina.store.reach import Needs, all_needs, detached
 from lamina.store.trash import delete_tree
 
 
@@ -39,18 +39,19 @@ def collect(store: Store) -> Reclaimed:
 
 def needed(store: Store) -> Needs:
     """Everything that must stay."""
-    needs = all_needs(store, store.refs.rows(), store.containers, store.steps)
     leased = store.leases.protected()
-    needs |= Needs(leased, set(leased))
-    return needs
+    return all_needs(store, store.refs.rows(), store.containers, store.steps, leased=leased)
 
 
 def _sweep(store: Store, needs: Needs) -> Reclaimed:
+    index = store.refs.disk_usage()
+    store.refs.detach(detached(store, needs))
+    index -= store.refs.disk_usage()
     layers = tuple(each for each in store.layers if each not in needs.layers)
     blobs = tuple(each for each in store.blobs if each not in needs.blobs)
     freed = sum(store.layers.remove(each) for each in layers)
     freed += sum(store.blobs.delete(each) for each in blobs)
-    return Reclaimed(layers, blobs, freed)
+    return Reclaimed(layers, blobs, freed + index)
 
 
 def _sweep_builds(builds: Path) -> int:

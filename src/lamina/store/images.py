@@ -9,12 +9,15 @@ import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci import mediatype
+from lamina.oci.artifact import EMPTY, Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest, NoSuchPlatform
 from lamina.oci.platform import Platform
 from lamina.oci.reference import BadReference, Reference
 from lamina.store.contract import (
+    Attached,
     BlobStore,
     Image,
     LayerStore,
@@ -128,6 +131,38 @@ class Images(msgspec.Struct, frozen=True):
         return NamedImage(
             reference, descriptor, config.digest, size, config.created or "", tuple(repo_digests)
         )
+
+    def attach(self, subject: Image, artifact: Artifact) -> None:
+        digest = subject.manifest.digest
+        if artifact.subject.digest != digest:
+            raise DigestMismatch(digest, artifact.subject.digest)
+        raw = {**artifact.contents, Digest.of(EMPTY): EMPTY}
+        with self.leases.hold() as lease:
+            named = (artifact.manifest.config, *artifact.manifest.layers)
+            lease.protect(
+                digest, artifact.digest, *artifact.diff_ids, *(each.digest for each in named)
+            )
+            self.blobs.size(digest)
+            for each in artifact.documents:
+                if each.digest in raw:
+                    self.blobs.put_bytes(raw[each.digest])
+                self.blobs.size(each.digest)
+            for diff_id in artifact.stored_layers:
+                if not self.layers.has(diff_id):
+                    raise LayerNotFound(diff_id)
+            self.blobs.put_bytes(artifact.manifest.raw)
+            entry = msgspec.structs.replace(artifact.descriptor, annotations={})
+            self.refs.attach(Attached(digest, entry))
+
+    def attached(self, subject: Digest, artifact_type: str = "") -> Sequence[Artifact]:
+        found = []
+        for each in self.refs.attached():
+            digest = each.descriptor.digest
+            if each.subject != subject or artifact_type not in ("", each.descriptor.artifact_type):
+                continue
+            if self.blobs.has(digest):
+                found.append(Artifact.read(Manifest.parse(self.blobs.read(digest))))
+        return found
 
     def __iter__(self) -> Iterator[NamedImage]:
         return iter(self.refs.rows())

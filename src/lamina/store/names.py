@@ -34,7 +34,7 @@ def tag(store: Store, source: str, target: str) -> NamedImage:
         raise TagWithDigest(target)
     row = find_image(store.refs.rows(), source)
     with store.leases.hold() as lease:
-        needs = image_needs(store.blobs, row)
+        needs = image_needs(store.blobs, row, store.refs.attached())
         lease.protect(*needs.blobs, *needs.layers)
         if not any(each.image_id == row.image_id for each in store.refs.rows()):
             raise ImageNotFound(source)  # removed between the two looks

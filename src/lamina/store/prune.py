@@ -15,7 +15,7 @@ from lamina.store.contract import ContainerRecord, NamedImage, Reclaimed, StepRe
 from lamina.store.errors import ContainerNotFound
 from lamina.store.gc import collect
 from lamina.store.inventory import Inventory, Owner
-from lamina.store.reach import Needs, all_needs
+from lamina.store.reach import Needs, all_needs, detached
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +106,17 @@ def foretell(store: Store, stock: Inventory, what: Plan) -> int:
         (row for row in store.refs.rows() if row.image_id not in ids),
         (each for each in store.containers if each.id not in gone),
         steps,
+        leased=store.leases.protected(),
     )
-    leased = store.leases.protected()
-    needs |= Needs(leased, set(leased))
     owners = {inventory.container(each) for each in gone}
     kept_steps = {inventory.step(each.key) for each in steps}
     owners |= {each for each in stock.owners() if each.kind == "step" and each not in kept_steps}
+    rows = ids
     if needs.complete:
         owners |= _unneeded(stock, needs)
+        rows = ids | detached(store, needs)
     owners |= _dead_leftovers(store, stock)
-    index = store.refs.disk_usage() - store.refs.disk_usage(without=ids)
+    index = store.refs.disk_usage() - store.refs.disk_usage(without=rows)
     return stock.freed_by(owners) + index
 
 

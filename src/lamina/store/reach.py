@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from lamina.errors import Corrupt, Invalid, Unsupported
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
-from lamina.store.contract import BlobStore, ContainerRecord, NamedImage, StepResult, Store
+from lamina.store.contract import (
+    Attached,
+    BlobStore,
+    ContainerRecord,
+    NamedImage,
+    StepResult,
+    Store,
+)
 from lamina.store.errors import BlobNotFound
 
 _NESTING = 4
@@ -33,10 +41,11 @@ class Needs(msgspec.Struct):
         return self
 
 
-def image_needs(blobs: BlobStore, row: NamedImage) -> Needs:
-    """What an image needs, on every platform that is stored."""
+def image_needs(blobs: BlobStore, row: NamedImage, attached: Sequence[Attached]) -> Needs:
+    """What an image needs, on every platform that is stored, and what is attached to that."""
     needs = Needs()
     _document(blobs, row.descriptor, needs, _NESTING)
+    _add_attached(blobs, attached, needs)
     return needs
 
 
@@ -55,16 +64,52 @@ def all_needs(
     rows: Iterable[NamedImage],
     containers: Iterable[ContainerRecord],
     steps: Iterable[StepResult] = (),
+    *,
+    leased: Iterable[Digest] = (),
 ) -> Needs:
     """What these need together; an unreadable container record makes it incomplete."""
-    needs = Needs(complete=not store.containers.damaged())
+    kept = set(leased)
+    needs = Needs(kept, set(kept), complete=not store.containers.damaged())
+    attached = store.refs.attached()
     for row in rows:
-        needs |= image_needs(store.blobs, row)
+        needs |= image_needs(store.blobs, row, ())
     for record in containers:
         needs |= container_needs(record)
     for step in steps:
         needs |= step_needs(step)
+    _add_attached(store.blobs, attached, needs)
     return needs
+
+
+def detached(store: Store, needs: Needs) -> set[Digest]:
+    """The artifacts that stay no longer: their subject does not, or they are not stored."""
+    return {
+        each.descriptor.digest
+        for each in store.refs.attached()
+        if each.subject not in needs.blobs or not store.blobs.has(each.descriptor.digest)
+    }
+
+
+def _add_attached(blobs: BlobStore, attached: Sequence[Attached], needs: Needs) -> None:
+    """Add what is attached to a manifest that is needed, and what is attached to that."""
+    waiting = list(attached)
+    while found := [each for each in waiting if each.subject in needs.blobs]:
+        waiting = [each for each in waiting if each.subject not in needs.blobs]
+        for each in found:
+            _artifact(blobs, each.descriptor.digest, needs)
+
+
+def _artifact(blobs: BlobStore, digest: Digest, needs: Needs) -> None:
+    needs.blobs.add(digest)
+    try:
+        artifact = Artifact.read(Manifest.parse(blobs.read(digest)))
+        needs.blobs.add(artifact.manifest.config.digest)
+        needs.blobs |= {each.digest for each in artifact.manifest.layers}
+        needs.layers |= set(artifact.diff_ids)
+    except BlobNotFound:
+        return
+    except (Corrupt, Invalid, Unsupported):
+        needs.complete = False
 
 
 def _document(blobs: BlobStore, descriptor: Descriptor, needs: Needs, depth: int) -> None:

@@ -1,7 +1,8 @@
 """The names of images: `index.json` of the OCI layout, one entry for each name.
 
 An entry's annotations hold what `images` prints, so listing needs this one
-file.  Entries and annotations of other tools are carried along untouched.
+file.  An artifact attached to an image is an entry without a name, which says to which
+manifest.  Entries and annotations of other tools are carried along untouched.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lamina.oci.digest import Digest
 from lamina.oci.document import decode, encode
 from lamina.oci.reference import Reference
 from lamina.store.atomic import locked, replace_file, sweep_files
-from lamina.store.contract import NamedImage
+from lamina.store.contract import Attached, NamedImage
 from lamina.store.errors import ImageNotFound, RecordDamaged, writing
 from lamina.store.sealed import UNSEALED, seal
 
@@ -29,6 +30,7 @@ IMAGE_ID = "dev.lamina.image.id"
 SIZE = "dev.lamina.image.size"
 CREATED = "dev.lamina.image.created"
 REPO_DIGESTS = "dev.lamina.image.repo-digests"
+SUBJECT = "dev.lamina.attached.to"
 CHECKSUM = "dev.lamina.checksum"
 _OURS = (REF_NAME, FULL_NAME, IMAGE_ID, SIZE, CREATED, REPO_DIGESTS)
 
@@ -67,11 +69,25 @@ class IndexRefs:
     def rows(self) -> Sequence[NamedImage]:
         return _Entries(self._load(), self._path).rows()
 
+    def attach(self, attached: Attached) -> None:
+        if attached not in self.attached():
+            with self._changing() as entries:
+                entries.attach(attached)
+
+    def detach(self, artifacts: Container[Digest]) -> None:
+        if any(each.descriptor.digest in artifacts for each in self.attached()):
+            with self._changing() as entries:
+                entries.detach(artifacts)
+
+    def attached(self) -> Sequence[Attached]:
+        return _Entries(self._load(), self._path).attached()
+
     def disk_usage(self, *, without: Container[Digest] = ()) -> int:
         status = self._path.stat()
         entries = _Entries(self._load(), self._path)
         after = [row for row in entries.rows() if row.image_id not in without]
-        if len(after) == len(entries.rows()):
+        detached = entries.detach(without)
+        if len(after) == len(entries.rows()) and not detached:
             return status.st_blocks * 512
         entries.let(lambda _: after)
         return -(-len(entries.encoded()) // status.st_blksize) * status.st_blksize
@@ -125,6 +141,31 @@ class _Entries:
         foreign = [each for each in self._entries if not any(each is entry for entry, _ in named)]
         after = change([row for _, row in named])
         self._entries = foreign + [entry_of(row, known.get(_key(row))) for row in after]
+
+    def attached(self) -> list[Attached]:
+        return [found for entry in self._entries if (found := self._attached(entry)) is not None]
+
+    def _attached(self, entry: Any) -> Attached | None:
+        if not isinstance(entry, dict) or SUBJECT not in (entry.get("annotations") or {}):
+            return None
+        try:
+            return attached_of(entry)
+        except (EngineError, msgspec.MsgspecError, ValueError, KeyError) as error:
+            raise RecordDamaged(self._path, f"an entry cannot be read ({error})") from None
+
+    def attach(self, attached: Attached) -> None:
+        if attached not in self.attached():
+            self._entries = [*self._entries, entry_of_attached(attached)]
+
+    def detach(self, artifacts: Container[Digest]) -> bool:
+        """Whether there was one to forget."""
+        before = len(self._entries)
+        self._entries = [
+            entry
+            for entry in self._entries
+            if (found := self._attached(entry)) is None or found.descriptor.digest not in artifacts
+        ]
+        return len(self._entries) < before
 
     def encoded(self) -> bytes:
         rest = {
@@ -270,3 +311,16 @@ def entry_of(row: NamedImage, before: Document | None) -> Document:
         notes[REPO_DIGESTS] = " ".join(row.repo_digests)
     entry["annotations"] = notes
     return entry
+
+
+def attached_of(entry: Document) -> Attached:
+    """What an entry of index.json says is attached."""
+    subject = Digest(entry["annotations"][SUBJECT])
+    bare = encode({**entry, "annotations": {}})
+    return Attached(subject, decode(bare, Descriptor, what="an entry of index.json"))
+
+
+def entry_of_attached(attached: Attached) -> Document:
+    """The entry for an artifact.  Nothing that it is annotated with: it could name an image."""
+    entry: Document = msgspec.json.decode(encode(attached.descriptor))
+    return {**entry, "annotations": {SUBJECT: str(attached.subject)}}

@@ -133,9 +133,10 @@ class _Holders:
             self.images.setdefault(row.image_id, []).append(row)
         self.containers = list(store.containers)
         self.steps = list(store.steps)
+        attached = store.refs.attached()
         self.used_images = {each.image_id for each in self.containers}
         self.image_owners: dict[Hashable, set[Owner]] = {
-            image_id: _owners(image_needs(store.blobs, row) for row in rows)
+            image_id: _owners(image_needs(store.blobs, row, attached) for row in rows)
             for image_id, rows in self.images.items()
         }
         self.container_owners: dict[Hashable, set[Owner]] = {

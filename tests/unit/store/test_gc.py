@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index
+from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
-from lamina.store.contract import NamedImage, StepResult, Store
+from lamina.store.contract import Image, NamedImage, StepResult, Store
 from lamina.store.gc import collect
 from lamina.store.leases import DirLeases
-from tests.fakes.images import documents, make_image, make_layer, make_record
+from lamina.store.names import tag
+from tests.fakes.images import documents, make_artifact, make_image, make_layer, make_record
 
 BASE = {"bin/sh": b"x" * 5000}
 
@@ -153,6 +156,91 @@ def test_a_damaged_container_record_costs_no_layer(store: Store) -> None:
     assert collect(store).layers == ()
     store.containers.remove(place.name)
     assert collect(store).layers == image.layers
+
+
+def test_an_artifact_is_kept_as_long_as_its_subject(store: Store) -> None:
+    image = make_image(store, "app", BASE)
+    removed = make_layer(store, {"removed": b"1" * 5000})
+    tar_size = store.layers.info(removed).tar_size
+    proof = make_artifact(image, b"proof")
+    kept = Artifact.of_layer(image.manifest.descriptor, "application/removed", removed, tar_size)
+    store.images.attach(image, proof)
+    store.images.attach(image, kept)
+    tag(store, "app", "renamed")
+    store.refs.remove(Reference.parse("app"))
+    assert collect(store).bytes == 0
+    make_image(store, "renamed", {"other": b"1"})  # the image is <none> now
+    assert collect(store).bytes == 0
+    attached = store.images.attached(image.manifest.digest)
+    assert [each.digest for each in attached] == [proof.digest, kept.digest]
+    assert store.layers.has(removed)
+    store.refs.remove_image(image.config.digest)
+    reclaimed = collect(store)
+    assert set(reclaimed.layers) == {*image.layers, removed}
+    assert {proof.digest, kept.digest, proof.payload.digest} <= set(reclaimed.blobs)
+    assert store.images.attached(image.manifest.digest) == []
+    assert store.refs.attached() == []
+
+
+def test_what_is_attached_to_an_artifact_is_kept_with_it(store: Store) -> None:
+    image = make_image(store, "app", BASE)
+    proof = make_artifact(image, b"proof")
+    store.images.attach(image, proof)
+    signed = Image(image.row, proof.manifest, image.config)
+    signature = make_artifact(signed, b"signature")
+    store.images.attach(signed, signature)
+    assert collect(store).bytes == 0
+    assert store.blobs.read(signature.payload.digest) == b"signature"
+    store.refs.remove_image(image.config.digest)
+    collect(store)
+    assert list(store.blobs) == []
+    assert store.refs.attached() == []
+
+
+def test_a_lease_on_the_subject_keeps_what_is_attached(store: Store) -> None:
+    image = make_image(store, "app", BASE)
+    proof = make_artifact(image, b"proof")
+    store.images.attach(image, proof)
+    with store.leases.hold() as lease:
+        lease.protect(image.manifest.digest)
+        store.refs.remove_image(image.config.digest)
+        collect(store)
+        assert store.blobs.read(proof.payload.digest) == b"proof"
+    collect(store)
+    assert list(store.blobs) == []
+
+
+def test_an_artifact_of_one_platform_is_kept_with_the_index(store: Store) -> None:
+    layer = make_layer(store, BASE)
+    made = [documents([layer], platform=Platform(name)) for name in ("amd64", "arm64")]
+    index = Index.build([manifest.descriptor for manifest, _ in made])
+    name = Reference.parse("both")
+    image = store.images.add_index(index, made, name, platform=Platform("amd64"))
+    other = Image(image.row, *made[1])
+    proof = make_artifact(other, b"proof")
+    store.images.attach(other, proof)
+    assert collect(store).bytes == 0
+    assert len(store.images.attached(other.manifest.digest)) == 1
+
+
+def test_an_artifact_that_is_lost_is_forgotten(store: Store) -> None:
+    image = make_image(store, "app", BASE)
+    proof = make_artifact(image, b"proof")
+    store.images.attach(image, proof)
+    store.blobs.delete(proof.digest)
+    assert store.images.attached(image.manifest.digest) == []
+    collect(store)
+    assert store.refs.attached() == []
+
+
+def test_a_damaged_artifact_costs_no_layer(store: Store) -> None:
+    image = make_image(store, "app", BASE)
+    removed = make_layer(store, {"removed": b"1"})
+    artifact = Artifact.of_layer(image.manifest.descriptor, "application/removed", removed, 2048)
+    store.images.attach(image, artifact)
+    path = store.root / "blobs" / "sha256" / artifact.digest.hex
+    path.write_bytes(path.read_bytes().replace(b"removed", b"remowed"))
+    assert collect(store).layers == ()
 
 
 LEFTOVERS = ("blobs/sha256/.tmp-x", "steps/.tmp-x", ".tmp-x")
