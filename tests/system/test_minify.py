@@ -257,6 +257,16 @@ def test_what_was_removed_can_be_had_back(python: Lamina) -> None:
     assert "no removed files" in refused.stderr
 
 
+def test_a_container_with_what_was_removed_can_be_committed(python: Lamina) -> None:
+    minified(python, "app:1", "-t", "app:min", "--cmd", "early", "--keep-removed")
+    args = ("--name", "again", "--with-removed", "--entrypoint", "perl", "app:min")
+    python("run", *args, "-e", "open(F, '>', '/new'); print F 'x'")
+    python("commit", "again", "app:again")
+    assert "perl 5" in python("run", "--rm", "--entrypoint", "perl", "app:again", "-v").stdout
+    assert python("cat", "app:again", "/new").stdout == "x"
+    assert python("diff", "again").stdout == "A /new\n"
+
+
 def test_with_removed_the_tree_is_the_old_one(python: Lamina) -> None:
     from lamina.minify.removed import removed_layers
 

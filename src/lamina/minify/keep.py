@@ -131,7 +131,7 @@ class _Keeper:
     def asked(self, wishes: Wishes) -> Iterator[tuple[str, Reason]]:
         """What the user named."""
         for pattern in wishes.patterns:
-            wanted = "/" + pattern.strip("/")
+            wanted = f"/{_placed(self._tree, pattern)}"
             found = [
                 path
                 for path in self._tree.entries
@@ -178,6 +178,15 @@ class _Keeper:
         return Kept(self._kept, frozenset(removed))
 
 
+def _placed(tree: ImageTree, pattern: str) -> str:
+    """A pattern with the links in the directories before its first wildcard followed: people
+    say /bin/sh of what is /usr/bin/sh by now."""
+    parts = [part for part in pattern.split("/") if part]
+    plain = next((at for at, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    folders = min(plain, len(parts) - 1)
+    return "/".join([tree.files.resolve("/".join(parts[:folders])), *parts[folders:]]).strip("/")
+
+
 def _configured(tree: ImageTree) -> Iterator[tuple[str, Reason]]:
     """The programs that the configuration names: entry point, command, health check."""
     config = tree.system.stack.config
@@ -190,7 +199,8 @@ def _configured(tree: ImageTree) -> Iterator[tuple[str, Reason]]:
         words += test[1:]
     elif test[:1] == ("CMD-SHELL",):
         words += ["/bin/sh", *" ".join(test[1:]).split()]
-    for word in words:
+    # `sh -c 'app --now'` names app as well.
+    for word in " ".join(words).split():
         path = tree.system.command(word)
         if path is not None:
             for each in tree.files.steps(path):

@@ -29,7 +29,7 @@ def commit(
     base = store.images.find(str(record.image_id))
     upper = store.containers.directory(record.id) / "upper"
     with store.leases.hold() as lease:
-        lease.protect(base.config.digest, *base.layers)
+        lease.protect(base.config.digest, *record.layers)
         info = store.layers.snapshot(upper)
         lease.protect(info.diff_id)
         line = History(
@@ -38,15 +38,23 @@ def commit(
             author=author,
             comment=message,
         )
+        # What lay over the image's layers, under the container's own (`run --with-removed`).
+        over = [store.layers.info(each) for each in record.layers[len(base.layers) :]]
         config = base.config.amend(
             created=created,
             author=author,
             execution=execution,
-            diff_ids=(*base.layers, info.diff_id),
-            history=(*(base.config.history or _told(base.layers)), line),
+            diff_ids=(*record.layers, info.diff_id),
+            history=(
+                *(base.config.history or _told(base.layers)),
+                *(History(created=created, comment="run with this layer over it") for _ in over),
+                line,
+            ),
         )
-        layer = Descriptor(mediatype.OCI_LAYER, info.diff_id, info.tar_size)
-        manifest = Manifest.build(config.descriptor(), [*base.manifest.layers, layer])
+        layers = [
+            Descriptor(mediatype.OCI_LAYER, each.diff_id, each.tar_size) for each in (*over, info)
+        ]
+        manifest = Manifest.build(config.descriptor(), [*base.manifest.layers, *layers])
         return store.images.add(manifest, config, reference)
 
 

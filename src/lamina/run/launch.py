@@ -101,7 +101,9 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
     """Start the container: returns once its program runs, or was refused by the kernel.
 
     `watch` is a fanotify group (linux/fanotify.py) that hears of every file which is opened
-    in its root file system, from the program itself on.  Safe to call beside other threads.  Raises EngineError when no container could be made.
+    in its root file system, from the program itself on.
+
+    Safe to call beside other threads.  Raises EngineError when no container could be made.
     """
     if os.geteuid() != 0:
         raise NotRoot

@@ -70,6 +70,8 @@ def test_what_the_configuration_names_stays() -> None:
     files |= {"usr/bin/probe": "p", "usr/bin/other": "o"}
     check = {"Test": ["CMD-SHELL", "check --now || exit 1"]}
     assert gone(files, "usr/bin/probe", Cmd=["app"], Healthcheck=check) == ["usr/bin/other"]
+    command = ["/bin/sh", "-c", "app --now"]
+    assert gone(files, "usr/bin/probe", Cmd=command) == ["usr/bin/check", "usr/bin/other"]
 
 
 def test_patterns_keep_files_and_directories() -> None:
@@ -78,6 +80,19 @@ def test_patterns_keep_files_and_directories() -> None:
         found = kept(files, "usr/bin/a", wishes=Wishes(patterns=(pattern,)))
         assert found.removed == {"usr/share/y", "usr/share/y/two.dat"}, pattern
         assert found.reasons["usr/share/x/one"].why is Why.ASKED
+
+
+@pytest.mark.parametrize("pattern", ["/bin/sh", "/bin/s*", "bin/sh"])
+def test_a_pattern_is_taken_through_links_of_directories(pattern: str) -> None:
+    files: dict[str, Content] = {
+        "bin": Link("usr/bin"),
+        "usr/bin/a": "a",
+        "usr/bin/sh": Link("dash"),
+        "usr/bin/dash": "d",
+        "usr/bin/other": "o",
+    }
+    found = kept(files, "usr/bin/a", wishes=Wishes(patterns=(pattern,)))
+    assert found.removed == {"usr/bin/other"}
 
 
 @pytest.mark.parametrize("wishes", [Wishes(patterns=("/no*",)), Wishes(packages=("none",))])
