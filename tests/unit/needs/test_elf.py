@@ -120,6 +120,9 @@ def test_records_of_versions_that_lead_in_place_come_to_an_end() -> None:
         (b"\0.so\0", set()),
         (b"\0a.so\0b+c-1.so.1.2\0", {"a.so", "b+c-1.so.1.2"}),
         (b".so" * 1000, set()),
+        (b"\0x.so/y.so.2/libz.so.3\0", {"libz.so.3"}),
+        (b"\0liba.so.d/notes\0", set()),
+        (b"\0liba.so.so\0", {"liba.so.so"}),
     ],
 )
 def test_names_of_libraries_among_strings(text: bytes, names: set[str]) -> None:
