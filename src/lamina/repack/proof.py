@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lamina.oci.artifact import Artifact
+from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import decode, encode
 from lamina.repack.tree import FIELDS, Record
@@ -41,6 +43,11 @@ class Proof(msgspec.Struct, frozen=True):
     def parse(cls, raw: bytes) -> Proof:
         """Read it.  Raises BadDocument."""
         return decode(raw, cls, what="the proof")
+
+
+def proof_artifact(subject: Descriptor, proof: Proof) -> Artifact:
+    """The proof as an artifact about the new image's manifest."""
+    return Artifact.of_document(subject, ARTIFACT_TYPE, proof.encode())
 
 
 class TreeChange(msgspec.Struct, frozen=True):

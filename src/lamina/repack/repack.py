@@ -20,7 +20,7 @@ from lamina.oci.manifest import Manifest
 from lamina.oci.reference import Reference
 from lamina.repack.image import Fate, repacked_config, repacked_manifest
 from lamina.repack.plan import Kept, Made, Plan
-from lamina.repack.proof import Proof, Side, TreeChange, tree_changes
+from lamina.repack.proof import Proof, Side, TreeChange, proof_artifact, tree_changes
 from lamina.repack.tree import Record, digest, records
 from lamina.store.contract import Image, LayerStore, Lease, Store
 
@@ -68,7 +68,8 @@ def slim(
 ) -> Slimmed:
     """Make the image that was planned for `image`, whose stack that is, and name it.
 
-    One that has nothing to make anew gets the name itself.  Raises as `repack`.
+    The proof is attached to it.  One that has nothing to make anew gets the name itself.
+    Raises as `repack`.
     """
     with store.leases.hold() as lease:
         lease.protect(image.manifest.digest, image.config.digest, *image.layers)
@@ -83,7 +84,10 @@ def slim(
             wrote=wrote,
         )
         lease.protect(made.manifest.digest, made.config.digest)
-        return Slimmed(store.images.add(made.manifest, made.config, reference), made.proof)
+        new = store.images.add(made.manifest, made.config, reference)
+        if planned.changes:
+            store.images.attach(new, proof_artifact(new.manifest.descriptor, made.proof))
+        return Slimmed(new, made.proof)
 
 
 def tree_of(stack: Stack) -> dict[str, Record]:

@@ -9,10 +9,12 @@ from lamina.explain.stack import image_stack
 from lamina.explain.waste import account
 from lamina.oci.reference import Reference
 from lamina.repack.plan import Made, Plan, plan
-from lamina.repack.proof import Proof
-from lamina.repack.repack import NotTheSame, slim
+from lamina.repack.proof import ARTIFACT_TYPE, Proof
+from lamina.repack.repack import NotTheSame, slim, tree_of
 from lamina.repack.spans import lossless
+from lamina.repack.tree import digest
 from lamina.store.contract import Image, Store
+from lamina.store.fsck import check_store
 from tests.fakes.images import make_image
 
 LAYERS = (
@@ -38,7 +40,17 @@ def test_the_new_image_has_no_hidden_byte(store: Store) -> None:
     assert made.image.layers[0] == image.layers[0]
     assert new.read("srv/small") == b"s"
     assert made.proof.old.bytes - made.proof.new.bytes == 1000
-    assert Proof.parse(made.proof.encode()) == made.proof
+
+
+def test_the_proof_is_attached(store: Store) -> None:
+    image = make_image(store, "app:1", *LAYERS)
+    made = slim(store, image, image_stack(store, image), planned(store, image), NEW)
+    (artifact,) = store.images.attached(made.image.manifest.digest, ARTIFACT_TYPE)
+    proof = Proof.parse(store.blobs.read(artifact.payload.digest))
+    assert proof == made.proof
+    assert proof.old.image_id == image.config.digest
+    assert str(proof.tree) == str(digest(tree_of(image_stack(store, made.image))))
+    assert check_store(store).findings == []
 
 
 def test_it_is_the_same_image_each_time(store: Store) -> None:
@@ -54,6 +66,7 @@ def test_an_image_without_waste_gets_the_name(store: Store) -> None:
     made = slim(store, image, image_stack(store, image), planned(store, image), NEW)
     assert made.image.config.digest == image.config.digest
     assert made.proof.old == made.proof.new
+    assert store.images.attached(image.manifest.digest) == []
 
 
 def without(planned: Plan, path: str) -> Plan:
