@@ -26,8 +26,7 @@ def ask(method: str, port: int, path: str, *, timeout: float) -> tuple[int, byte
     """Status and body of the answer; waits for whoever is about to answer.
 
     A connection that is refused, or closed before an answer came, is tried again until
-    `timeout` seconds have gone.  Raises OSError, http.client.HTTPException as TimeoutError
-    or ConnectionError.
+    `timeout` seconds have gone.  Raises OSError, also for what is no HTTP.
     """
     deadline = time.monotonic() + timeout
     while True:
