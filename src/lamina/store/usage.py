@@ -97,13 +97,15 @@ def measure(store: Store) -> Usage:
     holders = _Holders(store)
     parts = _parts(stock, holders)
     garbage = foretell(store, stock, Plan())
+    # What has no layer is a note that the build keeps beside them.
+    results = [each for each in holders.steps if each.layers]
     counts = {
         "Images": (len(holders.images), len(holders.images.keys() & holders.used_images)),
         "Containers": (
             len(holders.containers),
             sum(each.status == "running" for each in holders.containers),
         ),
-        "Build Cache": (len(holders.steps), sum(map(holders.is_in_use, holders.steps))),
+        "Build Cache": (len(results), sum(map(holders.is_in_use, results))),
     }
     rows = [
         UsageRow(
