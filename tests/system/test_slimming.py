@@ -1,0 +1,165 @@
+"""`lamina slim` on images of many kinds: nothing hidden is left, and nothing else changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.slimming import bases
+from tests.slimming.bugs import CASES as BUGS
+from tests.slimming.case import Base, Case
+from tests.slimming.cases import identified
+from tests.slimming.shop import Failed, Shop
+from tests.slimming.tree import archived, differences
+from tests.system.conftest import Tool, unmounted
+
+pytestmark = pytest.mark.system
+CASES = identified()
+DOCKER = ("hard links: the name that came first is removed", "setuid and file capabilities")
+"""Cases whose slimmed images docker runs."""
+
+
+@pytest.fixture(scope="module")
+def shop(root_only: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A store that the cases of a worker share: bases are imported when one needs them."""
+    shop = Shop(tmp_path_factory.mktemp("slimming") / "root")
+    yield shop
+    unmounted(shop.root)
+
+
+@pytest.fixture
+def ready(shop: Shop, request: pytest.FixtureRequest) -> Callable[[Case], Shop]:
+    """Gives the store once it has a case's bases; skips where they cannot be had."""
+
+    def with_bases(case: Case) -> Shop:
+        for base in (case.base, *case.also):
+            if not shop.has(base):
+                shop.take(_source(base, request), base)
+        return shop
+
+    return with_bases
+
+
+def _source(base: Base, request: pytest.FixtureRequest) -> Path:
+    if base == "busybox":
+        path: Path = request.getfixturevalue("busybox_tar")
+        return path
+    debian: Path = request.getfixturevalue("debian_tar")
+    if base == "debian":
+        return debian
+    try:
+        return bases.archive(debian)
+    except bases.NoBases as error:
+        pytest.skip(f"no image of {base}: {error}")
+
+
+def built(shop: Shop, case: Case, place: Path, *options: str) -> str:
+    """The image of a case; its name."""
+    name = f"case-{[*CASES].index(case.name)}"
+    try:
+        shop.build(case, place / "context", name, *options)
+    except Failed as error:
+        if case.network and any(word in str(error) for word in bases.NO_NETWORK):
+            pytest.skip(f"the build needs a network: {str(error)[-200:]}")
+        raise
+    return name
+
+
+def base_name(case: Case) -> str:
+    """What the last stage stands on; empty for scratch."""
+    last = [line for line in case.dockerfile.splitlines() if line.startswith("FROM ")][-1]
+    name = last.split()[1]
+    return "" if name == "scratch" else name
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_slimmed_image_shows_and_does_the_same(
+    name: str, ready: Callable[[Case], Shop], tmp_path: Path
+) -> None:
+    case = CASES[name]
+    shop = ready(case)
+    old = built(shop, case, tmp_path)
+    new = f"{old}-slim"
+    assert shop.probe(old, case) == case.says, "the image does not work to begin with"
+    told = json.loads(shop.lamina("slim", old, "-t", new, "--format", "json").stdout)
+
+    before, after = shop.explained(old), shop.explained(new)
+    shared = set(shop.diff_ids(base_name(case))) if base_name(case) else set()
+    assert hidden_above(before, shared) >= case.hides
+    assert hidden_above(after, shared) == 0, after["findings"]
+    assert told["after_bytes"] == after["bytes"] <= before["bytes"]
+    assert after["visible_bytes"] == before["visible_bytes"]
+    base = [each for each in shop.diff_ids(old) if each in shared]
+    assert [*shop.diff_ids(new)][: len(base)] == base, "layers of the base are shared as before"
+
+    assert differences(shop.tree(old), shop.tree(new)) == []
+    same_but_for_layers(shop.inspect(old), shop.inspect(new))
+    assert shop.lamina("verify", old, new, check=False).returncode == 0
+    assert shop.probe(new, case) == case.says
+
+
+def hidden_above(told: Mapping[str, Any], shared: set[str]) -> int:
+    """Hidden bytes of an image, those of shared layers left out."""
+    layers = [layer for layer in told["layers"] if layer["diff_id"] not in shared]
+    return sum(layer["hidden_bytes"] for layer in layers)
+
+
+def same_but_for_layers(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Assert that two configurations differ in their layers and history alone."""
+    both = [
+        {name: value for name, value in each.items() if name not in ("rootfs", "history")}
+        for each in (old, new)
+    ]
+    assert both[0] == both[1]
+    layers = [line for line in new["history"] if not line.get("empty_layer")]
+    assert len(layers) == len(new["rootfs"]["diff_ids"])
+
+
+@pytest.mark.parametrize("case", BUGS, ids=lambda case: case.name)
+def test_an_archive_of_it_is_right_for_other_readers(
+    case: Case, ready: Callable[[Case], Shop], tmp_path: Path
+) -> None:
+    """Read by another program's rules, the layers of bugs make the same tree again."""
+    shop = ready(case)
+    old = built(shop, case, tmp_path)
+    trees = []
+    for options in ((), ("--squash-from", "base"), ("--flatten",)):
+        shop.lamina("slim", old, "-t", "bug-slim", *options)
+        shop.lamina("save", "-q", "-o", str(tmp_path / "new.tar"), "bug-slim")
+        trees.append(archived(tmp_path / "new.tar").tree)
+    truth = shop.tree(old)
+    assert [differences(truth, tree, seconds=True) for tree in trees] == [[], [], []]
+
+
+@pytest.mark.parametrize("name", DOCKER)
+def test_docker_loads_and_runs_it(
+    name: str, ready: Callable[[Case], Shop], docker: Tool, tmp_path: Path
+) -> None:
+    case = CASES[name]
+    shop = ready(case)
+    old = built(shop, case, tmp_path)
+    shop.lamina("slim", old, "-t", "for-docker")
+    shop.lamina("save", "-q", "-o", str(tmp_path / "new.tar"), "for-docker")
+    docker("load", "-q", "-i", str(tmp_path / "new.tar"))
+    words = ("run", "--rm", "--network=none", "for-docker", *case.probe)
+    assert docker(*words).strip() == case.says
+
+
+def test_the_seeds_image_becomes_what_its_author_wrote_by_hand(
+    ready: Callable[[Case], Shop], tmp_path: Path
+) -> None:
+    demo = Path(__file__).parents[2] / "demo"
+    shop = ready(CASES["the seed: a file of 50 MB made and removed"])
+    for name in ("seed", "improved"):
+        shop.lamina("build", "-q", "-t", name, str(demo / name))
+    shop.lamina("slim", "seed", "-t", "seed-slim")
+    by_hand, by_itself = shop.explained("improved"), shop.explained("seed-slim")
+    assert by_itself["bytes"] <= by_hand["bytes"]
+    assert by_itself["hidden_bytes"] == 0
+    trees = [shop.tree(each) for each in ("improved", "seed-slim")]
+    # /home was written to by one of them at another time than by the other.
+    assert {line.split(": ")[0] for line in differences(*trees)} <= {"'/home'"}
