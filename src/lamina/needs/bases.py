@@ -87,9 +87,13 @@ class Judgement(msgspec.Struct, frozen=True):
 
     @property
     def lacking(self) -> int:
-        """How much of what must be there no package that is known brings."""
-        missing = self.with_(Holding.MISSING, Weight.MUST, Weight.BUILD)
-        return sum(not (self.install and each.need.package) for each in missing)
+        """How much of what must be there neither a known package brings nor, of users, a
+        command of everywhere."""
+        return sum(
+            not (self.install and each.need.package in self.packages)
+            for each in self.with_(Holding.MISSING, Weight.MUST, Weight.BUILD)
+            if each.need.kind is not Kind.USER
+        )
 
     @property
     def holds_all(self) -> bool:
@@ -134,8 +138,8 @@ class _Judge:
         if impossible:
             return msgspec.structs.replace(told, impossible=impossible)
         told = msgspec.structs.replace(told, answers=[self.answer(each) for each in self._asked()])
-        packages = _packages(told.with_(Holding.MISSING, Weight.MUST, Weight.BUILD))
-        perhaps = _packages(told.with_(Holding.MISSING, Weight.MAY))
+        packages = self._packages(told.with_(Holding.MISSING, Weight.MUST, Weight.BUILD))
+        perhaps = self._packages(told.with_(Holding.MISSING, Weight.MAY))
         wanted = {*packages, *self.uses.own.base_packaged.needed_by(packages)} - self._coming
         return msgspec.structs.replace(
             told,
@@ -189,6 +193,12 @@ class _Judge:
         program = _MANAGER_OF[manager]
         return _INSTALL[program] if self.system.command(program) is not None else ""
 
+    def _packages(self, answers: Sequence[Answer]) -> tuple[str, ...]:
+        """The packages that have what is asked for, each once; not those that are there in
+        another version or were emptied, for to install them again would do nothing."""
+        names = dict.fromkeys(each.need.package for each in answers)
+        return tuple(each for each in names if each and each not in self.packaged.installed)
+
     @cached_property
     def _coming(self) -> set[str]:
         """The packages that the image's own ones bring along there."""
@@ -206,6 +216,12 @@ class _Judge:
 
     def answer(self, need: Need) -> Answer:
         """What the candidate has of a need."""
+        found = self._answer(need)
+        if found.holding is Holding.MISSING and need.packaged and need.weight is Weight.MUST:
+            return Answer(need, Holding.COMES) if self._install else found
+        return found
+
+    def _answer(self, need: Need) -> Answer:
         if need.kind is Kind.LIBRARY:
             return self._library(need)
         if need.kind in (Kind.PROGRAM, Kind.SHELL, Kind.MANAGER):
@@ -279,11 +295,6 @@ class _Judge:
         if other != number:
             return Answer(need, Holding.OTHER, f"its number is {other} there, {number} here")
         return Answer(need, Holding.HELD)
-
-
-def _packages(answers: Sequence[Answer]) -> tuple[str, ...]:
-    """The packages that have what is asked for, each once."""
-    return tuple(dict.fromkeys(each.need.package for each in answers if each.need.package))
 
 
 def _stem(name: str) -> str:

@@ -52,3 +52,6 @@ class Need(msgspec.Struct, frozen=True):
     """The distribution's package that it is of; empty when that is not known."""
     others: int = 0
     """How many more need it."""
+    packaged: bool = False
+    """Whether only files of the image's own packages need it: installed on another base these
+    are that base's, and ask for what their package depends on there."""

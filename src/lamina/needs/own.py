@@ -11,7 +11,7 @@ from lamina.layer.entry import Kind
 from lamina.needs.packaged import Packaged
 from lamina.needs.system import System
 
-_RECORDS = (
+RECORDS = (
     "var/lib/dpkg/",
     "lib/apk/",
     "usr/lib/apk/",
@@ -68,7 +68,7 @@ class Own:
         if self.told is Told.PACKAGES:
             return not (
                 path in self.packaged.owner
-                or path.startswith(_RECORDS)
+                or path.startswith(RECORDS)
                 or _source(path) in self.packaged.owner
             )
         return found.layer >= self.first
@@ -109,7 +109,7 @@ class Own:
         """Its own ELF files, and its own scripts that may be executed."""
         for located in self.stack.union.walk():
             entry = located.entry
-            if entry.kind not in (Kind.FILE, Kind.HARDLINK) or entry.path.startswith(_RECORDS):
+            if entry.kind not in (Kind.FILE, Kind.HARDLINK) or entry.path.startswith(RECORDS):
                 continue
             # A kernel object or a library need not be executable, a script must.
             may_start = bool(entry.mode & 0o111) or ".so" in entry.path

@@ -16,7 +16,7 @@ from lamina.explain.owners import Owners
 from lamina.explain.stack import Stack
 from lamina.needs.closure import close, interpreted, loaded
 from lamina.needs.need import Kind, Need, Weight
-from lamina.needs.own import Own, Told
+from lamina.needs.own import RECORDS, Own, Told
 from lamina.needs.starts import SHELLS, Start, script_commands, starts
 from lamina.needs.system import System
 
@@ -142,9 +142,11 @@ class Uses:
     def _as_declared(self, path: str, need: Need) -> Need:
         """A need of a packaged file is as binding as its package says: what it does not depend
         on (a script for Python among a package's tools) it can do without."""
-        if path not in self.own.packaged.owner or need.package in self.installs:
+        if path not in self.own.packaged.owner:
             return need
-        return structs.replace(need, weight=Weight.MAY) if need.package else need
+        is_declared = not need.package or need.package in self.installs
+        weight = need.weight if is_declared else Weight.MAY
+        return structs.replace(need, weight=weight, packaged=True)
 
     def _of_script(self, path: str) -> Iterator[Need]:
         """The commands of a shell script of the image's own that it starts."""
@@ -222,7 +224,8 @@ class Uses:
             return found
         for located in self.stack.union.walk():
             entry = located.entry
-            if entry.uid and entry.uid not in found and self.own.has(entry.path):
+            is_new = bool(entry.uid) and entry.uid not in found
+            if is_new and not entry.path.startswith(RECORDS) and self.own.has(entry.path):
                 found[entry.uid] = entry.path
         return found
 
@@ -320,4 +323,10 @@ def _merged(first: Need, other: Need) -> Need:
     told, second = sorted((first, other), key=lambda need: order.index(need.weight))
     versions = tuple(dict.fromkeys((*first.versions, *other.versions)))
     asker = told.asker or second.asker
-    return structs.replace(told, versions=versions, asker=asker, others=first.others + 1)
+    return structs.replace(
+        told,
+        versions=versions,
+        asker=asker,
+        others=first.others + 1,
+        packaged=first.packaged and other.packaged,
+    )

@@ -168,7 +168,7 @@ def _told(answer: Answer) -> str:
 
 def _instructions(each: Judgement) -> list[str]:
     """Lines of a Dockerfile for that base, and what they would bring."""
-    lines = [f"FROM {each.from_name}"] if each.from_name else []
+    lines = [f"FROM {each.from_name}"] if each.from_name and not each.lacking else []
     if each.packages and each.install:
         lines.append(f"RUN {each.install}")
     elif each.packages:

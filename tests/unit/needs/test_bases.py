@@ -64,8 +64,15 @@ def test_a_missing_library_is_told_with_the_package_that_has_it() -> None:
     assert "zlib1g" in found.install and found.package_bytes == 102400
 
 
+def test_a_package_that_is_there_without_the_library_is_not_installed_again() -> None:
+    apt = {"usr/bin/apt-get": program()}
+    found = judge(USES, candidate(apt, without=("usr/lib/libz.so.1",)))
+    assert found.packages == () and found.install == "" and found.lacking == 1
+
+
 def test_where_there_is_no_package_manager_no_command_is_given() -> None:
-    found = judge(USES, candidate({}, without=("usr/lib/libz.so.1",)))
+    records = tuple(path for path in BASE if path.startswith("var/lib/dpkg"))
+    found = judge(USES, candidate({}, without=("usr/lib/libz.so.1", *records)))
     assert found.packages == ("zlib1g",) and found.install == "" and found.lacking == 1
 
 
@@ -129,6 +136,20 @@ def test_what_its_own_packages_bring_along() -> None:
     assert found.packages == () and found.package_bytes == 0
 
 
+def test_packages_of_its_own_are_those_of_the_other_distribution_there() -> None:
+    """Another release has another libz, and its own build of the tool."""
+    tool = "tool zlib1g : usr/bin/tool"
+    records = ("libc6 : lib/x86_64-linux-gnu/libc.so.6", "zlib1g libc6 : usr/lib/libz.so.1")
+    wants = {"libc.so.6": ["GLIBC_2.34"]}
+    own = {"usr/bin/tool": program("libc.so.6", "libz.so.1", wants=wants), **dpkg(*records, tool)}
+    uses = Uses(system(BASE, own, base=1))
+    older = {"usr/bin/apt-get": program(), **glibc("GLIBC_2.2.5")}
+    found = judge(uses, candidate(older))
+    assert found.holds_all and answers(found) == {"libc.so.6": (Holding.COMES, "")}
+    by_hand = Uses(system(BASE, {**own, "srv/app": APP["srv/app"]}, base=1))
+    assert [each.need.name for each in judge(by_hand, candidate(older)).missing] == ["libc.so.6"]
+
+
 def test_what_may_be_missed_is_not_installed() -> None:
     base = {
         **BASE,
@@ -177,6 +198,7 @@ def test_musl_on_musl() -> None:
     uses = Uses(system(base, {"srv/app": app}, base=1))
     assert judge(uses, system(base, name="same")).holds_all
     fewer = {path: content for path, content in base.items() if path != "lib/libz.so.1"}
+    fewer["lib/apk/db/installed"] = records.partition("\n\n")[0].encode()
     found = judge(uses, system(fewer, name="fewer"))
     assert [each.need.name for each in found.missing] == ["libz.so.1"]
     assert found.install == "apk add --no-cache zlib"
