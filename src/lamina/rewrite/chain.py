@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lamina.rewrite.caches import APT, verb
 from lamina.rewrite.document import Document, Step
 from lamina.rewrite.evidence import Evidence, estimated
 from lamina.rewrite.finding import UNKNOWN, Amount, Finding
@@ -134,4 +135,43 @@ _ADVICE = {
     "ADD": "fetch, use and remove it in one RUN, or read it with RUN --mount=type=bind",
 }
 
+
+def _update_apart(document: Document, evidence: Evidence) -> Iterator[Finding]:
+    """`apt-get update` in a step of its own: from the cache it gives last year's lists to an
+    install that was edited today, and they ship wherever they are removed."""
+    for series in _series(document):
+        for first, second in zip(series, series[1:], strict=False):
+            if not _updates(first) or "install" not in map(verb, second.commands(*APT.managers)):
+                continue
+            if _updates(second):
+                continue
+            joined = join(document, (first, second))
+            if isinstance(joined, str):
+                message = f"apt-get update is cached apart from the install; {joined}"
+                yield Finding(
+                    APT_UPDATE_APART.name,
+                    "suggestion",
+                    first.line.span,
+                    message,
+                    advice="write apt-get update && apt-get install in one RUN",
+                )
+            else:
+                yield Finding(
+                    APT_UPDATE_APART.name,
+                    "edit",
+                    first.line.span,
+                    f"the lists of apt-get update are cached apart from the install in line "
+                    f"{second.line.span.line}: old ones would be used, and both ship",
+                    UNKNOWN,
+                    joined,
+                )
+
+
+def _updates(step: Step) -> bool:
+    return "update" in map(verb, step.commands(*APT.managers))
+
+
 CHAIN_HIDDEN = Rule("chain-hidden", "makes one RUN of several that hide each other's bytes", _judge)
+APT_UPDATE_APART = Rule(
+    "apt-update-apart", "puts apt-get update into the step that installs", _update_apart
+)

@@ -36,9 +36,8 @@ def removed(script: Script, cwd: str) -> list[str]:
     found: list[str] = []
     for command in script.commands:
         if command.name in {"rm", "rmdir", "unlink"}:
-            for word in command.arguments:
-                if not word.text.startswith("-") and (path := _target(word, cwd)):
-                    found.append(path)
+            words = [each for each in command.arguments if not each.text.startswith("-")]
+            found += filter(None, (_target(each, cwd) for each in words))
         elif command.name in _MANAGERS or command.name in {"npm", "yarn"}:
             verbs = _plain(command)
             if verbs and (command.name, verbs[0]) in _CLEANERS:

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lamina.rewrite.caches import APT_LISTS, DNF_CACHE, NPM_CACHE
+from lamina.rewrite.chain import APT_UPDATE_APART, CHAIN_HIDDEN
 from lamina.rewrite.document import Document
 from lamina.rewrite.evidence import Evidence
 from lamina.rewrite.finding import Finding
+from lamina.rewrite.install_flags import APK_CACHE, APT_RECOMMENDS, PIP_CACHE
 from lamina.rewrite.maintainer import MAINTAINER_LABEL
 from lamina.rewrite.rule import Rule
 
-RULES: tuple[Rule, ...] = (MAINTAINER_LABEL,)
+RULES: tuple[Rule, ...] = (
+    CHAIN_HIDDEN,
+    APT_UPDATE_APART,
+    APT_LISTS,
+    DNF_CACHE,
+    NPM_CACHE,
+    PIP_CACHE,
+    APK_CACHE,
+    APT_RECOMMENDS,
+    MAINTAINER_LABEL,
+)
 """In the order in which their edits are made where two want the same place."""
 
 
