@@ -55,22 +55,35 @@ _SAME = (
     ("RedundantTargetPlatform", "DL3065"),
     ("untagged-base", "DL3006"),
     ("latest-tag", "DL3007"),
+    ("chain-hidden", "hidden-bytes"),
+    ("apt-lists", "left-apt-lists", "DL3009"),
+    ("apt-recommends", "DL3015"),
+    ("apk-cache", "left-apk-cache", "DL3019"),
+    ("pip-cache", "left-python-cache", "DL3042"),
+    ("npm-cache", "left-node-cache"),
+    ("left-zypper-cache", "DL3036"),
 )
 """Rules that say the same of the same instruction."""
-_REPEATED = ("MultipleInstructionsDisallowed", "DL4003", "DL4004", "DL3012")
-"""The first says what the others say each of one keyword."""
+_WIDER = (
+    ("MultipleInstructionsDisallowed", "DL4003", "DL4004", "DL3012"),
+    ("dnf-cache", "left-dnf-cache", "DL3032", "DL3040"),
+)
+"""The first says what the others say each of one keyword or program."""
 SAME = {name: frozenset(group) for group in _SAME for name in group}
 """Rule → all the rules that say the same, itself among them."""
+WIDER = {group[0]: frozenset(group) for group in _WIDER}
+"""Rule → those that say a part of it, and itself."""
+_SUBJECTS = {name: group[0] for group in (*_SAME, *_WIDER) for name in group}
 
 
 def names_of(rule: str) -> frozenset[str]:
-    """A rule and all that say the same wherever they say something."""
-    return SAME.get(rule, frozenset((rule,)))
+    """A rule and all that go with it when nobody wants to hear of it."""
+    return SAME.get(rule) or WIDER.get(rule) or frozenset((rule,))
 
 
 def subject_of(rule: str) -> str:
     """A name for what a rule is about, one for all that say the same of an instruction."""
-    return _REPEATED[0] if rule in _REPEATED else min(names_of(rule))
+    return _SUBJECTS.get(rule, rule)
 
 
 def gravest(*severities: Severity) -> Severity:
