@@ -30,8 +30,8 @@ CASES: tuple[Case, ...] = (
         RUN rm -r /cellar
         RUN ln /bin2/git /bin2/git-log
         """,
-        probe="wc -l < /bin2/git-log; stat -c %h /bin2/git",
-        says="5000\n2",
+        probe="wc -l < /bin2/git-log; [ /bin2/git -ef /bin2/git-log ] && echo one",
+        says="5000\none",
         shows="a copy for the second link",
         base="busybox",
         issue="#80",
@@ -44,7 +44,7 @@ CASES: tuple[Case, ...] = (
         RUN rm -rf /etc/cron.d /etc/logrotate.d/*
         RUN rm -f /etc/cron.daily/*
         """,
-        probe="ls -A /etc/cron.d /etc/logrotate.d /etc/cron.daily 2>/dev/null",
+        probe="ls -A /etc/cron.d /etc/logrotate.d /etc/cron.daily 2>/dev/null; true",
         says="/etc/cron.daily:\n\n/etc/logrotate.d:",
         shows="files of the base: these stay, for the base is shared",
         base="debian",
@@ -103,7 +103,7 @@ CASES: tuple[Case, ...] = (
         RUN echo worked > /A && rm /B /C && ln -s A /B
         RUN ln -s A /C
         """,
-        probe="cat /A /B /C; readlink /B /C",
+        probe="cat /A /B /C; readlink /B; readlink /C",
         says="worked\nworked\nworked\nA\nA",
         shows="three small files",
         base="busybox",
@@ -114,7 +114,7 @@ CASES: tuple[Case, ...] = (
         "markers below a directory that has a marker itself",
         """
         FROM debian:bookworm
-        RUN rm /etc/apt/apt.conf.d/01autoremove /etc/apt/sources.list
+        RUN rm /etc/apt/apt.conf.d/01autoremove
         RUN rm -r /etc/apt/apt.conf.d
         RUN rm -r /etc/apt && echo instead > /etc/apt
         """,
@@ -222,8 +222,8 @@ CASES: tuple[Case, ...] = (
         RUN rm /data && ln /second /third
         """,
         files={"data": noise(50_000)},
-        probe="wc -c < /third; stat -c %h /second /third",
-        says="50000\n2\n2",
+        probe="wc -c < /third; [ /second -ef /third ] && echo one",
+        says="50000\none",
         shows="copies for the count of links",
         base="busybox",
         issue="#99",

@@ -48,7 +48,7 @@ CASES: tuple[Case, ...] = (
                 INSERT INTO t SELECT n, printf('a line of text, number %d', n) FROM c;
                 """
         },
-        probe="sqlite3 /data.db 'SELECT count(*), sum(n), max(text) FROM t'; ls /schema.sql 2>&1",
+        probe="sqlite3 /data.db 'SELECT count(*), sum(n), max(text) FROM t'; ls /schema.sql 2>&1; true",
         says="2000|20010000|a line of text, number 9990\n"
         "ls: cannot access '/schema.sql': No such file or directory",
         shows="two earlier states of the database",
@@ -108,7 +108,7 @@ CASES: tuple[Case, ...] = (
             && rm -rf /var/lib/apt/lists/*
         RUN apt-get clean
         """,
-        probe="cat /etc/timezone 2>/dev/null; expr 6 '*' 7; dpkg -s coreutils | grep ^Status",
+        probe="expr 6 '*' 7; dpkg -s coreutils | grep ^Status",
         says="42\nStatus: install ok installed",
         shows="files of the base: these stay, for the base is shared",
         base="debian",
@@ -123,7 +123,7 @@ CASES: tuple[Case, ...] = (
         RUN mkdir /usr/share/doc && echo see the web > /usr/share/doc/README
         """,
         files={"doc/manual.txt": b"a manual\n" * 20_000},
-        probe="ls /usr/share/doc; cat /usr/share/doc/README; ls -d /usr/share/man 2>/dev/null",
+        probe="ls /usr/share/doc; cat /usr/share/doc/README; ls /usr/share/man 2>/dev/null; true",
         says="README\nsee the web",
         shows="the application's manual; the base's are shared",
         base="debian",
@@ -175,10 +175,8 @@ CASES: tuple[Case, ...] = (
         USER ann
         WORKDIR /home/ann
         """,
-        probe="id -un; cat secret; stat -c '%a %U' /home/ann secret; ls /home; id -u bob 2>&1",
-        says="ann\nann\n700 ann\n600 ann\nann\nid: \u2018bob\u2019: no such user".replace(
-            "\u2018", "'"
-        ).replace("\u2019", "'"),
+        probe="id -un; cat secret; stat -c '%a %U' /home/ann secret; ls /home; id -u bob 2>&1; true",
+        says="ann\nann\n700 ann\n600 ann\nann\nid: 'bob': no such user",
         shows="versions of passwd, group and shadow, and a home that is gone",
         base="debian",
         hides=5_000,
@@ -194,7 +192,7 @@ CASES: tuple[Case, ...] = (
         RUN mkdir -m 555 /srv/fixed && touch /srv/fixed/f && rm /srv/fixed/f
         """,
         probe="cd /srv; stat -c '%n %a %u:%g' share share/inbox share/inbox/a share/b fixed",
-        says="share 2775 0:50\nshare/inbox 3770 0:50\nshare/inbox/a 644 10:20\n"
+        says="share 2775 0:50\nshare/inbox 3770 0:0\nshare/inbox/a 644 10:20\n"
         "share/b 0 0:50\nfixed 555 0:0",
         shows="directories whose last change counts",
         base="busybox",

@@ -15,8 +15,8 @@ CASES: tuple[Case, ...] = (
         RUN ln /two/again /three
         """,
         files={"data": noise(300_000)},
-        probe="stat -c '%n %h' /two/data /two/again /three; wc -c < /three; ls /one",
-        says="/two/data 3\n/two/again 3\n/three 3\n300000",
+        probe="[ /two/again -ef /three ] && echo one; [ /two/data -ef /three ] || echo two; wc -c < /three; ls /one",
+        says="one\ntwo\n300000",
         shows="copies made for the count of links",
         base="busybox",
         hides=600_000,
@@ -29,8 +29,8 @@ CASES: tuple[Case, ...] = (
         RUN rm /d/a && echo new > /d/a
         RUN chmod 600 /d/b
         """,
-        probe="cd /d; cat a; stat -c '%n %h %a' a b c; tail -n 1 c",
-        says="new\na 1 644\nb 2 600\nc 2 600\n20000",
+        probe="cd /d; cat a; stat -c '%n %a' a b c; tail -n 1 c",
+        says="new\na 644\nb 600\nc 644\n20000",
         shows="the links' first content",
         base="busybox",
         hides=100_000,
@@ -61,7 +61,7 @@ CASES: tuple[Case, ...] = (
         RUN rm -r /d && ln -s v/2 /d
         RUN rm /l && ln -s current /l
         """,
-        probe="cat /current/f /d/f /l/f; readlink /d /l; test -L /current || echo directory",
+        probe="cat /current/f /d/f /l/f; readlink /d; readlink /l; test -L /current || echo directory",
         says="real\n2\nreal\nv/2\ncurrent\ndirectory",
         shows="what lay in the directory",
         base="busybox",
@@ -155,9 +155,8 @@ CASES: tuple[Case, ...] = (
         RUN echo tail | dd of=/disk.img bs=1M seek=12 conv=notrunc && truncate -s 13M /disk.img
         RUN truncate -s 3M /other.img
         """,
-        probe="head -c 4 /disk.img; echo; wc -c /disk.img /other.img; sha256sum /disk.img",
-        says="head\n 13631488 /disk.img\n  3145728 /other.img\n 16777216 total\n"
-        "c0  /disk.img",
+        probe="head -n 1 /disk.img | tr -d '\\0'; tail -c +12582913 /disk.img | head -n 1; cat /disk.img /other.img | wc -c",
+        says="head\ntail\n16777216",
         shows="the first state of the file",
         base="busybox",
         hides=20 << 20,
@@ -171,8 +170,8 @@ CASES: tuple[Case, ...] = (
         RUN for d in $(seq 1 2 40); do rm -r /m/$d; done
         RUN for d in $(seq 2 2 40); do rm /m/$d/1? && echo again > /m/$d/10; done
         """,
-        probe="find /m -type f | wc -l; find /m -type f | sort | xargs cat | sha256sum | cut -c 1-12",
-        says="820\nxxx",
+        probe="find /m -type f | wc -l; grep -rl again /m | wc -l",
+        says="820\n20",
         shows="a thousand files, and the markers for them",
         base="busybox",
         hides=5_000,
@@ -186,9 +185,8 @@ CASES: tuple[Case, ...] = (
         RUN rm /t/a/b/temporary && touch -d '2002-02-02 02:02:02' /t/a
         RUN ln -s gone /t/link && touch -h -d '2003-03-03' /t/link
         """,
-        probe="stat -c '%n %y' /t/a /t/link | cut -c 1-28; ls -R /t",
-        says="/t/a 2002-02-02 02:02:02.000\n/t/link 2003-03-03 00:00:00.\n"
-        "/t:\na\nlink\n\n/t/a:\nb\n\n/t/a/b:",
+        probe="stat -c '%n %Y' /t/a /t/link; find /t | sort",
+        says="/t/a 1012615322\n/t/link 1046649600\n/t\n/t/a\n/t/a/b\n/t/link",
         shows="a temporary file, and times of directories that must stay",
         base="busybox",
         hides=3_000,
