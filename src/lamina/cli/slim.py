@@ -13,6 +13,8 @@ from lamina.cli.app import App
 from lamina.cli.completion import image_names
 from lamina.cli.sections import SectionedCommand
 from lamina.cli.slim_base import base_options
+from lamina.cli.slim_dockerfile import OPTIONS as DOCKERFILE
+from lamina.cli.slim_dockerfile import dockerfile_options
 from lamina.cli.slim_minify import OPTIONS as MINIFY
 from lamina.cli.slim_minify import minify_options
 from lamina.cli.slim_repack import repack_options
@@ -21,14 +23,16 @@ MODES: dict[str, tuple[str, str]] = {
     # the option that chooses it: (module in lamina.cli, its own options)
     "": ("slim_repack", "squash_from flatten"),
     "base": ("slim_base", "candidate candidates"),
+    "dockerfile": ("slim_dockerfile", DOCKERFILE),
     "minify": ("slim_minify", MINIFY),
 }
 """Ways to slim; the nameless one is what `slim IMAGE` does."""
 SHARED = {
     # options of several ways, and of which ("" is the nameless one)
-    "tag": ("", "minify"),
+    "tag": ("", "minify", "dockerfile"),
     "dry_run": ("", "minify"),
-    "fmt": ("", "minify", "base"),
+    "fmt": ("", "minify", "base", "dockerfile"),
+    "network": ("minify", "dockerfile"),
 }
 
 
@@ -37,6 +41,7 @@ class SlimCommand(SectionedCommand):
 
     sections: ClassVar[Mapping[str, str]] = {
         "Repack, lossless": "tag squash_from flatten",
+        "Rewrite a Dockerfile": f"dockerfile {DOCKERFILE}",
         "Minify": f"minify {MINIFY}",
         "A smaller base": "base candidate candidates",
         "What is printed": "dry_run fmt",
@@ -47,6 +52,7 @@ class SlimCommand(SectionedCommand):
 @click.argument("image", metavar="[IMAGE]", required=False, shell_complete=image_names)
 @repack_options
 @base_options
+@dockerfile_options
 @minify_options
 @click.option("-t", "--tag", metavar="NAME", default="", help="Name the new image.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and saved.")
@@ -64,6 +70,9 @@ def command(ctx: click.Context, /, image: str | None, **given: Any) -> int:
 
     `slim IMAGE -t NEW` takes out every byte that nobody can see: the new image shows
     the same tree to the last attribute, or it gets no name.
+
+    `slim --dockerfile FILE [IMAGE]` rewrites the cause: a patch, with what each edit saves,
+    measured in IMAGE or estimated.
 
     `slim --base IMAGE` changes nothing: it says which smaller bases would hold all that
     the image uses, what each would save and what would be missing.

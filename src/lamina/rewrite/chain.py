@@ -7,6 +7,7 @@ left together: the tree is the same to the byte.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from lamina.rewrite.caches import APT, verb
 from lamina.rewrite.document import Document, Step
@@ -140,7 +141,7 @@ def _update_apart(document: Document, evidence: Evidence) -> Iterator[Finding]:
     """`apt-get update` in a step of its own: from the cache it gives last year's lists to an
     install that was edited today, and they ship wherever they are removed."""
     for series in _series(document):
-        for first, second in zip(series, series[1:], strict=False):
+        for first, second in pairwise(series):
             if not _updates(first) or "install" not in map(verb, second.commands(*APT.managers)):
                 continue
             if _updates(second):

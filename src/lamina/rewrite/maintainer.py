@@ -39,5 +39,8 @@ def _quoted(text: str, escape: str) -> str:
 
 
 MAINTAINER_LABEL = Rule(
-    "maintainer-label", "writes MAINTAINER as the label that took its place", _judge
+    "maintainer-label",
+    "writes MAINTAINER as the label that took its place",
+    _judge,
+    settings=(f"label {_LABEL}",),
 )

@@ -20,3 +20,5 @@ class Rule(msgspec.Struct, frozen=True):
     judge: Callable[[Document, Evidence], Iterable[Finding]]
     changes: tuple[str, ...] = ()
     """What its edits may change of the image's tree: patterns of paths, `**` for all below."""
+    settings: tuple[str, ...] = ()
+    """What they may change of its configuration, by the names that `compare` gives."""

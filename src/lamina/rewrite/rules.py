@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
+from lamina.errors import Invalid
 from lamina.rewrite.caches import APT_LISTS, DNF_CACHE, NPM_CACHE
 from lamina.rewrite.chain import APT_UPDATE_APART, CHAIN_HIDDEN
 from lamina.rewrite.document import Document
@@ -25,6 +27,22 @@ RULES: tuple[Rule, ...] = (
     MAINTAINER_LABEL,
 )
 """In the order in which their edits are made where two want the same place."""
+
+
+class NoSuchRule(Invalid):
+    """A rule that is not there was asked for."""
+
+    def __init__(self, name: str) -> None:
+        near = get_close_matches(name, [each.name for each in RULES], 1)
+        hint = f"did you mean {near[0]}?" if near else "docs/rewrite.md has them all"
+        super().__init__(f"no rule is called {name!r}", hint=hint)
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise NoSuchRule for a name that no rule has."""
+    for name in names:
+        if all(each.name != name for each in RULES):
+            raise NoSuchRule(name)
 
 
 def judge(document: Document, evidence: Evidence) -> Sequence[Finding]:
