@@ -63,14 +63,13 @@ def _many(number: int, word: str) -> str:
 
 def _problem(linted: Linted, problem: Problem, paper: Paper, *, shown: bool) -> str:
     also = f" ({', '.join(problem.also)})" if problem.also else ""
-    cost = prose_size(problem.amount.bytes) if problem.amount.bytes else ""
-    about = "about " if problem.amount.basis == "estimated" else ""
+    about, size = _cost(problem)
     head = paper.write(
         Cell(f"{linted.source.name}:{problem.first_line}: "),
         Cell(problem.severity, _INK[problem.severity]),
         Cell(f": {problem.rule}{also}: {problem.message}"),
-        Cell(f", {about}" if cost else ""),
-        Cell(cost, "hidden"),
+        Cell(f", {about}" if size else ""),
+        Cell(size, "hidden"),
     )
     lines = [head]
     if shown:
@@ -78,6 +77,14 @@ def _problem(linted: Linted, problem: Problem, paper: Paper, *, shown: bool) -> 
     if problem.advice:
         lines.append(paper.write(Cell(f"  try: {problem.advice}")))
     return "\n".join([*lines, ""])
+
+
+def _cost(problem: Problem) -> tuple[str, str]:
+    """`about `, if so, and the bytes in words; nothing where the message has them already."""
+    size = prose_size(problem.amount.bytes)
+    if not problem.amount.bytes or size in problem.message:
+        return "", ""
+    return ("about " if problem.amount.basis == "estimated" else ""), size
 
 
 def _excerpt(linted: Linted, problem: Problem, paper: Paper) -> str:
@@ -155,9 +162,7 @@ def _annotation(name: str, problem: Problem) -> str:
 
 def sentence(problem: Problem) -> str:
     """What is so, what it costs and what to do, for a report that has no columns."""
-    cost = ""
-    if problem.amount.bytes:
-        about = "about " if problem.amount.basis == "estimated" else ""
-        cost = f", {about}{prose_size(problem.amount.bytes)}"
+    about, size = _cost(problem)
+    cost = f", {about}{size}" if size else ""
     advice = f" {problem.advice[0].upper()}{problem.advice[1:]}." if problem.advice else ""
     return f"{problem.message}{cost}.{advice}"
