@@ -80,11 +80,15 @@ def _problem(linted: Linted, problem: Problem, paper: Paper, *, shown: bool) -> 
 
 
 def _cost(problem: Problem) -> tuple[str, str]:
-    """`about `, if so, and the bytes in words; nothing where the message has them already."""
+    """`about `, if so, and the bytes in words; where the message has them already, whether
+    they are an estimate."""
     size = prose_size(problem.amount.bytes)
-    if not problem.amount.bytes or size in problem.message:
+    is_estimate = problem.amount.basis == "estimated"
+    if not problem.amount.bytes:
         return "", ""
-    return ("about " if problem.amount.basis == "estimated" else ""), size
+    if size in problem.message:
+        return "", "an estimate" if is_estimate else ""
+    return "about " if is_estimate else "", size
 
 
 def _excerpt(linted: Linted, problem: Problem, paper: Paper) -> str:
