@@ -96,22 +96,28 @@ def contained(spec: ContainerSpec, *, watch: int = -1) -> Iterator[Contained]:
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     out_read, out_write = os.pipe()
     error_read, error_write = os.pipe()
+    running: Running | None = None
+    box: Contained | None = None
     try:
-        running = start(spec, Streams(null, out_write, error_write), watch=watch)
-        if running.refused:
-            os.write(error_write, f"lamina: {running.refused}\n".encode())
-    except BaseException:
-        os.close(out_read)
-        os.close(error_read)
-        raise
-    finally:
-        for fd in (null, out_write, error_write):
-            os.close(fd)
-    box = Contained(running, (out_read, error_read))
-    try:
+        try:
+            running = start(spec, Streams(null, out_write, error_write), watch=watch)
+            if running.refused:
+                os.write(error_write, f"lamina: {running.refused}\n".encode())
+        finally:
+            for fd in (null, out_write, error_write):
+                os.close(fd)
+        box = Contained(running, (out_read, error_read))
         yield box
     finally:
-        box.end()
+        # An interrupt may come at any moment; what runs by then is ended.
+        if box is not None:
+            box.end()
+        else:
+            if running is not None:
+                running.kill()
+                running.wait()
+            os.close(out_read)
+            os.close(error_read)
 
 
 def await_until(deadline: float, box: Contained, pause: float = 0.01) -> bool:
