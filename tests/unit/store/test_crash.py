@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from lamina.oci.artifact import Artifact
 from lamina.oci.digest import Digest
 from lamina.oci.reference import Reference
 from lamina.store import layers as layers_module
@@ -29,7 +30,7 @@ from lamina.store.names import remove_image, tag
 from lamina.store.prune import Scope, prune
 from lamina.store.root import open_store
 from lamina.store.usage import EVERYTHING, measure
-from tests.fakes.images import make_image, make_record
+from tests.fakes.images import make_artifact, make_image, make_layer, make_record
 
 CHANGES = (
     "fsync",
@@ -80,6 +81,11 @@ def state(store: Store) -> tuple[object, ...]:
     """Everything that has a name."""
     return (
         sorted(str(row) for row in store.refs.rows()),
+        [
+            str(artifact.digest)
+            for row in store.refs.rows()
+            for artifact in store.images.attached(row.descriptor.digest)
+        ],
         sorted(str(each) for each in store.containers),
         sorted(str(each) for each in store.steps if store.steps.get(each.key)),
     )
@@ -91,10 +97,19 @@ BASE = {"bin/sh": b"x" * 5000, "etc/passwd": b"root"}
 def furnish(root: Path) -> Store:
     store = open_store(root)
     image = make_image(store, "app", BASE, {"bin/app": b"1" * 3000})
-    make_image(store, "other", BASE, {"bin/other": b"2" * 3000})
+    other = make_image(store, "other", BASE, {"bin/other": b"2" * 3000})
+    store.images.attach(other, make_artifact(other, b"proof"))
     store.containers.create(make_record("stopped", image, status="exited"))
     store.steps.put(StepResult(Digest.of(b"old"), image.layers, description="RUN old"))
     return store
+
+
+def attach(store: Store, name: str) -> None:
+    image = store.images.find(name)
+    removed = make_layer(store, {"removed": b"1" * 3000})
+    size = store.layers.info(removed).tar_size
+    subject = image.manifest.descriptor
+    store.images.attach(image, Artifact.of_layer(subject, "application/removed", removed, size))
 
 
 ACTS: dict[str, Callable[[Store], object]] = {
@@ -106,6 +121,11 @@ ACTS: dict[str, Callable[[Store], object]] = {
     "add an image": lambda store: make_image(store, "third", BASE, {"third": b"3" * 3000}),
     "replace an image": lambda store: make_image(store, "app", BASE, author="new"),
     "remove an image": lambda store: remove_image(store, "other"),
+    "attach": lambda store: attach(store, "app"),
+    "attach once more": lambda store: attach(store, "other"),
+    "attach a document": lambda store: store.images.attach(
+        store.images.find("app"), make_artifact(store.images.find("app"), b"proof")
+    ),
     "make a container": lambda store: store.containers.create(make_record("new", number=2)),
     "change a container": lambda store: store.containers.update(f"{1:064x}", exit_status=3),
     "remove a container": lambda store: store.containers.remove(f"{1:064x}"),

@@ -14,13 +14,14 @@ import pytest
 
 from lamina.layer.contract import Form
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.reference import Reference
 from lamina.store.contract import StepResult, Store
 from lamina.store.errors import ImageNotFound
 from lamina.store.fsck import Report, check_images, check_store
-from tests.fakes.images import documents, make_image, make_record
+from tests.fakes.images import documents, make_artifact, make_image, make_layer, make_record
 
 
 @pytest.fixture
@@ -210,3 +211,32 @@ def test_a_strange_name_among_the_blobs_is_found(small: Store) -> None:
     (small.root / "blobs/sha256/README").write_bytes(b"x")
     (finding,) = check_store(small).findings
     assert str(finding) == "sha256/README: its name is not a digest"
+
+
+def test_what_is_attached_is_checked(store: Store) -> None:
+    image = make_image(store, "a", {"a": b"1"})
+    proof = make_artifact(image, b"proof")
+    removed = make_layer(store, {"removed": b"1"})
+    size = store.layers.info(removed).tar_size
+    subject = image.manifest.descriptor
+    layer = Artifact.of_layer(subject, "application/removed", removed, size)
+    store.images.attach(image, proof)
+    store.images.attach(image, layer)
+    assert check_store(store).findings == []
+    assert check_images(store, ["a"]).layers == 2
+    store.blobs.delete(proof.payload.digest)
+    store.layers.remove(removed)
+    assert {str(each) for each in check_images(store, ["a"]).findings} == {
+        f"image a:latest, artifact {proof.digest.short}: no blob {proof.payload.digest} in the store",
+        f"image a:latest, artifact {layer.digest.short}: its layer {removed} is missing",
+    }
+    assert set(check_store(store).findings) == set(check_images(store, ["a"]).findings)
+
+
+def test_a_layer_of_an_artifact_that_comes_on_demand_is_no_finding(store: Store) -> None:
+    image = make_image(store, "a", {"a": b"1"})
+    removed, blob = Digest.of(b"tar"), Descriptor(mediatype.OCI_LAYER_GZIP, Digest.of(b"gz"), 2)
+    made = Artifact.of_layer(image.manifest.descriptor, "application/removed", removed, 3)
+    store.images.attach(image, made.about(made.subject, {removed: blob}))
+    assert store.images.attached(image.manifest.digest)[0].diff_ids == (removed,)
+    assert check_store(store).findings == []

@@ -179,7 +179,7 @@ def test_an_artifact_is_kept_as_long_as_its_subject(store: Store) -> None:
     assert set(reclaimed.layers) == {*image.layers, removed}
     assert {proof.digest, kept.digest, proof.payload.digest} <= set(reclaimed.blobs)
     assert store.images.attached(image.manifest.digest) == []
-    assert store.refs.attached() == []
+    assert list(store.refs.attached()) == []
 
 
 def test_what_is_attached_to_an_artifact_is_kept_with_it(store: Store) -> None:
@@ -194,7 +194,7 @@ def test_what_is_attached_to_an_artifact_is_kept_with_it(store: Store) -> None:
     store.refs.remove_image(image.config.digest)
     collect(store)
     assert list(store.blobs) == []
-    assert store.refs.attached() == []
+    assert list(store.refs.attached()) == []
 
 
 def test_a_lease_on_the_subject_keeps_what_is_attached(store: Store) -> None:
@@ -230,7 +230,7 @@ def test_an_artifact_that_is_lost_is_forgotten(store: Store) -> None:
     store.blobs.delete(proof.digest)
     assert store.images.attached(image.manifest.digest) == []
     collect(store)
-    assert store.refs.attached() == []
+    assert list(store.refs.attached()) == []
 
 
 def test_a_damaged_artifact_costs_no_layer(store: Store) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lamina.oci.artifact import Artifact
 from lamina.oci.digest import Digest
 from lamina.store.atomic import held_file, locked
 from lamina.store.contract import ContainerRecord, StepResult, Store
@@ -16,7 +17,7 @@ from lamina.store.inventory import take_inventory
 from lamina.store.prune import Plan, Scope, foretell, plan, prune
 from lamina.store.usage import EVERYTHING, measure
 from tests.contract.container_store import start_of
-from tests.fakes.images import make_image, make_layer, make_record
+from tests.fakes.images import make_artifact, make_image, make_layer, make_record
 
 DEFAULT = Scope(images="dangling", containers=True, build_cache="unshared")
 
@@ -41,6 +42,18 @@ def full(store: Store) -> Store:
     for number in range(30):
         make_image(store, f"many:{number}", author=str(number))
     store.containers.create(make_record("stopped", first, number=1, status="exited"))
+    removed = make_layer(store, files("removed", size=40_000))
+    size = store.layers.info(removed).tar_size
+    for number in range(30):
+        store.images.attach(first, make_artifact(first, b"%d" % number * 3000))
+    subject = first.manifest.descriptor
+    store.images.attach(first, Artifact.of_layer(subject, "application/removed", removed, size))
+    for number in range(10):
+        image = store.images.find(f"many:{number}")
+        store.images.attach(image, make_artifact(image, b"proof"))
+    gone = make_image(store, "gone", author="gone")
+    store.images.attach(gone, make_artifact(gone, b"nobody's proof"))
+    store.refs.remove_image(gone.config.digest)
     me = os.getpid()
     running = make_record(
         "running", first, number=2, status="running", pid=me, pid_started=start_of(me)
