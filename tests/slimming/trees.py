@@ -19,7 +19,7 @@ CASES: tuple[Case, ...] = (
         says="one\ntwo\n300000",
         shows="copies made for the count of links",
         base="busybox",
-        hides=600_000,
+        hides=300_000,
     ),
     case(
         "hard links: one of two names is written to later",
@@ -31,9 +31,8 @@ CASES: tuple[Case, ...] = (
         """,
         probe="cd /d; cat a; stat -c '%n %a' a b c; tail -n 1 c",
         says="new\na 644\nb 600\nc 644\n20000",
-        shows="the links' first content",
+        shows="nothing: a name of a lower layer keeps the content",
         base="busybox",
-        hides=100_000,
     ),
     case(
         "git: a clone that shares objects with the repository that goes away",
@@ -183,7 +182,7 @@ CASES: tuple[Case, ...] = (
         RUN mkdir -p /t/a/b && touch -d '2001-01-01' /t/a/b /t/a /t
         RUN seq 1 999 > /t/a/b/temporary
         RUN rm /t/a/b/temporary && touch -d '2002-02-02 02:02:02' /t/a
-        RUN ln -s gone /t/link && touch -h -d '2003-03-03' /t/link
+        RUN ln -s gone /t/link && touch -h -d '2003-03-03 00:00:00' /t/link
         """,
         probe="stat -c '%n %Y' /t/a /t/link; find /t | sort",
         says="/t/a 1012615322\n/t/link 1046649600\n/t\n/t/a\n/t/a/b\n/t/link",
