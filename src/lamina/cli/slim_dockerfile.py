@@ -16,7 +16,6 @@ from lamina.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from lamina.report.rewrite import Telling
-    from lamina.rewrite.evidence import Evidence
     from lamina.rewrite.rewrite import Rewritten
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,7 +83,7 @@ def run(app: App, image: str | None, given: dict[str, Any]) -> int:
     path = given["dockerfile"]
     text = _read(path)
     try:
-        telling = _telling(app, path, text, image or given["tag"], given)
+        telling = _telling(app, path, text, image, given)
     except DockerfileError as error:
         print(escape(str(error)), escape_lines(error.excerpt), sep="\n", file=sys.stderr)
         return 1
@@ -109,27 +108,28 @@ def _read(path: str) -> str:
         raise NoDockerfile(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _telling(app: App, path: str, text: str, image: str, given: dict[str, Any]) -> Telling:
+def _telling(app: App, path: str, text: str, image: str | None, given: dict[str, Any]) -> Telling:
     """Rewrite; a `tag` that is in the store and was made by another file is no evidence."""
+    from lamina.cli.stacks import stack_of
     from lamina.report.rewrite import Telling
     from lamina.rewrite.document import Document
-    from lamina.rewrite.evidence import Evidence
+    from lamina.rewrite.evidence import AnotherImage, Evidence, evidence_of
     from lamina.rewrite.rewrite import patch, rewrite
     from lamina.rewrite.rules import check_names
 
     check_names(given["also"])
     document = Document.read(text, name=path)
-    evidence = _evidence(app, document, image) if image else Evidence()
+    evidence = Evidence()
+    if image:
+        evidence = evidence_of(document, stack_of(app, image))
+    elif given["tag"]:
+        try:
+            evidence = evidence_of(document, stack_of(app, given["tag"]))
+        except (NotFound, AnotherImage):
+            pass
     done: Rewritten = rewrite(text, evidence, name=path, also=given["also"])
     measured = evidence.stack.name if evidence.stack is not None else ""
     return Telling(path, done, patch(done, path), measured)
-
-
-def _evidence(app: App, document: Any, image: str) -> Evidence:
-    from lamina.cli.stacks import stack_of
-    from lamina.rewrite.evidence import evidence_of
-
-    return evidence_of(document, stack_of(app, image))
 
 
 def _write(path: str, old: str, new: str) -> None:

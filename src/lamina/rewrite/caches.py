@@ -20,6 +20,8 @@ from lamina.rewrite.rule import Rule
 from lamina.shell.script import Command, Script
 
 _SHELLS = {"sh", "bash", "ash", "dash"}
+_WORTH = 1_000_000
+"""Bytes: for less of archives no command is written."""
 _SYSTEM = ("/bin/", "/sbin/", "/usr/")
 
 
@@ -33,6 +35,7 @@ class Cleaning(msgspec.Struct, frozen=True):
     command: str
     """What empties it; `{}` is the manager's name."""
     places: tuple[str, ...]
+    """Directories that the command empties."""
     noun: str
     usual: int = 0
     """Bytes that it usually has; 0 when that depends."""
@@ -42,6 +45,10 @@ class Cleaning(msgspec.Struct, frozen=True):
     """Flags by which a command asks for what is there."""
     empties: tuple[str, ...] = ()
     """Verbs by which a Dockerfile empties it already."""
+    archives: str = ""
+    """What empties `store`, which most bases keep empty by themselves: it is written only where
+    an image shows that this one does not."""
+    store: str = ""
 
 
 APT = Cleaning(
@@ -52,6 +59,8 @@ APT = Cleaning(
     ("/var/lib/apt/lists",),
     "package lists",
     19_300_000,
+    archives="apt-get clean",
+    store="/var/cache/apt",
     uses=("install", "source", "build-dep", "upgrade", "dist-upgrade", "full-upgrade", "download"),
 )
 DNF = Cleaning(
@@ -82,7 +91,7 @@ def cleaning_rule(cleaning: Cleaning, what: str) -> Rule:
         cleaning.rule,
         what,
         lambda document, evidence: _judge(cleaning, document, evidence),
-        tuple(f"{each[1:]}/**" for each in cleaning.places),
+        tuple(f"{each[1:]}/**" for each in (*cleaning.places, cleaning.store) if each),
     )
 
 
@@ -96,10 +105,15 @@ def _judge(cleaning: Cleaning, document: Document, evidence: Evidence) -> Iterat
         ]
         if not filling or _is_emptied(cleaning, script, filling[-1]) or _is_mounted(cleaning, step):
             continue
-        amount = _amount(cleaning, step, evidence)
+        amount = _amount(cleaning.places, step, evidence, cleaning.usual)
+        command = cleaning.command.format(filling[-1].name)
+        if cleaning.store:
+            stored = _amount((cleaning.store,), step, evidence, 0)
+            if stored.bytes >= _WORTH and stored.basis == amount.basis == "measured":
+                command = f"{cleaning.archives} && {command}"
+                amount = Amount(amount.bytes + stored.bytes, "measured")
         if amount.basis == "measured" and not amount.bytes:
             continue
-        command = cleaning.command.format(filling[-1].name)
         reason = _reason(cleaning, document, step, script)
         yield Finding(
             cleaning.rule,
@@ -167,12 +181,13 @@ def _is_mounted(cleaning: Cleaning, step: Step) -> bool:
     )
 
 
-def _amount(cleaning: Cleaning, step: Step, evidence: Evidence) -> Amount:
-    places = tuple(f"{each[1:]}/" for each in cleaning.places)
-    measured = evidence.visible(step, lambda path: path.startswith(places))
+def _amount(directories: tuple[str, ...], step: Step, evidence: Evidence, usual: int) -> Amount:
+    """The bytes that a step left in some directories; what is usual there without an image."""
+    places = tuple(f"{each[1:]}/" for each in directories)
+    measured = evidence.shipped(step, lambda path: path.startswith(places))
     if measured.basis == "measured":
         return measured
-    return estimated(cleaning.usual) if cleaning.usual else UNKNOWN
+    return estimated(usual) if usual else UNKNOWN
 
 
 def _reason(cleaning: Cleaning, document: Document, step: Step, script: Script) -> str:

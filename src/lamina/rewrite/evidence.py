@@ -20,8 +20,9 @@ class AnotherImage(CheckFailed):
     def __init__(self, image: str, document: Document, step: Step | None, says: str) -> None:
         name = document.dockerfile.source.name
         place = f"{name}:{step.line.span.line}" if step is not None else name
+        has = f"its history has {says!r} there" if says else "its history is shorter"
         super().__init__(
-            f"{image} was not made by {place}: its history has {says!r} there",
+            f"{image} was not made by {place}: {has}",
             hint="build it again, or leave the image out: then bytes are estimated",
         )
 
@@ -45,14 +46,20 @@ class Evidence:
             for by in self.layers[upper.index]
         )
 
-    def visible(self, step: Step, is_meant: Callable[[str], bool]) -> Amount:
-        """Bytes of files that a step left and that can be seen, at paths that are meant."""
+    def shipped(self, step: Step, is_meant: Callable[[str], bool]) -> Amount:
+        """Bytes at paths that are meant which a step left, whether a later one hides them or
+        not; what it hid itself it did not leave."""
         if self.stack is None or not self.layers[step.index]:
             return UNKNOWN
-        gone = {id(each.entry) for each in self.stack.account.hidden}
+        own = self.layers[step.index]
+        gone = {
+            id(each.entry)
+            for each in self.stack.account.hidden
+            if each.layer in own and each.hidden_by in own
+        }
         total = sum(
             entry.size
-            for layer in self.layers[step.index]
+            for layer in own
             for entry in self.stack.listings[layer].entries
             if entry.size and id(entry) not in gone and is_meant(entry.path)
         )
@@ -71,7 +78,7 @@ def evidence_of(document: Document, stack: Stack) -> Evidence:
     config = stack.config
     steps = document.shipped_steps
     if config is None or len(config.history) < len(steps):
-        raise AnotherImage(stack.name, document, None, "less")
+        raise AnotherImage(stack.name, document, None, "")
     numbers = _layer_numbers(config)
     layers = [frozenset[int]() for _ in document.dockerfile.instructions]
     behind = len(config.history) - len(steps)

@@ -29,7 +29,7 @@ def _pip(document: Document, evidence: Evidence) -> Iterator[Finding]:
         found = [each for each in step.script.commands if _installs_by_pip(each)]
         if not found:
             continue
-        amount = evidence.visible(step, lambda path: f"/{_PIP}/" in f"/{path}")
+        amount = evidence.shipped(step, lambda path: f"/{_PIP}/" in f"/{path}")
         if amount.basis == "measured" and not amount.bytes:
             continue
         yield Finding(
@@ -91,7 +91,7 @@ def _apk(document: Document, evidence: Evidence) -> Iterator[Finding]:
         updating = [each for each in script.named("apk") if verb(each) == "update"]
         if not adding or not all("--no-cache" not in _texts(each) for each in updating):
             continue
-        amount = evidence.visible(step, lambda path: path.startswith("var/cache/apk/"))
+        amount = evidence.shipped(step, lambda path: path.startswith("var/cache/apk/"))
         if amount.basis == "measured" and not amount.bytes:
             continue
         edits: list[Edit] = [flag_edit(document, step, e, "add", "--no-cache") for e in adding]
