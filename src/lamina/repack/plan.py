@@ -141,8 +141,9 @@ class _Draft:
         self._gone: dict[int, list[tuple[str, Cause, str]]] = {}
         """Layer → paths that it took out of the view: path, how, and what it was done to."""
         for records in (union.hidden, union.covered, union.parted):
-            for entry, _, by, cause, at in records:
-                if cause is not Cause.MERGED:
+            for entry, layer, by, cause, at in records:
+                # What a layer superseded itself says nothing of the layers below it.
+                if cause is not Cause.MERGED and layer != by:
                     self._gone.setdefault(by, []).append((entry.path, cause, at))
 
     def keep(self, layer: int) -> None:

@@ -113,6 +113,13 @@ def test_a_directory_made_anew_stays_empty_with_one_marker() -> None:
     assert names(made, 1) == ["d", "d/.wh..wh..opq", "d/new"]
 
 
+def test_a_layer_that_contradicts_itself_deletes_nothing_below() -> None:
+    layers = [listing("f a/a/a 1 x"), listing("f a 2 y", "f a/a 3 z", "w a/a/a")]
+    made = repacked(layers, Span(0, 0), Span(1, 1))
+    assert tree([layer.listing for layer in made.layers]) == tree(layers)
+    assert sorted(tree(layers)) == ["", "a", "a/a"]
+
+
 def test_names_that_only_look_like_markers_are_files() -> None:
     made = repacked([listing("f d.wh.e 4", "f gone 2"), listing("w gone")], Span(0, 0))
     assert names(made, 0) == ["d.wh.e"]
