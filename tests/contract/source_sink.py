@@ -11,6 +11,7 @@ import pytest
 
 from lamina.errors import Corrupt, EngineError, Invalid, NotFound
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -54,6 +55,15 @@ def put_image(sink: Sink, layer: bytes = b"layer", tag: str = TAG) -> Manifest:
     manifest = Manifest.build(described[0], [described[1]])
     sink.put_document(manifest.descriptor, manifest.raw, tag=tag)
     return manifest
+
+
+def attach(sink: Sink, subject: Manifest, artifact_type: str) -> Artifact:
+    """An artifact about a manifest, with its blobs."""
+    artifact = Artifact.of_document(subject.descriptor, artifact_type, b"proof")
+    sink.put_blob(artifact.payload, lambda: [b"proof"])
+    sink.put_blob(artifact.manifest.config, lambda: [b"{}"])
+    sink.put_referrer(artifact.descriptor, artifact.manifest.raw, subject.digest)
+    return artifact
 
 
 class SourceSinkContract:
@@ -165,3 +175,26 @@ class SourceSinkContract:
         with pytest.raises(Corrupt):
             both.put_document(manifest.descriptor, manifest.raw + b" ", tag=TAG)
         assert both.resolve() == manifest.descriptor
+
+    def test_what_is_attached_is_told_by_its_subject(self, both: Both) -> None:
+        manifest, other = put_image(both), put_image(both, b"other", tag="v2")
+        assert list(both.referrers(manifest.digest)) == []
+        put = [attach(both, manifest, name) for name in ("application/a", "application/b")]
+        attach(both, other, "application/c")
+        attach(both, manifest, "application/a")
+        found = both.referrers(manifest.digest)
+        assert {(each.digest, each.artifact_type) for each in found} == {
+            (each.digest, each.artifact_type) for each in put
+        }
+        assert len(found) == 2
+        for each in put:
+            assert both.document(each.manifest.descriptor) == each.manifest.raw
+            assert read(both, each.payload) == b"proof"
+        assert both.resolve() == manifest.descriptor
+
+    def test_an_artifact_of_other_bytes_is_not_taken(self, both: Both) -> None:
+        manifest = put_image(both)
+        artifact = Artifact.of_document(manifest.descriptor, "application/a", b"proof")
+        with pytest.raises(Corrupt):
+            both.put_referrer(artifact.descriptor, artifact.manifest.raw + b" ", manifest.digest)
+        assert list(both.referrers(manifest.digest)) == []

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -139,6 +140,8 @@ class FakeRegistry:
     ranges: bool = True
     mounts: bool = True
     deletes: bool = True
+    referrers: bool = False
+    """Whether it lists what is attached to a manifest (distribution-spec 1.1)."""
     page: int = 1000
     tls: ssl.SSLContext | None = None
     blobs: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -246,6 +249,7 @@ _ROUTES = (
     ("root", re.compile(r"/v2/")),
     ("tags", re.compile(r"/v2/(?P<name>.+)/tags/list")),
     ("manifest", re.compile(r"/v2/(?P<name>.+)/manifests/(?P<reference>[^/]+)")),
+    ("referrers", re.compile(r"/v2/(?P<name>.+)/referrers/(?P<digest>[^/]+)")),
     ("uploads", re.compile(r"/v2/(?P<name>.+)/blobs/uploads/")),
     ("upload", re.compile(r"/v2/(?P<name>.+)/blobs/uploads/(?P<id>[^/]+)")),
     ("blob", re.compile(r"/v2/(?P<name>.+)/blobs/(?P<digest>[^/]+)")),
@@ -374,7 +378,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "PUT":
             tag = "" if reference.startswith("sha256:") else reference
             digest = self.registry.add_manifest(name, tag, body, headers["content-type"])
-            return Answer(201, {"Docker-Content-Digest": digest, "Location": self.path})
+            answer = {"Docker-Content-Digest": digest, "Location": self.path}
+            subject = json.loads(body).get("subject")
+            if self.registry.referrers and subject:
+                answer["OCI-Subject"] = subject["digest"]
+            return Answer(201, answer)
         known = self.registry.manifests.get(name, {})
         if reference not in known:
             return _json(404, _errors("MANIFEST_UNKNOWN", "manifest unknown"))
@@ -395,6 +403,29 @@ class _Handler(BaseHTTPRequestHandler):
             },
             raw,
         )
+
+    def _referrers(
+        self, fields: dict[str, str], query: dict[str, str], headers: dict[str, str], body: bytes
+    ) -> Answer:
+        if not self.registry.referrers:
+            return Answer(404, {"Content-Type": "text/plain", "Content-Length": "0"})
+        found = []
+        for digest, (media_type, raw) in self.registry.manifests.get(fields["name"], {}).items():
+            document = json.loads(raw)
+            about = (document.get("subject") or {}).get("digest")
+            if about == fields["digest"] and digest.startswith("sha256:"):
+                entry = {"mediaType": media_type, "digest": digest, "size": len(raw)}
+                entry["artifactType"] = document.get("artifactType", "")
+                found.append({**entry, "annotations": document.get("annotations") or {}})
+        start = int(query.get("from", 0))
+        page = found[start : start + self.registry.page]
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}
+        answer = _json(200, json.dumps(index).encode())
+        more = {"Content-Type": OCI_INDEX}
+        if start + self.registry.page < len(found):
+            following = f"/v2/{fields['name']}/referrers/{fields['digest']}"
+            more["Link"] = f'<{following}?from={start + self.registry.page}>; rel="next"'
+        return replace(answer, headers={**answer.headers, **more})
 
     def _uploads(
         self, fields: dict[str, str], query: dict[str, str], headers: dict[str, str], body: bytes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -32,6 +32,8 @@ class MemoryPlace:
     tags: dict[str, Descriptor] = field(default_factory=dict)
     neighbours: dict[str, set[Digest]] = field(default_factory=dict)
     """Blobs that can be mounted, by repository."""
+    attached: dict[Digest, list[Descriptor]] = field(default_factory=dict)
+    """By the digest of the subject."""
     calls: list[tuple[str, Digest | None]] = field(default_factory=list)
     break_at: int | None = None
     """Bytes of a blob after which reading it fails."""
@@ -97,6 +99,19 @@ class MemoryPlace:
         self.blobs[descriptor.digest] = raw
         if tag:
             self.tags[tag] = descriptor
+
+    @property
+    def attaches(self) -> bool:
+        return True
+
+    def referrers(self, subject: Digest) -> Sequence[Descriptor]:
+        return self.attached.get(subject, [])
+
+    def put_referrer(self, descriptor: Descriptor, raw: bytes, subject: Digest) -> None:
+        self.put_document(descriptor, raw)
+        known = self.attached.setdefault(subject, [])
+        if descriptor not in known:
+            known.append(descriptor)
 
     def did(self, what: str) -> list[Digest | None]:
         """What the calls of one kind were about."""

@@ -88,7 +88,7 @@ def archive(
         raise OnePlatformAlone
     if for_docker:
         product = msgspec.structs.replace(product, attestations=())
-    sink = LayoutSink(files, names)
+    sink = LayoutSink(files, names, attaches=not for_docker)
     top = _send(product, store, sink, "", "", compression, progress, at_once=1)
     if for_docker:
         write_docker_files(files, [(sink.top_manifest(), names)])

@@ -105,7 +105,7 @@ def _opened_sink(place: Place, options: Settings) -> Iterator[tuple[Sink, str]]:
         else:
             stream = stack.enter_context(opened_output(place.path))
             files = TarFiles(stream, str(place.path))
-        sink = LayoutSink(files, names)
+        sink = LayoutSink(files, names, attaches=place.transport != "docker-archive")
         yield sink, place.name
         if place.transport == "docker-archive":
             write_docker_files(files, [(sink.top_manifest(), names)])

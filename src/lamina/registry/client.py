@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -26,9 +25,10 @@ from lamina.registry.errors import (
     WrongBytes,
     looks_like_html,
 )
-from lamina.registry.exchange import Exchange, failed, joined
+from lamina.registry.exchange import Exchange, failed, next_page
+from lamina.registry.place import Place
 from lamina.registry.ranges import Blob, Spread
-from lamina.registry.session import Session
+from lamina.registry.referrers import list_under_tag, referrers_of
 from lamina.registry.transport import Response
 from lamina.registry.upload import Uploader
 
@@ -42,55 +42,10 @@ FEW_TAGS = 5
 """So many tags are simply listed when the one that was asked for is missing."""
 _ACCEPT = ", ".join(mediatype.ACCEPT)
 _DOCUMENTS = mediatype.MANIFESTS | mediatype.INDEXES
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
 
 class _TagList(msgspec.Struct):
     tags: list[str] | None = None
-
-
-class Place(msgspec.Struct, frozen=True):
-    """One host that has the repository: the registry itself, or a mirror."""
-
-    session: Session
-    repository: str
-    """As that host calls it."""
-    registry: str
-    """As the user calls the host."""
-    push: bool = False
-
-    @property
-    def path(self) -> str:
-        """The repository in the API."""
-        return f"/v2/{self.repository}"
-
-    @property
-    def scopes(self) -> frozenset[str]:
-        """What a token must allow."""
-        return frozenset({f"repository:{self.repository}:{'pull,push' if self.push else 'pull'}"})
-
-    def about(self, part: str = "") -> Subject:
-        """What a request here is about."""
-        return Subject(self.registry, f"{self.registry}/{self.repository}", part)
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        ok: tuple[int, ...] = (200,),
-        part: str = "",
-        headers: Mapping[str, str] | None = None,
-    ) -> Response:
-        """A request without a body about this repository; `path` is below it."""
-        return self.session.request(
-            method,
-            path if "://" in path else self.path + path,
-            subject=self.about(part),
-            ok=ok,
-            scopes=self.scopes,
-            headers=headers,
-        )
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -152,11 +107,25 @@ class Repository(msgspec.Struct, frozen=True):
         return self._uploader.unnamed(media_type, chunks)
 
     def put_document(self, descriptor: Descriptor, raw: bytes, *, tag: str = "") -> None:
+        self._put_document(descriptor, raw, tag)
+
+    def referrers(self, subject: Digest) -> Sequence[Descriptor]:
+        return self._first(lambda place: referrers_of(place, subject))
+
+    @property
+    def attaches(self) -> bool:
+        return True
+
+    def put_referrer(self, descriptor: Descriptor, raw: bytes, subject: Digest) -> None:
+        if not self._put_document(descriptor, raw, ""):
+            list_under_tag(self.origin, self._uploader, subject, descriptor)
+
+    def _put_document(self, descriptor: Descriptor, raw: bytes, tag: str) -> bool:
         if (Digest.of(raw), len(raw)) != (descriptor.digest, descriptor.size):
             raise WrongBytes(f"manifest {descriptor.digest} has other bytes here: not pushed")
         if len(raw) > DOCUMENT_LIMIT:
             raise TooLarge(self._too_large(descriptor.digest, len(raw)))
-        self._uploader.document(descriptor, raw, tag)
+        return self._uploader.document(descriptor, raw, tag)
 
     def tags(self) -> list[str]:
         """Every tag of the repository, in the registry's order.  Raises RepositoryNotFound."""
@@ -335,8 +304,7 @@ def _tags(place: Place) -> list[str]:
                 f"{place.registry} answers the question for tags with what is no list of them",
                 hint="is this the address of a registry?",
             ) from None
-        following = _NEXT.search(response.headers.get("link", ""))
-        if not following:
+        path = next_page(response)
+        if not path:
             return found
-        path = joined(response.url, following[1])
     raise NotARegistry(f"{place.registry} lists the tags of {place.repository} without an end")

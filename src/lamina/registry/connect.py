@@ -8,10 +8,11 @@ from collections.abc import Callable
 from lamina.errors import Invalid
 from lamina.oci.reference import Reference
 from lamina.registry.auth import Authenticator, refused_login
-from lamina.registry.client import Place, Repository
+from lamina.registry.client import Repository
 from lamina.registry.credentials import find
 from lamina.registry.errors import Subject, Unauthorized
 from lamina.registry.exchange import Exchange
+from lamina.registry.place import Place
 from lamina.registry.session import Session
 from lamina.registry.settings import Credential, Settings, api_host
 from lamina.registry.tls import certificates

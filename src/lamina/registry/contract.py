@@ -6,11 +6,12 @@ live in `transfer/`; every verb that moves an image is written against these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
 
 
 class Source(Protocol):
@@ -40,6 +41,14 @@ class Source(Protocol):
         one who writes the bytes down hashes the whole.  A connection that
         breaks is taken up again by range, with back-off, before Unavailable is
         raised.
+        """
+        ...
+
+    def referrers(self, subject: Digest) -> Sequence[Descriptor]:
+        """What is attached to the manifest `subject` here, with the type of each as the place
+        tells it; empty also where a place cannot say.
+
+        What is listed need not be there any more.  Raises what asking raises.
         """
         ...
 
@@ -73,5 +82,18 @@ class Sink(Protocol):
         """Store a manifest or index under its digest, and under `tag` if given.
 
         A config is a blob (`put_blob`).
+        """
+        ...
+
+    @property
+    def attaches(self) -> bool:
+        """Whether something can be attached to images here: not in an archive of Docker's."""
+        ...
+
+    def put_referrer(self, descriptor: Descriptor, raw: bytes, subject: Digest) -> None:
+        """Store the manifest of an artifact, so that it is among the referrers of `subject`.
+
+        Its blobs are there, and so is the subject.  Putting it twice is putting it once, and
+        what others attached stays.
         """
         ...

@@ -6,6 +6,7 @@ it goes to the host that it was meant for and to no other.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
@@ -31,6 +32,7 @@ MAX_PAUSE = 60.0
 """Seconds that a registry may ask to wait; beyond it the user decides."""
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 500, 502, 503, 504})
+_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -59,6 +61,12 @@ def joined(url: str, location: str) -> str:
             f" {redacted(target) or 'it cannot be read'}"
         )
     return target
+
+
+def next_page(response: Response) -> str:
+    """Where the answer says that its list goes on (RFC 8288); empty when that is the end."""
+    following = _NEXT.search(response.headers.get("link", ""))
+    return joined(response.url, following[1]) if following else ""
 
 
 class Exchange(msgspec.Struct):

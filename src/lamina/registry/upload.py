@@ -125,8 +125,11 @@ class Uploader(msgspec.Struct, frozen=True):
         if not isinstance(error, (TimedOut, KeyboardInterrupt)):
             self.cancel(place)
 
-    def document(self, descriptor: Descriptor, raw: bytes, tag: str) -> None:
-        """Store a manifest under its digest, and under `tag` if given."""
+    def document(self, descriptor: Descriptor, raw: bytes, tag: str) -> bool:
+        """Store a manifest under its digest, and under `tag` if given.
+
+        Returns whether the registry lists it by its subject (`OCI-Subject`).
+        """
         response = self.session.request(
             "PUT",
             f"{self.path}/manifests/{tag or descriptor.digest}",
@@ -138,6 +141,7 @@ class Uploader(msgspec.Struct, frozen=True):
         )
         response.close()
         self._check_stored(response, descriptor.digest)
+        return "oci-subject" in response.headers
 
     def _patch(self, place: str, segment: _Segment) -> str:
         """Send one segment; returns the place for the next."""

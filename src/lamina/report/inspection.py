@@ -81,11 +81,24 @@ def describe_image(store: Store, image: Image) -> dict[str, Any]:
             "digest": str(image.manifest.digest),
             "size": len(image.manifest.raw),
         },
+        # Lamina's own: what is attached to the image; `size` is bytes of all that is in it.
+        "Attached": _attached(store, image),
     }
     for optional in ("Variant", "OsVersion"):
         if not description[optional]:
             del description[optional]
     return description
+
+
+def _attached(store: Store, image: Image) -> list[dict[str, Any]]:
+    try:
+        return [
+            {"artifactType": each.artifact_type, "digest": str(each.digest), "size": each.size}
+            for each in store.images.attached(image.manifest.digest)
+        ]
+    except EngineError:
+        # A damaged store can still be inspected.
+        return []
 
 
 def _raw_config(raw: bytes) -> dict[str, Any]:

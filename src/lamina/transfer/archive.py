@@ -221,6 +221,9 @@ class DockerArchiveSource:
         with reading(self._members.chunks(self._paths[descriptor.digest], offset=offset)) as pieces:
             yield pieces
 
+    def referrers(self, subject: Digest) -> Sequence[Descriptor]:
+        return ()
+
     def extent(self, descriptor: Descriptor) -> AbstractContextManager[Extent]:
         """Where a layer's bytes lie."""
         return self._members.extent(self._paths[descriptor.digest])

@@ -26,8 +26,6 @@ def receive_attestations(source: Source, blobs: BlobStore, lease: Lease, index: 
 
     Raises DigestMismatch, and what the source raises.
     """
-    import tempfile
-
     for entry in index.manifests:
         if subject_of(entry) is None:
             continue
@@ -39,11 +37,18 @@ def receive_attestations(source: Source, blobs: BlobStore, lease: Lease, index: 
         lease.protect(entry.digest, *(each.digest for each in named))
         for blob in named:
             if not blobs.has(blob.digest):
-                with source.blob(blob) as pieces, tempfile.TemporaryFile() as file:
-                    file.writelines(pieces)
-                    file.seek(0)
-                    blobs.put(file, expected=blob.digest, size=blob.size)
+                fetch_blob(source, blobs, blob)
         blobs.put_bytes(raw)
+
+
+def fetch_blob(source: Source, blobs: BlobStore, blob: Descriptor) -> None:
+    """Store a blob of the source as it is.  Raises DigestMismatch, and what the source raises."""
+    import tempfile
+
+    with source.blob(blob) as pieces, tempfile.TemporaryFile() as file:
+        file.writelines(pieces)
+        file.seek(0)
+        blobs.put(file, expected=blob.digest, size=blob.size)
 
 
 def stored_attestation(blobs: BlobStore, entry: Descriptor, subject: Digest) -> Attestation | None:

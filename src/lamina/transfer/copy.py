@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from threading import Event
 
+import msgspec
+
 from lamina.layer.pipeline import Tally, reading, tallied
 from lamina.oci import mediatype
+from lamina.oci.attestation import subject_of
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
 from lamina.oci.platform import Platform
 from lamina.registry.contract import Sink, Source
 from lamina.store.errors import DigestMismatch, SizeMismatch
+from lamina.transfer.attached import attached_there
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
 
@@ -31,10 +35,11 @@ def copy(
     """Copy what `source` stands for to `sink`, under `tag` if given; returns its descriptor.
 
     Of an index the best image for `platform` is copied; without a platform
-    the whole index and everything in it, attestations included.  Every digest
-    stays what it is.  Blobs that the sink has are skipped; `origin`, a
-    repository of the sink's registry, is offered to take them over from.
-    `at_once` blobs are copied in parallel; with 1 they arrive in their order.
+    the whole index and everything in it, attestations included.  What is
+    attached to any of it goes along.  Every digest stays what it is.  Blobs
+    that the sink has are skipped; `origin`, a repository of the sink's
+    registry, is offered to take them over from.  `at_once` blobs are copied in
+    parallel; with 1 they arrive in their order.
 
     Raises DigestMismatch and SizeMismatch for bytes that are not what they
     are announced as, NoSuchPlatform, and what source and sink raise.
@@ -45,27 +50,37 @@ def copy(
         top = index.select(platform, what=what)
     # A descriptor out of an index tells of the platform; the document stands for itself.
     top = Descriptor(top.media_type, top.digest, top.size)
-    _copy_tree(source, sink, top, tag, progress, what, origin, at_once)
+    _Copy(source, sink, progress, what, origin, at_once).tree(top, tag)
     return top
 
 
-def _copy_tree(
-    source: Source,
-    sink: Sink,
-    descriptor: Descriptor,
-    tag: str,
-    progress: Progress,
-    what: str,
-    origin: str,
-    at_once: int,
-) -> None:
-    """A document, after everything that it names."""
-    raw = source.document(descriptor)
-    if descriptor.media_type in mediatype.INDEXES:
-        for child in Index.parse(raw, media_type=descriptor.media_type, what=what).manifests:
-            _copy_tree(source, sink, child, "", progress, what, origin, at_once)
-    else:
-        manifest = Manifest.parse(raw, media_type=descriptor.media_type, what=what)
+class _Copy(msgspec.Struct, frozen=True):
+    """What is being copied, and how."""
+
+    source: Source
+    sink: Sink
+    progress: Progress
+    what: str
+    origin: str
+    at_once: int
+
+    def tree(self, descriptor: Descriptor, tag: str) -> None:
+        """A document, after everything that it names; then what is attached to it."""
+        raw = self.source.document(descriptor)
+        if descriptor.media_type in mediatype.INDEXES:
+            index = Index.parse(raw, media_type=descriptor.media_type, what=self.what)
+            for child in index.manifests:
+                self.tree(child, "")
+        else:
+            self.blobs(Manifest.parse(raw, media_type=descriptor.media_type, what=self.what))
+        self.sink.put_document(descriptor, raw, tag=tag)
+        if self.sink.attaches and subject_of(descriptor) is None:
+            for each in attached_there(self.source, descriptor.digest):
+                self.blobs(each.manifest)
+                self.sink.put_referrer(each.descriptor, each.manifest.raw, descriptor.digest)
+
+    def blobs(self, manifest: Manifest) -> None:
+        """What a manifest names."""
         blobs: dict[Digest, Descriptor] = {
             each.digest: each
             for each in (manifest.config, *manifest.layers)
@@ -73,10 +88,11 @@ def _copy_tree(
         }
 
         def copying(blob: Descriptor) -> Callable[[Event], None]:
-            return lambda stop: copy_blob(source, sink, blob, progress, stop, origin)
+            return lambda stop: copy_blob(
+                self.source, self.sink, blob, self.progress, stop, self.origin
+            )
 
-        run_all(map(copying, blobs.values()), width=at_once)
-    sink.put_document(descriptor, raw, tag=tag)
+        run_all(map(copying, blobs.values()), width=self.at_once)
 
 
 def copy_blob(

@@ -85,6 +85,19 @@ class LayoutSource:
         with reading(self._members.chunks(name, offset=offset)) as pieces:
             yield pieces
 
+    def referrers(self, subject: Digest) -> Sequence[Descriptor]:
+        index = Index.parse(read_document(self._members, INDEX_FILE))
+        artifacts = [
+            each
+            for each in index.manifests
+            if each.is_artifact and self._members.has(blob_name(each.digest))
+        ]
+        return [each for each in artifacts if self._subject(each) == subject]
+
+    def _subject(self, entry: Descriptor) -> Digest | None:
+        manifest = Manifest.parse(self.document(entry), media_type=entry.media_type)
+        return None if manifest.subject is None else manifest.subject.digest
+
     def extent(self, descriptor: Descriptor) -> AbstractContextManager[Extent]:
         """Where a layer's bytes lie."""
         return self._members.extent(blob_name(descriptor.digest))
@@ -136,14 +149,28 @@ class LayoutSink:
     """Implements `Sink` (registry/contract.py) for one image of a layout.
 
     The last document put is the image's top one; `entries` are its lines for
-    `Files.finish`: one for each of `names`, else one for the tag.
+    `Files.finish`: one for each of `names`, else one for the tag, then what is attached.
+    In an archive that is Docker's as well nothing is.
     """
 
-    def __init__(self, files: Files, names: Iterable[Reference] = ()) -> None:
+    def __init__(
+        self, files: Files, names: Iterable[Reference] = (), *, attaches: bool = True
+    ) -> None:
         self._files = files
         self._names = tuple(names)
-        self.entries: tuple[Descriptor, ...] = ()
+        self._named: tuple[Descriptor, ...] = ()
+        self._attached: dict[Digest, Descriptor] = {}
+        self._attaches = attaches
         self._top = b""
+
+    @property
+    def entries(self) -> tuple[Descriptor, ...]:
+        """What `index.json` is to say of the image."""
+        return (*self._named, *self._attached.values())
+
+    @property
+    def attaches(self) -> bool:
+        return self._attaches
 
     def top_manifest(self) -> Manifest:
         """The image's manifest, once it is there.  Raises BadDocument for an index."""
@@ -174,9 +201,15 @@ class LayoutSink:
         annotations = [{CONTAINERD_NAME: str(name), REF_NAME: name.tag} for name in self._names]
         if not annotations:
             annotations = [{REF_NAME: tag} if tag else {}]
-        self.entries = tuple(
+        self._named = tuple(
             msgspec.structs.replace(descriptor, annotations=each) for each in annotations
         )
+
+    def put_referrer(self, descriptor: Descriptor, raw: bytes, subject: Digest) -> None:
+        verify_bytes(raw, descriptor)
+        self._files.write(blob_name(descriptor.digest), len(raw), [raw])
+        # Without what it is annotated with: that could be a name.
+        self._attached[descriptor.digest] = msgspec.structs.replace(descriptor, annotations={})
 
 
 def _checked(pieces: Iterator[bytes], tally: Tally, descriptor: Descriptor) -> Iterator[bytes]:

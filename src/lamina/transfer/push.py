@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from threading import Event
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from lamina.registry.contract import Sink
 from lamina.registry.errors import Interrupted, ServerFailed
 from lamina.store.contract import Image, NamedImage, Store
 from lamina.store.errors import LayerDamaged
+from lamina.transfer.attached import send_attached
 from lamina.transfer.attestations import moved, send_attestation, stored_attestation
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
@@ -86,24 +87,28 @@ def push(
     `at_once` layers are sent in parallel; with 1 they arrive in their order.
 
     The config goes as it is, so the image id stays; the manifest too, if no
-    layer came out as another blob than it says.
+    layer came out as another blob than it says.  What is attached to the image
+    follows, about the manifest that it has there.
 
     Raises LayerDamaged, LayerNotFound, and what the sink raises.
     """
-
-    sent = push_layers(
+    send_layers = partial(
+        push_layers,
         store,
-        image.layers,
-        sink,
+        sink=sink,
         progress=progress,
         target=target,
         compression=compression,
         at_once=at_once,
     )
+    sent = send_layers(image.layers)
     manifest = _with_layers(image.manifest, [sent[each] for each in image.layers])
     if not sink.has_blob(manifest.config):
         sink.put_blob(manifest.config, lambda: [image.config.raw])
     sink.put_document(manifest.descriptor, manifest.raw, tag=tag)
+    send_attached(
+        store, image, sink, manifest.descriptor, progress=progress, send_layers=send_layers
+    )
     return manifest.descriptor
 
 

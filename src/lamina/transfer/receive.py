@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Event
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from lamina.layer.contract import LayerInfo
 from lamina.layer.pipeline import Tally, reading, staged, tallied
 from lamina.oci import mediatype
+from lamina.oci.artifact import Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
@@ -21,6 +22,7 @@ from lamina.oci.reference import Reference
 from lamina.registry.contract import Source
 from lamina.store.contract import Image, Lease, Store
 from lamina.store.errors import DigestMismatch, SizeMismatch
+from lamina.transfer.attached import receive_attached
 from lamina.transfer.attestations import receive_attestations
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
@@ -66,6 +68,9 @@ def receive(
     the repository it comes from (`docker.io/library/debian`): it is noted as a
     repo digest, and as a place to mount the blobs from.  `what` names the image in errors.
 
+    What Lamina understands of what is attached to an image comes along; the
+    layers of that only from where they cannot be fetched later (`bring_layers`).
+
     Layers that the store has are not fetched.  Constant memory.  All or
     nothing as far as names go: the name is set when everything is stored.
     Layers stored before a failure stay, and gc takes them or the next try
@@ -84,10 +89,11 @@ def receive(
                 progress.note(
                     f"WARNING: {what} is for {documents.config.platform}, not for {platform}"
                 )
-            _fetch_layers(source, store, lease, [documents], origin, progress)
+            artifacts = _fetch_layers(source, store, lease, [documents], origin, progress)
             image = store.images.add(
                 documents.manifest, documents.config, reference, repo_digests=repo_digests
             )
+            _attach(store, image, artifacts)
             if origin:
                 progress.note(f"Digest: {top.digest}")
             return image
@@ -96,17 +102,26 @@ def receive(
             read_documents(source, each, platform=each.platform or platform, what=what)
             for each in index.images()
         ]
-        _fetch_layers(source, store, lease, images, origin, progress)
+        artifacts = _fetch_layers(source, store, lease, images, origin, progress)
         if not images:
             raise NoSuchPlatform("the index has no image in it")
         receive_attestations(source, store.blobs, lease, index)
-        return store.images.add_index(
+        image = store.images.add_index(
             index,
             [(each.manifest, each.config) for each in images],
             reference,
             platform=platform,
             repo_digests=repo_digests,
         )
+        for each in images:
+            _attach(store, Image(image.row, each.manifest, each.config), artifacts)
+        return image
+
+
+def _attach(store: Store, image: Image, artifacts: Sequence[Artifact]) -> None:
+    for each in artifacts:
+        if each.subject.digest == image.manifest.digest:
+            store.images.attach(image, each)
 
 
 def read_documents(
@@ -147,8 +162,9 @@ def _fetch_layers(
     images: list[Documents],
     origin: str,
     progress: Progress,
-) -> None:
-    """Every layer of `images` that the store has not, several at once."""
+) -> list[Artifact]:
+    """Every layer of `images` that the store has not, several at once; meanwhile what is
+    attached to them is looked for, and returned."""
     for each in images:
         lease.protect(each.manifest.digest, each.config.digest, *each.config.diff_ids)
     missing: dict[Digest, Descriptor] = {}
@@ -168,7 +184,25 @@ def _fetch_layers(
 
         return work
 
-    run_all((fetching(*each) for each in missing.items()), width=_AT_ONCE)
+    def listing(image: Documents) -> Callable[[Event], list[Artifact]]:
+        def work(stop: Event) -> list[Artifact]:
+            return receive_attached(
+                source,
+                store,
+                lease,
+                image.manifest.digest,
+                what=image.what,
+                progress=progress,
+                fetch=lambda blob, diff_id: fetch_layer(
+                    source, store, blob, diff_id, progress=progress, stop=stop
+                ),
+                later=bool(origin),
+            )
+
+        return work
+
+    work = [*map(listing, images), *(fetching(*each) for each in missing.items())]
+    return [each for found in run_all(work, width=_AT_ONCE + 1) for each in found or ()]
 
 
 def _remember(store: Store, diff_id: Digest, descriptor: Descriptor, origin: str) -> None:

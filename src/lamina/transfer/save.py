@@ -37,7 +37,7 @@ def save(
     entries: list[Descriptor] = []
     written: list[tuple[Manifest, Sequence[Reference]]] = []
     for image, names in images:
-        sink = LayoutSink(files, names)
+        sink = LayoutSink(files, names, attaches=form != "docker-archive")
         _send(store, image, sink, form, compression, progress)
         entries += sink.entries
         if form == "docker-archive":

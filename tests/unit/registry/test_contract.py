@@ -22,6 +22,14 @@ class TestRepository(SourceSinkContract):
             yield connect(reference, Settings(), push=True)
 
 
+class TestRepositoryThatListsReferrers(SourceSinkContract):
+    @pytest.fixture
+    def both(self) -> Iterator[Repository]:
+        with FakeRegistry(referrers=True, page=1) as registry:
+            reference = Reference.parse(f"{registry.host}/team/app:{TAG}")
+            yield connect(reference, Settings(), push=True)
+
+
 class TestRepositoryBehindBearerTokens(SourceSinkContract):
     @pytest.fixture
     def both(self) -> Iterator[Repository]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from lamina.oci.descriptor import Descriptor
+from lamina.oci.digest import Digest
 from lamina.registry.contract import Source
 from lamina.transfer.archive import find_image
 from lamina.transfer.files import DirectoryFiles
@@ -56,6 +57,17 @@ class LayoutPlace:
         self._sink.put_document(descriptor, raw, tag=tag)
         if tag:
             self._files.finish(self._sink.entries)
+
+    @property
+    def attaches(self) -> bool:
+        return self._sink.attaches
+
+    def referrers(self, subject: Digest) -> Sequence[Descriptor]:
+        return self._source().referrers(subject)
+
+    def put_referrer(self, descriptor: Descriptor, raw: bytes, subject: Digest) -> None:
+        self._sink.put_referrer(descriptor, raw, subject)
+        self._files.finish(self._sink.entries)
 
 
 class TestMemoryPlace(SourceSinkContract):
