@@ -130,11 +130,22 @@ for image in debian:bookworm debian:bookworm seed; do
     run lamina run --rm "$image" stat -c 'inode %i  %n' /usr/bin/bash /etc/os-release
 done
 
-chapter 'The cure: write and delete in one layer'
+chapter 'The cure: nothing shipped that nobody sees'
 say 'Chained with && the file comes and goes within one instruction. No layer ever has it:'
 run grep -v '^#' improved/Dockerfile
 run lamina build -t improved improved
 run lamina explain improved
+say 'Nobody has to do that by hand. From the file and the image that it made, with the bytes that' \
+    'each edit saves:'
+run lamina slim --dockerfile seed/Dockerfile seed
+say 'Or leave the Dockerfile as it is, and let the build ship what can be seen and nothing else:'
+run lamina build --slim --quiet -t built-slim seed
+run lamina history built-slim
+say 'An image that is there already is made anew the same way. Layers that hide nothing stay what' \
+    'they are, and the new image gets its name only if it shows the same:'
+run lamina slim seed -t seed:slim
+say 'Anybody can check that, of any two images:'
+run lamina verify seed seed:slim
 say 'Side by side:'
 run lamina images
 
@@ -168,7 +179,7 @@ else
 fi
 
 chapter 'What all of this takes, and whether it is whole'
-say 'Six images and two containers, and one copy of what they share:'
+say 'Eight images and two containers, and one copy of what they share:'
 run lamina system df
 say 'Every byte of every layer, checked against the digests that name it:'
 run lamina verify
