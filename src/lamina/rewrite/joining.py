@@ -8,24 +8,35 @@ process that it left behind.  What would is put into a subshell, or the two stay
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lamina.dockerfile.spaces import SPACES
 from lamina.rewrite.document import DEFAULT_SHELL, Document, Step
 from lamina.rewrite.finding import Edit
-from lamina.shell.script import Script
+from lamina.rewrite.paths import covers, removed
+from lamina.shell.script import Command, Script
 
 _LEAKS = {
     *("cd", "pushd", "popd", "export", "unset", "readonly", "declare", "typeset", "local"),
     *("umask", "ulimit", "alias", "unalias", "read", "getopts", "trap", "shopt", "exit", "return"),
-    *(".", "source", "eval", "hash"),
+    *(".", "source", "eval", "hash", "let", "mapfile", "readarray", "enable"),
 }
 """Commands whose effect on the shell a subshell keeps to itself."""
 _OPTIONS = {"set"}
 _REPLACES = {"exec"}
-_STARTERS = {"service", "systemctl", "nohup", "setsid", "daemon", "start-stop-daemon", "rc-service"}
+_STARTERS = {
+    *("service", "systemctl", "nohup", "setsid", "daemon", "start-stop-daemon", "rc-service"),
+    *("coproc", "pg_ctl", "pg_ctlcluster", "mysqld_safe", "apachectl", "apache2ctl", "nginx"),
+}
 """Commands that leave a process behind: it ends with its RUN."""
+_DAEMON_FLAGS = {"--daemonize", "--daemon", "--fork", "--background"}
+_WRAPPERS = {"command", "builtin", "sudo", "env", "nice", "time"}
+"""Commands whose first word that is no option is the command that they run."""
+_LOOKS = {"-v", "-V"}
+_ANEW = ("type=tmpfs", "rw", "readwrite", "rw=true", "readwrite=true")
+"""What a mount says that is another one, or empty again, in each RUN."""
+_NOT_IN_LAYERS = ("dev/shm", "etc/hosts", "etc/resolv.conf", "etc/hostname")
+"""Files that each RUN finds as they were, whatever the RUN before it wrote there."""
 _OWN_SHELL = {"subshell", "substitution"}
 
 
@@ -88,44 +99,80 @@ def _obstacle(first: Step, step: Step, script: Script, *, is_last: bool) -> str:
         return "does not end with a command"
     if script.has_comment or script.has_heredoc:
         return "has a comment or a document of the shell in it"
-    if any(each.connector == "&" for each in script.statements) or _has_lone_ampersand(script):
+    if script.has_background:
         return "leaves a process in the background"
-    if any(each.name in _STARTERS for each in script.commands):
+    if any(_starts(each) for each in script.commands):
         return "starts a service, which ends with its RUN"
+    if any(each in script.text for each in _NOT_IN_LAYERS):
+        return "has to do with a file that no layer keeps"
+    if any(set(_words_of_mount(each.value)) & set(_ANEW) for each in step.line.flags):
+        return "has a mount that is another one in each RUN"
     if is_last:
         return ""
-    if any(each.name in _OPTIONS for each in script.commands):
+    names = {name for each in script.commands for name in _called(each)}
+    if names & _OPTIONS:
         return "sets options of the shell, which `&&` would switch off"
-    if any(each.name in _REPLACES for each in script.commands):
+    if names & _REPLACES:
         return "replaces its shell"
+    if _loses_directory(step, script):
+        return "takes away the directory that the next one begins in"
     return ""
+
+
+def _called(command: Command) -> Iterator[str]:
+    """The name of a command, and of the one that it runs if it is a wrapper."""
+    yield command.name
+    if command.name in _WRAPPERS and not {each.text for each in command.words} & _LOOKS:
+        for word in command.arguments:
+            if word.value is None:
+                break
+            if not word.value.startswith("-") and "=" not in word.value:
+                yield word.value.rpartition("/")[2]
+                break
+
+
+def _starts(command: Command) -> bool:
+    values = [each.value or "" for each in command.words]
+    is_script = any(each.startswith("/etc/init.d/") for each in values[:2])
+    return is_script or bool(set(_called(command)) & _STARTERS or set(values) & _DAEMON_FLAGS)
+
+
+def _words_of_mount(value: str | None) -> list[str]:
+    return [each.strip().lower() for each in (value or "").split(",")]
+
+
+def _loses_directory(step: Step, script: Script) -> bool:
+    """Whether a script may remove or move WORKDIR, which RUN makes again."""
+    cwd = step.state.cwd
+    moved = [word.value for each in script.named("mv") for word in each.arguments if word.value]
+    if any(set(each.split("/")) & {".", ".."} and not each.strip("./") for each in moved):
+        return True
+    gone = [*removed(script, cwd), *(each.rstrip("/") for each in moved if each.startswith("/"))]
+    return bool(cwd) and any(covers(each, cwd) for each in gone)
 
 
 def _flags(step: Step) -> list[tuple[str, str | None]]:
     return sorted(((each.name, each.value) for each in step.line.flags), key=str)
 
 
-def _has_lone_ampersand(script: Script) -> bool:
-    """Whether something inside a compound goes to the background."""
-    covered = [(each.start, each.end) for each in script.commands]
-    for match in re.finditer(r"(?<![&>|<])&(?![&>])", script.text):
-        if not any(start <= match.start() < end for start, end in covered):
-            return True
-    return False
-
-
 def _leaks(script: Script) -> bool:
     """Whether a script changes its shell in a way that a next command would see."""
-    if script.functions:
+    if script.functions or script.sets_by_expansion:
         return True
     for each in script.commands:
         if set(each.around) & _OWN_SHELL:
             continue
-        if each.name in _LEAKS or (each.assignments and not each.words) or "loop" in each.around:
+        if set(_called(each)) & _LEAKS or _prints_into_variable(each):
+            return True
+        if (each.assignments and not each.words) or "loop" in each.around:
             return True
         if not each.name and each.words:
             return True  # a name that is known only as it runs may be any of them
     return False
+
+
+def _prints_into_variable(command: Command) -> bool:
+    return command.name == "printf" and any(each.text.startswith("-v") for each in command.words)
 
 
 def _keeps_options(step: Step, script: Script, *, wrapped: bool) -> bool:
@@ -142,8 +189,8 @@ def _exits_early(shell: Sequence[str]) -> bool:
 
 def _between(document: Document, first: Step, second: Step, closing: str, opening: str) -> Edit:
     """What stands between two scripts as one line that continues another: comments stay."""
-    start, end = first.end, document.place(second, 0)
-    lines = [each.rstrip("\r") for each in document.text[start:end].split("\n")]
-    kept = [each for each in lines[1:-1] if each.strip(SPACES)]
+    # Flags may stand on lines of their own before the script: they go with the keyword.
+    between = document.text[first.end : second.start].split("\n")[1:-1]
+    kept = [each for each in (line.rstrip("\r") for line in between) if each.strip(SPACES)]
     rows = [f"{closing} {document.escape}", *kept, f"    && {opening}"]
-    return Edit(start, end, document.newline.join(rows))
+    return Edit(first.end, document.place(second, 0), document.newline.join(rows))

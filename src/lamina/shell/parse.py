@@ -46,6 +46,8 @@ _SEPARATORS: dict[str, Connector] = {"&&": "&&", "||": "||", ";": ";", "&": "&",
 _PATTERN = set("*?[{~")
 """Characters that, outside quotes, may make of a word others."""
 _ASSIGNMENTS = {"variable_assignment", "variable_assignments"}
+_SETTING = {"=", ":="}
+_ARITHMETIC = {"arithmetic_expansion", "compound_statement"}
 
 
 class NoShellParser(Unsupported):
@@ -100,7 +102,7 @@ class _Reading:
         self._ascii = len(text) == len(data)
         self._commands: list[Command] = []
         self._functions: set[str] = set()
-        self._comments = self._heredocs = False
+        self._comments = self._heredocs = self._background = self._sets = False
 
     def offset(self, byte: int) -> int:
         """A place in the bytes as one in the text."""
@@ -116,6 +118,8 @@ class _Reading:
             frozenset(self._functions),
             self._comments,
             self._heredocs,
+            self._background,
+            self._sets,
         )
 
     def _statements(self, root: Node) -> Iterator[Statement]:
@@ -139,6 +143,10 @@ class _Reading:
             self._comments = True
         elif node.type == "heredoc_redirect":
             self._heredocs = True
+        elif node.type == "&":
+            self._background = True
+        elif self._sets_variable(node):
+            self._sets = True
         elif node.type == "function_definition":
             self._functions.add(self._slice(node.children_by_field_name("name")[0]))
         elif node.type in _COMMANDS or self._only_assigns(node):
@@ -146,6 +154,16 @@ class _Reading:
         inner = (*around, _AROUND[node.type]) if node.type in _AROUND else around
         for child in node.children:
             self._walk(child, inner)
+
+    def _sets_variable(self, node: Node) -> bool:
+        """`${a:=b}`; arithmetic that may set one, where `==` counts as well, for caution."""
+        if node.type == "expansion":
+            return any(each.type in _SETTING for each in node.children)
+        if node.type not in _ARITHMETIC:
+            return False
+        text = self._slice(node)
+        is_arithmetic = text.startswith(("((", "$((", "$["))
+        return is_arithmetic and any(each in text for each in ("=", "++", "--"))
 
     def _only_assigns(self, node: Node) -> bool:
         if node.type not in _ASSIGNMENTS or node.parent is None:

@@ -81,6 +81,10 @@ class Script(msgspec.Struct, frozen=True):
     functions: frozenset[str]
     has_comment: bool
     has_heredoc: bool
+    has_background: bool
+    """Whether anything in it is left to run by itself (`&`)."""
+    sets_by_expansion: bool
+    """Whether expanding its words may set variables: `${a:=b}`, `$((a = 1))`."""
 
     @property
     def is_chain(self) -> bool:
