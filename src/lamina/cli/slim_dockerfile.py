@@ -35,6 +35,22 @@ class NoDockerfile(NotFound):
     """The file is not there, or is no text."""
 
 
+class Directory:
+    """Implements `Files` on a directory of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return (self._path / path).read_bytes()
+        except OSError:
+            return None
+
+    def has(self, path: str) -> bool:
+        return os.path.lexists(self._path / path)
+
+
 def dockerfile_options(command: F) -> F:
     """What chooses this way to slim, and what `run` reads of its own."""
     for option in (
@@ -119,6 +135,7 @@ def _telling(app: App, path: str, text: str, image: str | None, given: dict[str,
 
     check_names(given["also"])
     document = Document.read(text, name=path)
+    files = Directory(given["context"] or Path(path).resolve().parent)
     evidence = Evidence()
     if image:
         evidence = evidence_of(document, stack_of(app, image))
@@ -127,6 +144,7 @@ def _telling(app: App, path: str, text: str, image: str | None, given: dict[str,
             evidence = evidence_of(document, stack_of(app, given["tag"]))
         except (NotFound, AnotherImage):
             pass
+    evidence = Evidence(evidence.stack, evidence.layers, files)
     done: Rewritten = rewrite(text, evidence, name=path, also=given["also"])
     measured = evidence.stack.name if evidence.stack is not None else ""
     return Telling(path, done, patch(done, path), measured)

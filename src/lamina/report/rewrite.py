@@ -15,7 +15,7 @@ from lamina.rewrite.finding import Amount, Finding
 from lamina.rewrite.rewrite import Rewritten
 from lamina.text import prose_size
 
-_MOST = 20
+_MOST = 8
 
 
 class Built(msgspec.Struct, frozen=True):

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from lamina.errors import CheckFailed
 from lamina.explain.cause import instruction
 from lamina.explain.stack import Stack
+from lamina.layer.entry import Entry
 from lamina.oci.config import ImageConfig
 from lamina.rewrite.document import Document, Step
 from lamina.rewrite.finding import UNKNOWN, Amount
+
+
+class Files(Protocol):
+    """The files that COPY copies from."""
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file, None when there is no such file; `path` is relative."""
+        ...
+
+    def has(self, path: str) -> bool:
+        """Whether there is anything at a path."""
+        ...
 
 
 class AnotherImage(CheckFailed):
@@ -30,8 +44,15 @@ class AnotherImage(CheckFailed):
 class Evidence:
     """Bytes by step; nothing is known when there is no image."""
 
-    def __init__(self, stack: Stack | None = None, layers: Sequence[frozenset[int]] = ()) -> None:
+    def __init__(
+        self,
+        stack: Stack | None = None,
+        layers: Sequence[frozenset[int]] = (),
+        context: Files | None = None,
+    ) -> None:
         self.stack = stack
+        self.context = context
+        """What COPY copies from; None when nobody looked."""
         self.layers = layers
         """For each instruction of the file, the layers that it left."""
 
@@ -67,7 +88,32 @@ class Evidence:
 
     def moved(self, layers: Sequence[frozenset[int]]) -> Evidence:
         """The same for a file that was edited."""
-        return Evidence(self.stack, layers)
+        return Evidence(self.stack, layers, self.context)
+
+    def found_below(self, step: Step, path: str) -> bool | None:
+        """Whether the image has something at a path before a step; None when that is not known."""
+        below = self._below(step)
+        return None if below is None else below.union.get(path.strip("/")) is not None
+
+    def text_below(self, step: Step, path: str) -> str | None:
+        """A text file as a step finds it; None when it is not there or not known."""
+        below = self._below(step)
+        data = below.read(path.strip("/")) if below is not None else None
+        return None if data is None else data.decode("utf-8", "replace")
+
+    def left(self, step: Step, path: str) -> Entry | None:
+        """What a step left at a path; None when that is nothing, or not known."""
+        if self.stack is None:
+            return None
+        for layer in sorted(self.layers[step.index], reverse=True):
+            for entry in self.stack.listings[layer].entries:
+                if entry.path == path.strip("/"):
+                    return entry
+        return None
+
+    def _below(self, step: Step) -> Stack | None:
+        own = self.layers[step.index] if self.stack is not None else ()
+        return self.stack.lowest(min(own)) if self.stack is not None and own else None
 
 
 def evidence_of(document: Document, stack: Stack) -> Evidence:

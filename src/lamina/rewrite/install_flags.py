@@ -39,12 +39,12 @@ def _pip(document: Document, evidence: Evidence) -> Iterator[Finding]:
             "pip install leaves a copy of all that it fetched and built in ~/.cache/pip",
             amount,
             tuple(
-                flag_edit(document, step, each, _pip_verb(each), "--no-cache-dir") for each in found
+                flag_edit(document, step, each, pip_verb(each), "--no-cache-dir") for each in found
             ),
         )
 
 
-def _pip_verb(command: Command) -> str:
+def pip_verb(command: Command) -> str:
     """The verb of pip: `pip install`, `python -m pip install`; empty when this is no pip."""
     words = [each.value for each in command.words]
     name = command.name
@@ -61,7 +61,7 @@ def _pip_verb(command: Command) -> str:
 
 
 def _installs_by_pip(command: Command) -> bool:
-    if _pip_verb(command) not in {"install", "wheel"}:
+    if pip_verb(command) not in {"install", "wheel"}:
         return False
     texts = {each.value for each in command.words}
     return not texts & {"--no-cache-dir", "--cache-dir", "--no-cache"}

@@ -82,17 +82,20 @@ def patch(done: Rewritten, path: str) -> str:
 
 
 def _choose(found: Sequence[Finding], also: Collection[str]) -> list[Finding]:
-    """Findings to act on in one pass: none whose edits touch those of an earlier rule's."""
+    """Findings to act on in one pass: none whose edits touch those of an earlier rule's, and one
+    of each instruction, for what another says of it may not hold any longer."""
     order = {rule.name: place for place, rule in enumerate(RULES)}
     wanted = [
         each for each in found if each.edits and (each.severity == "edit" or each.rule in also)
     ]
     chosen: list[Finding] = []
     taken: list[Edit] = []
+    lines: set[int] = set()
     for each in sorted(wanted, key=lambda each: order[each.rule]):
-        if not clash(each.edits, taken):
+        if each.span.line not in lines and not clash(each.edits, taken):
             chosen.append(each)
             taken += each.edits
+            lines.add(each.span.line)
     return chosen
 
 

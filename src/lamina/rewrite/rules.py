@@ -6,24 +6,33 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from lamina.errors import Invalid
+from lamina.rewrite.build_stage import BUILD_STAGE
+from lamina.rewrite.cache_mount import CACHE_MOUNT
 from lamina.rewrite.caches import APT_LISTS, DNF_CACHE, NPM_CACHE
 from lamina.rewrite.chain import APT_UPDATE_APART, CHAIN_HIDDEN
+from lamina.rewrite.copying import COPY_CHMOD, COPY_CHOWN
 from lamina.rewrite.document import Document
 from lamina.rewrite.evidence import Evidence
 from lamina.rewrite.finding import Finding
 from lamina.rewrite.install_flags import APK_CACHE, APT_RECOMMENDS, PIP_CACHE
 from lamina.rewrite.maintainer import MAINTAINER_LABEL
+from lamina.rewrite.ordering import COPY_BEFORE_INSTALL
 from lamina.rewrite.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     CHAIN_HIDDEN,
     APT_UPDATE_APART,
+    CACHE_MOUNT,
     APT_LISTS,
     DNF_CACHE,
     NPM_CACHE,
     PIP_CACHE,
     APK_CACHE,
     APT_RECOMMENDS,
+    COPY_CHOWN,
+    COPY_CHMOD,
+    COPY_BEFORE_INSTALL,
+    BUILD_STAGE,
     MAINTAINER_LABEL,
 )
 """In the order in which their edits are made where two want the same place."""

@@ -1,0 +1,153 @@
+"""What is installed before what changes often is copied: a change then installs nothing.  Pure.
+
+Safe when the installer is seen to read nothing but the files that its words and their contents
+name, and writes nowhere that the COPY behind it writes.  For that the files are looked at;
+without them it is a suggestion.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from lamina.dockerfile.spaces import words as split_words
+from lamina.rewrite.caches import verb
+from lamina.rewrite.document import Document, Step
+from lamina.rewrite.evidence import Evidence, Files
+from lamina.rewrite.finding import Amount, Edit, Finding
+from lamina.rewrite.rule import Rule
+
+_PLAIN_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.\-]*(\[[\w,.\-]+\])?\s*([=<>!~][^/\\]*)?(;.*)?")
+_PIP_FLAGS = {
+    *("-r", "--requirement", "--no-cache-dir", "-U", "--upgrade", "-q", "--quiet", "--no-deps"),
+    *("--no-compile", "--disable-pip-version-check", "--no-input", "--require-hashes"),
+}
+_NPM_FLAGS = {"--omit=dev", "--production", "--only=production", "--no-audit", "--no-fund"}
+_NPM_FLAGS |= {"--ignore-scripts", "--force"}
+_HOOKS = {"preinstall", "install", "postinstall", "preprepare", "prepare", "postprepare"}
+_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
+
+
+def _judge(document: Document, evidence: Evidence) -> Iterator[Finding]:
+    for stage in document.stages:
+        for copy, run in pairwise(stage.steps):
+            if not _copies_all(copy) or run.keyword != "RUN" or run.script is None:
+                continue
+            needed = _needed(run, evidence.context)
+            if needed is None:
+                continue
+            files, reason = needed
+            reason = reason or _why_not(run, evidence.context)
+            yield Finding(
+                COPY_BEFORE_INSTALL.name,
+                "suggestion" if reason else "edit",
+                copy.line.span,
+                f"a change of any file copied here installs all of line {run.line.span.line} again"
+                + (f"; not reordered, because {reason}" if reason else ""),
+                Amount(0, "measured"),
+                _edits(document, copy, run, files) if files else (),
+                advice="copy what the installer reads, install, then copy the rest",
+            )
+
+
+def _copies_all(step: Step) -> bool:
+    if step.keyword != "COPY" or step.line.heredocs or not step.state.cwd:
+        return False
+    if any(each.name not in {"chown", "link"} for each in step.line.flags):
+        return False
+    words = list(step.line.json or split_words(step.line.text))
+    if len(words) != 2 or words[0] not in {".", "./"} or set(words[1]) & set("$\"'\\`"):
+        return False
+    return posixpath.normpath(posixpath.join(step.state.cwd, words[1])) == step.state.cwd
+
+
+def _needed(run: Step, context: Files | None) -> tuple[list[str], str] | None:
+    """The files that the one installer of a step reads, and why that is not all; None when it
+    installs nothing, or does more than that."""
+    script = run.script
+    if script is None or not script.is_chain or run.has_mounts:
+        return None
+    commands = [each for each in script.commands if each.name != "rm"]
+    if any(each.around for each in commands) or not commands:
+        return None
+    cleaning = [each for each in commands if verb(each) == "cache"]
+    rest = [each for each in commands if each not in cleaning]
+    if len(rest) != 1 or rest[0].assignments or rest[0].redirects:
+        return None
+    values = [each.value for each in rest[0].words]
+    if None in values:
+        return None
+    words = [str(each) for each in values]
+    if words[0] in {"pip", "pip3"} and words[1:2] == ["install"]:
+        return _pip(words[2:], context)
+    if words[0] == "npm" and words[1:2] in (["ci"], ["install"]):
+        return _npm(words[2:], context)
+    return None
+
+
+def _pip(words: list[str], context: Files | None) -> tuple[list[str], str] | None:
+    asks = {"-r", "--requirement"}
+    files = [word for flag, word in pairwise(words) if flag in asks]
+    others = [word for word in words if word not in files]
+    if not files or set(others) - _PIP_FLAGS or any(f.startswith(("/", "..")) for f in files):
+        return None
+    if len({posixpath.dirname(each) for each in files}) > 1 or posixpath.dirname(files[0]):
+        return None
+    for name in files:
+        data = context.read(name) if context is not None else None
+        if data is None:
+            return files, f"{name} cannot be looked at"
+        for line in data.decode("utf-8", "replace").splitlines():
+            text = line.split(" #")[0].strip()
+            if text and not text.startswith("#") and not _PLAIN_REQUIREMENT.fullmatch(text):
+                return files, f"{name} names more than packages: {text[:40]!r}"
+    return files, ""
+
+
+def _npm(words: list[str], context: Files | None) -> tuple[list[str], str] | None:
+    if set(words) - _NPM_FLAGS:
+        return None
+    data = context.read("package.json") if context is not None else None
+    if context is None or data is None:
+        return [], "package.json cannot be looked at"
+    files = ["package.json", *(each for each in _LOCKS if context.has(each))]
+    try:
+        found: Any = json.loads(data)
+    except ValueError:
+        return files, "package.json cannot be read"
+    if not isinstance(found, dict):
+        return files, "package.json cannot be read"
+    if _HOOKS & set(found.get("scripts") or {}) or "workspaces" in found:
+        return files, "package.json runs something of its own when it is installed"
+    told = data.decode("utf-8", "replace")
+    if any(mark in told for mark in ('"file:', '"link:', '"./', '"../')) or context.has(".npmrc"):
+        return files, "package.json names more than packages"
+    return files, ""
+
+
+def _why_not(run: Step, context: Files | None) -> str:
+    if context is not None and context.has("node_modules"):
+        return "the context has a node_modules that COPY would lay over it"
+    return ""
+
+
+def _edits(document: Document, copy: Step, run: Step, files: list[str]) -> tuple[Edit, ...]:
+    flags = "".join(
+        f" --{each.name}" + (f"={each.value}" if each.value is not None else "")
+        for each in copy.line.flags
+    )
+    first = f"{copy.line.word}{flags} {' '.join(files)} ./"
+    whole = document.text[copy.start : copy.end]
+    return (
+        Edit(copy.start, copy.end, first),
+        Edit(run.end, run.end, f"{document.newline}{whole}"),
+    )
+
+
+COPY_BEFORE_INSTALL = Rule(
+    "copy-before-install", "installs what an installer reads before the rest is copied", _judge
+)
