@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from lamina.layer.entry import Entry, Kind
-from lamina.minify.packaged import Packaged
+from lamina.needs.packaged import Packaged
 from lamina.needs.system import System
 
 

@@ -85,15 +85,23 @@ def write_removed(
     return info
 
 
-def removed_layers(store: Store, image: Image) -> tuple[Digest, ...]:
-    """The layer that is attached to an image, to lie over its own; the newest one of several.
+def removed_artifact(store: Store, image: Image) -> Artifact:
+    """What is attached to an image with its removed files; the newest one of several.
 
-    Raises NothingRemoved; LayerNotFound when it was not brought along.
+    Its layer need not be here.  Raises NothingRemoved.
     """
     found = store.images.attached(image.manifest.digest, ARTIFACT_TYPE)
     if not found:
         raise NothingRemoved(name_of(image.row))
-    layers = found[-1].diff_ids
+    return found[-1]
+
+
+def removed_layers(store: Store, image: Image) -> tuple[Digest, ...]:
+    """The layer that is attached to an image, to lie over its own.
+
+    Raises NothingRemoved; LayerNotFound when it was not brought along.
+    """
+    layers = removed_artifact(store, image).diff_ids
     for each in layers:
         store.layers.info(each)
     return layers

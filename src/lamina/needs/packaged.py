@@ -64,11 +64,29 @@ class Packaged:
     def owner(self) -> Mapping[str, str]:
         """The place of a file or link → the package that it is of; directories are left out."""
         found: dict[str, str] = {}
+        for package, places in self.members.items():
+            for place in places:
+                found.setdefault(place, package)
+        return found
+
+    @cached_property
+    def members(self) -> Mapping[str, Sequence[str]]:
+        """Package → the places of its files and links that are there, sorted."""
+        found: dict[str, list[str]] = {}
         listed = self._dpkg_files() if self.manager == "dpkg" else self._apk_files()
         for package, path in listed:
-            place = self.place(path)
-            if place is not None:
-                found.setdefault(place, package)
+            if (place := self.place(path)) is not None:
+                found.setdefault(package, []).append(place)
+        return {package: sorted(places) for package, places in found.items()}
+
+    @cached_property
+    def records(self) -> Mapping[str, Sequence[str]]:
+        """Package → the files in which dpkg notes what it is."""
+        found: dict[str, list[str]] = {}
+        for name in self._files.names(_INFO):
+            package = name.rpartition(".")[0].partition(":")[0]
+            if package:
+                found.setdefault(package, []).append(f"{_INFO}/{name}")
         return found
 
     def needed_by(self, names: Iterable[str]) -> dict[str, str]:
