@@ -44,10 +44,8 @@ class Telling(msgspec.Struct, frozen=True):
 def as_text(telling: Telling, paper: Paper) -> str:
     """The sum, the edits, the suggestions; then the two images beside each other."""
     parts = [_headline(telling, paper)]
-    parts += [_finding(each, paper) for each in telling.done.made]
-    edited = {(each.rule, each.span.line) for each in telling.done.made}
-    left = [each for each in telling.done.suggested if (each.rule, each.span.line) not in edited]
-    parts += [_finding(each, paper) for each in left]
+    parts += [_finding(each, paper, made=True) for each in telling.done.made]
+    parts += [_finding(each, paper, made=False) for each in telling.done.suggested]
     if telling.written:
         parts.append(paper.prose(f"{telling.path} was written", "visible"))
     if telling.outcome is not None:
@@ -84,18 +82,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
-def _finding(finding: Finding, paper: Paper) -> str:
-    is_edit = finding.severity == "edit"
+def _finding(finding: Finding, paper: Paper, *, made: bool) -> str:
+    kind = "edit" if made else finding.severity
     head = paper.write(
         Cell(f"   line {finding.span.line}: "),
-        Cell(finding.rule, "visible" if is_edit else "deleted"),
-        Cell(f", {finding.severity}; {_amount(finding.amount)}"),
+        Cell(finding.rule, "visible" if made else "deleted"),
+        Cell(f", {kind}; {_amount(finding.amount)}"),
     )
     told = f"{head}\n{paper.prose(finding.message)}"
-    if not is_edit:
+    if finding.reason:
+        told += paper.prose(f"{'asked for, though' if made else 'no edit:'} {finding.reason}")
+    if not made:
         remedy = f"--also {finding.rule} edits it" if finding.edits else ""
-        advice = "; ".join(filter(None, (finding.advice, remedy)))
-        told += paper.prose(f"try: {advice}") if advice else ""
+        told += paper.prose(f"try: {'; '.join(filter(None, (finding.advice, remedy)))}")
     return told
 
 
@@ -199,5 +198,6 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "bytes": finding.amount.bytes if finding.amount.basis != "unknown" else None,
         "basis": finding.amount.basis,
+        "reason": finding.reason or None,
         "advice": finding.advice or None,
     }

@@ -37,10 +37,10 @@ def _judge(document: Document, evidence: Evidence) -> Iterator[Finding]:
             CACHE_MOUNT.name,
             "suggestion",
             step.line.span,
-            f"a mount of type cache would keep {target} for the next build and out of the layer; "
-            "BuildKit and Lamina know it, classic builders do not",
+            f"a mount of type cache would keep {target} for the next build and out of the layer",
             Amount(0, "measured"),
             (Edit(at, at, f" --mount=type=cache,target={target}"),),
+            reason="BuildKit and Lamina know it, classic builders do not",
         )
 
 

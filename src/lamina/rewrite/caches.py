@@ -119,10 +119,10 @@ def _judge(cleaning: Cleaning, document: Document, evidence: Evidence) -> Iterat
             cleaning.rule,
             "suggestion" if reason else "edit",
             step.line.span,
-            f"{filling[-1].name} {verb(filling[-1])} leaves {cleaning.noun}"
-            + (f"; not removed, because {reason}" if reason else ""),
+            f"{filling[-1].name} {verb(filling[-1])} leaves {cleaning.noun}",
             amount,
             () if not ends_openly(script) else (document.append(step, command),),
+            reason=reason,
             advice=f"end the step with: {command}",
         )
 
@@ -195,7 +195,7 @@ def _reason(cleaning: Cleaning, document: Document, step: Step, script: Script) 
     if not ends_openly(script):
         return "nothing can be put behind its last command"
     for later in document.later(step):
-        line = later.line.span.line
+        line = later.number
         if later.keyword in {"CMD", "ENTRYPOINT"} and set(later.line.words()) & set(
             cleaning.managers
         ):

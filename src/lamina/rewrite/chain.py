@@ -89,7 +89,7 @@ def _sum(amounts: Sequence[Amount]) -> Amount:
 
 
 def _finding(document: Document, steps: Sequence[Step], amount: Amount) -> Finding:
-    numbers = ", ".join(str(each.line.span.line) for each in steps[1:])
+    numbers = ", ".join(str(each.number) for each in steps[1:])
     what = f"{prose_size(amount.bytes)} of it" if amount.bytes else "what it writes"
     message = f"line {numbers} hides {what}, and both ship: chained, they leave what is left"
     joined = join(document, steps)
@@ -124,7 +124,7 @@ def _apart(document: Document, evidence: Evidence) -> Iterator[Finding]:
                 CHAIN_HIDDEN.name,
                 "suggestion",
                 lower.line.span,
-                f"line {upper.line.span.line} hides {what}, and not as the next step",
+                f"line {upper.number} hides {what}, and not as the next step",
                 amount,
                 advice=_ADVICE[lower.keyword],
             )
@@ -162,7 +162,7 @@ def _update_apart(document: Document, evidence: Evidence) -> Iterator[Finding]:
                     "edit",
                     first.line.span,
                     f"the lists of apt-get update are cached apart from the install in line "
-                    f"{second.line.span.line}: old ones would be used, and both ship",
+                    f"{second.number}: old ones would be used, and both ship",
                     UNKNOWN,
                     joined,
                 )

@@ -50,9 +50,10 @@ def _chown(document: Document, evidence: Evidence) -> Iterator[Finding]:
             "suggestion" if reason else "edit",
             copies[0].line.span,
             f"line {step.line.span.line} changes the owner of what COPY brings, which copies it "
-            "again" + (f"; not edited, because {reason}" if reason else ""),
+            "again",
             amount,
             edits or (),
+            reason=reason,
             advice=f"write COPY --chown={owner}",
         )
 
@@ -80,9 +81,10 @@ def _chmod(document: Document, evidence: Evidence) -> Iterator[Finding]:
             "suggestion" if reason else "edit",
             copies[0].line.span,
             f"line {step.line.span.line} changes the mode of what COPY brings, which copies it "
-            "again" + (f"; not edited, because {reason}" if reason else ""),
+            "again",
             _sum(evidence, copies, step),
             edits or (),
+            reason=reason,
             advice="write COPY --chmod with the mode in figures",
         )
 

@@ -42,11 +42,13 @@ class Finding(msgspec.Struct, frozen=True):
     span: Span
     """Where it is; `line` and `last_line` are those of the instruction."""
     message: str
-    """What is the matter, and of a suggestion why it is no edit."""
+    """What is the matter."""
     amount: Amount = UNKNOWN
     edits: tuple[Edit, ...] = ()
     """The remedy.  A suggestion has edits too where the remedy can be written down, and needs
     only somebody's word that it is wanted."""
+    reason: str = ""
+    """Why a suggestion is no edit, as half a sentence."""
     advice: str = ""
     """What to do, when there are no edits."""
 

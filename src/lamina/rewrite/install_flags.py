@@ -146,13 +146,13 @@ def _recommends(document: Document, evidence: Evidence) -> Iterator[Finding]:
             APT_RECOMMENDS.name,
             "suggestion",
             step.line.span,
-            "apt-get install brings packages that are only recommended; whether anything here "
-            "uses them cannot be seen",
+            "apt-get install brings packages that are only recommended",
             UNKNOWN,
             tuple(
                 flag_edit(document, step, each, "install", "--no-install-recommends")
                 for each in found
             ),
+            reason="whether anything uses them cannot be seen",
         )
 
 

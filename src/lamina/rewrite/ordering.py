@@ -46,10 +46,10 @@ def _judge(document: Document, evidence: Evidence) -> Iterator[Finding]:
                 COPY_BEFORE_INSTALL.name,
                 "suggestion" if reason else "edit",
                 copy.line.span,
-                f"a change of any file copied here installs all of line {run.line.span.line} again"
-                + (f"; not reordered, because {reason}" if reason else ""),
+                f"a change of any file copied here installs all of line {run.line.span.line} again",
                 Amount(0, "measured"),
                 _edits(document, copy, run, files) if files else (),
+                reason=reason,
                 advice="copy what the installer reads, install, then copy the rest",
             )
 
