@@ -50,6 +50,7 @@ def command(
     without either the tag is `latest`.
     """
     from lamina.cli.progress import reporting
+    from lamina.oci.artifact import is_fallback_tag
     from lamina.oci.reference import Reference
     from lamina.registry.connect import connect
 
@@ -62,7 +63,8 @@ def command(
     repository = connect(reference, settings(app, **registry))
     with reporting(app, quiet=quiet) as progress:
         if all_tags:
-            pulled = [reference.with_tag(tag) for tag in repository.tags()]
+            tags = [each for each in repository.tags() if not is_fallback_tag(each)]
+            pulled = [reference.with_tag(tag) for tag in tags]
         elif reference.tag or reference.digest:
             pulled = [reference]
         else:

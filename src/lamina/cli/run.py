@@ -125,10 +125,15 @@ def _run(app: App, options: dict[str, Any]) -> int:
 
 
 def _removed(app: App, image: Image) -> tuple[Digest, ...]:
-    """The layer of what was taken out of an image."""
-    from lamina.minify.removed import removed_layers
+    """The layer of what was taken out of an image; fetched when it was not pulled along."""
+    from lamina.minify.removed import removed_artifact, removed_layers
 
-    return removed_layers(app.engine.store, image)
+    store = app.engine.store
+    if not all(map(store.layers.has, removed_artifact(store, image).diff_ids)):
+        from lamina.cli.removed import fetch_removed
+
+        fetch_removed(app, image)
+    return removed_layers(store, image)
 
 
 def _request(options: dict[str, Any]) -> RunRequest:

@@ -36,7 +36,8 @@ def command(app: App, images: tuple[str, ...], quiet: bool, limit: int, fmt: str
 
     Of the store or one image: blobs and layers are hashed, attributes compared,
     records checked, and whatever refers to something must find it.  A line for each
-    thing that is wrong.
+    thing that is wrong.  What `slim` attached to one image as its proof is checked
+    against what the image shows.
 
     With OLD and NEW, which may lie anywhere (`docker://NAME`, ./image.tar): every path
     of the two merged trees is compared by type, mode, owner, mtime, xattrs, links and
@@ -49,6 +50,8 @@ def command(app: App, images: tuple[str, ...], quiet: bool, limit: int, fmt: str
     if len(images) == 2:
         return _compare(app, *images, quiet=quiet, limit=limit, as_json=fmt == "json")
     _check(app, images, quiet=quiet)
+    if images:
+        _check_proofs(app, images[0], quiet=quiet)
     return 0
 
 
@@ -109,6 +112,44 @@ def _check(app: App, images: tuple[str, ...], *, quiet: bool) -> None:
             *([_counted(report.steps, "build step")] if report.steps else []),
         ]
         emit(f"all is well: {', '.join(parts)}; {size(report.bytes)} read")
+
+
+def _check_proofs(app: App, name: str, *, quiet: bool) -> None:
+    """Hold what slim stated of an image against the image."""
+    from lamina.errors import CheckFailed
+    from lamina.explain.stack import image_stack
+    from lamina.oci.document import BadDocument
+    from lamina.repack.holding import untrue
+    from lamina.repack.proof import ARTIFACT_TYPE, Proof
+    from lamina.repack.repack import tree_of
+    from lamina.store.images import name_of
+
+    store = app.engine.store
+    image = store.images.find(name)
+    artifacts = store.images.attached(image.manifest.digest, ARTIFACT_TYPE)
+    if not artifacts:
+        return
+    tree = tree_of(image_stack(store, image))
+    content = sum(store.layers.info(each).content_size for each in image.layers)
+    for artifact in artifacts:
+        try:
+            proof = Proof.parse(store.blobs.read(artifact.payload.digest))
+            wrong = untrue(proof, image.config, tree, content)
+        except BadDocument as error:
+            wrong = [str(error)]
+        for each in wrong:
+            emit(escape(f"proof does not hold: {each}"))
+        if wrong:
+            raise CheckFailed(
+                f"the proof that is attached to {name_of(image.row)} does not hold",
+                hint="lamina verify OLD NEW compares the two images themselves",
+            )
+        if not quiet:
+            saved = proof.old.bytes - proof.new.bytes
+            emit(
+                f"proof holds: shows the same tree as {proof.old.image_id} did,"
+                f" {saved:,} bytes smaller"
+            )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ Registries list them by the subject's digest (distribution-spec 1.1, "Listing Re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -22,6 +23,7 @@ OUR_TYPES = "application/vnd.lamina."
 DIFF_ID = "dev.lamina.diff-id"
 """Annotation on a payload that is a compressed layer: the digest of its tar."""
 EMPTY = b"{}"
+_FALLBACK = re.compile(r"sha256-[0-9a-f]{64}")
 _EMPTY_CONFIG = Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY))
 
 
@@ -192,3 +194,8 @@ def fallback_tag(subject: Digest) -> str:
     """The tag under which a registry that cannot list has the index of what is attached to
     `subject` (distribution-spec 1.1, "Referrers Tag Schema")."""
     return f"sha256-{subject.hex}"
+
+
+def is_fallback_tag(tag: str) -> bool:
+    """Whether a tag names such an index, and no image."""
+    return _FALLBACK.fullmatch(tag) is not None

@@ -9,13 +9,21 @@ from typing import Protocol
 import msgspec
 
 from lamina.layer.pipeline import Tally, reading, tallied
+from lamina.oci.artifact import fallback_tag, is_fallback_tag
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
-from lamina.oci.document import amend, encode
+from lamina.oci.document import BadDocument, amend, encode
 from lamina.oci.manifest import Index, Manifest
 from lamina.oci.reference import Reference
 from lamina.store.errors import DigestMismatch, SizeMismatch
-from lamina.transfer.members import MAX_DOCUMENT, BadArchive, Extent, Members, read_document
+from lamina.transfer.members import (
+    MAX_DOCUMENT,
+    BadArchive,
+    Extent,
+    Members,
+    MissingFile,
+    read_document,
+)
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -43,6 +51,8 @@ def read_index(members: Members) -> tuple[Named, ...]:
     index = Index.parse(read_document(members, INDEX_FILE), what=f"{INDEX_FILE} of {members.what}")
     named: dict[Digest, Named] = {}
     for each in index.images():
+        if any(map(is_fallback_tag, _names(each))):
+            continue
         before = named.get(each.digest)
         names = (*(before.names if before else ()), *_names(each))
         named[each.digest] = Named(
@@ -86,16 +96,21 @@ class LayoutSource:
             yield pieces
 
     def referrers(self, subject: Digest) -> Sequence[Descriptor]:
+        # Tools list them among the images, or as in a registry that cannot list, or both.
         index = Index.parse(read_document(self._members, INDEX_FILE))
-        artifacts = [
-            each
-            for each in index.manifests
-            if each.is_artifact and self._members.has(blob_name(each.digest))
-        ]
-        return [each for each in artifacts if self._subject(each) == subject]
+        found = [each for each in index.manifests if each.is_artifact]
+        for each in index.manifests:
+            if fallback_tag(subject) in _names(each):
+                listed = Index.parse(self.document(each), media_type=each.media_type)
+                found += listed.manifests
+        unique = {each.digest: each for each in found}.values()
+        return [each for each in unique if self._subject(each) == subject]
 
     def _subject(self, entry: Descriptor) -> Digest | None:
-        manifest = Manifest.parse(self.document(entry), media_type=entry.media_type)
+        try:
+            manifest = Manifest.parse(self.document(entry), media_type=entry.media_type)
+        except (MissingFile, BadDocument):  # it may have been deleted, or be no manifest
+            return None
         return None if manifest.subject is None else manifest.subject.digest
 
     def extent(self, descriptor: Descriptor) -> AbstractContextManager[Extent]:

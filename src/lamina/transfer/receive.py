@@ -173,14 +173,14 @@ def _fetch_layers(
             continue
         if store.layers.has(diff_id):
             progress.finish(descriptor.digest.short, "Already exists")
-            _remember(store, diff_id, descriptor, origin)
+            remember(store, diff_id, descriptor, origin)
         else:
             missing[diff_id] = descriptor
 
     def fetching(diff_id: Digest, descriptor: Descriptor) -> Callable[[Event], None]:
         def work(stop: Event) -> None:
             fetch_layer(source, store, descriptor, diff_id, progress=progress, stop=stop)
-            _remember(store, diff_id, descriptor, origin)
+            remember(store, diff_id, descriptor, origin)
 
         return work
 
@@ -205,7 +205,7 @@ def _fetch_layers(
     return [each for found in run_all(work, width=_AT_ONCE + 1) for each in found or ()]
 
 
-def _remember(store: Store, diff_id: Digest, descriptor: Descriptor, origin: str) -> None:
+def remember(store: Store, diff_id: Digest, descriptor: Descriptor, origin: str) -> None:
     """Note the blob for a later push, unless it is only the tar itself."""
     if descriptor.digest == diff_id and not origin:
         return
