@@ -21,6 +21,7 @@ from bench import (
     material,
     peers,
     queries,
+    slimming,
     startup,
     stores,
     transfer,
@@ -49,6 +50,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "explain": explaining.explain,
     "archive": explaining.archive,
     "sql": queries.sql,
+    "slim": slimming.slim,
     "memory": transfer.memory,
 }
 RESULTS = Path(__file__).with_name("results.md")

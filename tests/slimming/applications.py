@@ -14,9 +14,10 @@ _APP = """\
         return "hello"
 
     if __name__ == "__main__":
-        found = {}
-        body = app({"PATH_INFO": "/", "REQUEST_METHOD": "GET"}, lambda *said: found.update(s=said[0]))
-        print(bottle.__version__, found["s"], b"".join(body).decode())
+        found = []
+        asked = {"PATH_INFO": "/", "REQUEST_METHOD": "GET"}
+        body = app(asked, lambda status, headers, *more: found.append(status))
+        print(bottle.__version__, *found, b"".join(body).decode())
     """
 _LOCK = """\
     {
@@ -27,7 +28,9 @@ _LOCK = """\
           "dependencies": {"ms": "2.1.3"}, "devDependencies": {"uglify-js": "3.19.3"}
         },
         "node_modules/ms": {"version": "2.1.3"},
-        "node_modules/uglify-js": {"version": "3.19.3", "dev": true, "bin": {"uglifyjs": "bin/uglifyjs"}}
+        "node_modules/uglify-js": {
+          "version": "3.19.3", "dev": true, "bin": {"uglifyjs": "bin/uglifyjs"}
+        }
       }
     }
     """
@@ -218,7 +221,7 @@ CASES: tuple[Case, ...] = (
         FROM debian:bookworm
         COPY --from=build /hello /usr/local/bin/hello
         RUN chmod 0700 /usr/local/bin/hello
-        RUN chmod 0755 /usr/local/bin/hello
+        RUN chmod 0711 /usr/local/bin/hello
         ENTRYPOINT ["/usr/local/bin/hello"]
         """,
         files={"hello.c": _HELLO},
@@ -231,20 +234,18 @@ CASES: tuple[Case, ...] = (
     case(
         "static: one program on scratch, replaced by its next version",
         """
-        FROM tools AS build
-        COPY hello.c .
-        RUN tcc -static -o hello hello.c
-        RUN sed s/hello/goodbye/ hello.c > goodbye.c && tcc -static -o goodbye goodbye.c
+        FROM busybox AS build
+        RUN cp /bin/busybox /first && echo first >> /first && cp /bin/busybox /second
         FROM scratch
-        COPY --from=build /hello /app
-        COPY --from=build /goodbye /app
-        ENTRYPOINT ["/app"]
+        COPY --from=build /first /busybox
+        COPY --from=build /second /busybox
+        ENTRYPOINT ["/busybox", "echo"]
+        CMD ["static"]
         """,
-        files={"hello.c": _HELLO},
-        says="goodbye from C",
+        says="static",
         shows="the first version; there is no shell",
-        base="tools",
-        hides=100_000,
+        base="busybox",
+        hides=1_000_000,
     ),
     case(
         "perl: a program with modules and their documentation",

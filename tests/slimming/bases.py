@@ -20,20 +20,20 @@ DOCKERFILES: dict[Base, str] = {
     "python": f"""\
 FROM debian:bookworm
 RUN apt-get update && {_INSTALL} python3 python3-pip python3-venv && {_CLEAN}
-COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_BREAK_SYSTEM_PACKAGES=1
+COPY ca-certificates.crt /usr/local/share/trusted.crt
+ENV PIP_CERT=/usr/local/share/trusted.crt PIP_BREAK_SYSTEM_PACKAGES=1
 """,
     "node": f"""\
 FROM debian:bookworm AS npm
 ADD https://registry.npmjs.org/npm/-/npm-10.8.2.tgz /npm.tgz
-RUN mkdir /npm && tar -xzf /npm.tgz -C /npm --strip-components=1
+RUN mkdir /npm && tar -xzf /npm.tgz -C /npm --strip-components=1 && chmod +x /npm/bin/*
 FROM debian:bookworm
 RUN apt-get update && {_INSTALL} nodejs && {_CLEAN}
 COPY --from=npm /npm /usr/local/lib/node_modules/npm
-RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && \\
-    chmod +x /usr/local/lib/node_modules/npm/bin/npm-cli.js
-COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+RUN cd /usr/local/bin && ln -s ../lib/node_modules/npm/bin/npm-cli.js npm && \\
+    ln -s ../lib/node_modules/npm/bin/npx-cli.js npx
+COPY ca-certificates.crt /usr/local/share/trusted.crt
+ENV NODE_EXTRA_CA_CERTS=/usr/local/share/trusted.crt
 """,
     "tools": f"""\
 FROM debian:bookworm

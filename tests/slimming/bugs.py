@@ -57,9 +57,8 @@ CASES: tuple[Case, ...] = (
         RUN seq 1 999 > /lib/mark && rm /lib/systemd/system/apt-daily.timer
         RUN rm /lib/mark && rm /bin/which.debianutils
         """,
-        probe="ls /usr/lib/mark /usr/lib/systemd/system/apt-daily.timer 2>&1; test -L /lib && echo link",
-        says="ls: cannot access '/usr/lib/mark': No such file or directory\nls: cannot access "
-        "'/usr/lib/systemd/system/apt-daily.timer': No such file or directory\nlink",
+        probe="cd /lib; ls . systemd/system | grep -c -e mark -e apt-daily.timer; readlink /lib",
+        says="0\nusr/lib",
         shows="the mark",
         base="debian",
         issue="#108",

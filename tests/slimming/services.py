@@ -48,9 +48,9 @@ CASES: tuple[Case, ...] = (
                 INSERT INTO t SELECT n, printf('a line of text, number %d', n) FROM c;
                 """
         },
-        probe="sqlite3 /data.db 'SELECT count(*), sum(n), max(text) FROM t'; ls /schema.sql 2>&1; true",
+        probe="sqlite3 data.db 'SELECT count(*), sum(n), max(text) FROM t'; ls schema.sql 2>&1; true",
         says="2000|20010000|a line of text, number 9990\n"
-        "ls: cannot access '/schema.sql': No such file or directory",
+        "ls: cannot access 'schema.sql': No such file or directory",
         shows="two earlier states of the database",
         base="tools",
         hides=1_000_000,
@@ -71,12 +71,13 @@ CASES: tuple[Case, ...] = (
                 redis-server --dir /var/lib/redis --daemonize yes --port 0 \\
                     --unixsocket /tmp/s --save '' > /dev/null
                 until redis-cli -s /tmp/s ping > /dev/null 2>&1; do sleep 0.02; done
-                seq $1 $2 | sed 's/.*/SET key:& value-of-&/' | redis-cli -s /tmp/s --pipe > /dev/null
+                seq $1 $2 | sed 's/.*/SET key:& value-of-&/' > /tmp/c
+                redis-cli -s /tmp/s --pipe < /tmp/c > /dev/null; rm /tmp/c
                 redis-cli -s /tmp/s shutdown save
                 """
         },
         probe="""
-            redis-server --dir /var/lib/redis --daemonize yes --port 0 --unixsocket /tmp/s >/dev/null
+            redis-server --daemonize yes --port 0 --unixsocket /tmp/s > /dev/null
             until redis-cli -s /tmp/s ping 2>/dev/null | grep -q PONG; do sleep 0.02; done
             redis-cli -s /tmp/s dbsize; redis-cli -s /tmp/s get key:39999
             """,
@@ -175,7 +176,7 @@ CASES: tuple[Case, ...] = (
         USER ann
         WORKDIR /home/ann
         """,
-        probe="id -un; cat secret; stat -c '%a %U' /home/ann secret; ls /home; id -u bob 2>&1; true",
+        probe="id -un; cat secret; stat -c '%a %U' . secret; ls /home; id -u bob 2>&1; true",
         says="ann\nann\n700 ann\n600 ann\nann\nid: 'bob': no such user",
         shows="versions of passwd, group and shadow, and a home that is gone",
         base="debian",

@@ -35,8 +35,7 @@ class Shop:
         done = subprocess.run(
             [str(COMMAND), "--root", str(self.root), *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             encoding="utf-8",
             errors="backslashreplace",
             check=False,
@@ -112,7 +111,5 @@ class Shop:
 
     def explained(self, image: str) -> dict[str, Any]:
         """What `lamina explain` finds."""
-        found: dict[str, Any] = json.loads(
-            self.lamina("explain", "--format", "json", image).stdout
-        )
+        found: dict[str, Any] = json.loads(self.lamina("explain", "--format", "json", image).stdout)
         return found

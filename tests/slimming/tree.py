@@ -75,9 +75,7 @@ def _looked_at(path: Path) -> Node:
         mode=kind if kind == stat.S_IFLNK else seen.st_mode,
         owner=(seen.st_uid, seen.st_gid),
         mtime=seen.st_mtime_ns,
-        device=(
-            (os.major(seen.st_rdev), os.minor(seen.st_rdev)) if kind in _DEVICES else (0, 0)
-        ),
+        device=((os.major(seen.st_rdev), os.minor(seen.st_rdev)) if kind in _DEVICES else (0, 0)),
         target=str(path.readlink()) if kind == stat.S_IFLNK else "",
         xattrs=tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in names),
         content=content,
@@ -108,7 +106,9 @@ def archived(path: Path) -> Archive:
         tree: dict[str, Node] = {}
         diff_ids, size = [], 0
         for name in manifest["Layers"]:
-            diff_ids.append(f"sha256:{hashlib.file_digest(_member(archive, name), 'sha256').hexdigest()}")
+            diff_ids.append(
+                f"sha256:{hashlib.file_digest(_member(archive, name), 'sha256').hexdigest()}"
+            )
             with tarfile.open(fileobj=_member(archive, name)) as layer:
                 size += _apply(tree, layer)
     if diff_ids != config["rootfs"]["diff_ids"]:

@@ -15,7 +15,10 @@ CASES: tuple[Case, ...] = (
         RUN ln /two/again /three
         """,
         files={"data": noise(300_000)},
-        probe="[ /two/again -ef /three ] && echo one; [ /two/data -ef /three ] || echo two; wc -c < /three; ls /one",
+        probe="""
+            [ /two/again -ef /three ] && echo one; [ /two/data -ef /three ] || echo two
+            wc -c < /three; ls /one
+            """,
         says="one\ntwo\n300000",
         shows="copies made for the count of links",
         base="busybox",
@@ -39,8 +42,8 @@ CASES: tuple[Case, ...] = (
         """
         FROM tools
         RUN git init -q /a && cd /a && seq 1 5000 > n && git add n && \\
-            git -c user.name=a -c user.email=a@b commit -q -m one
-        RUN git clone -q --local /a /b
+            git -c user.name=a -c user.email=a@b commit -q -m one && \
+            git clone -q --local /a /b
         RUN rm -rf /a
         RUN cd /b && git remote remove origin && git gc -q
         """,
@@ -60,8 +63,8 @@ CASES: tuple[Case, ...] = (
         RUN rm -r /d && ln -s v/2 /d
         RUN rm /l && ln -s current /l
         """,
-        probe="cat /current/f /d/f /l/f; readlink /d; readlink /l; test -L /current || echo directory",
-        says="real\n2\nreal\nv/2\ncurrent\ndirectory",
+        probe="cd /; cat current/f d/f l/f; readlink d; readlink l; [ -L current ] || echo dir",
+        says="real\n2\nreal\nv/2\ncurrent\ndir",
         shows="what lay in the directory",
         base="busybox",
         hides=40_000,
@@ -154,7 +157,10 @@ CASES: tuple[Case, ...] = (
         RUN echo tail | dd of=/disk.img bs=1M seek=12 conv=notrunc && truncate -s 13M /disk.img
         RUN truncate -s 3M /other.img
         """,
-        probe="head -n 1 /disk.img | tr -d '\\0'; tail -c +12582913 /disk.img | head -n 1; cat /disk.img /other.img | wc -c",
+        probe="""
+            head -n 1 /disk.img; tail -c +12582913 /disk.img | head -n 1
+            cat /disk.img /other.img | wc -c
+            """,
         says="head\ntail\n16777216",
         shows="the first state of the file",
         base="busybox",
