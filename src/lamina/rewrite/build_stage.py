@@ -51,8 +51,9 @@ def _judge(document: Document, evidence: Evidence) -> Iterator[Finding]:
             BUILD_STAGE.name,
             "suggestion",
             first.line.span,
-            f"{tools} ship with what they make; not parted, because {edits}",
+            f"{tools} ship with what they make",
             amount,
+            reason=edits,
             advice="build in a stage of its own, and COPY --from it what is used",
         )
     else:

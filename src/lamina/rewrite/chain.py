@@ -98,8 +98,9 @@ def _finding(document: Document, steps: Sequence[Step], amount: Amount) -> Findi
             CHAIN_HIDDEN.name,
             "suggestion",
             steps[0].line.span,
-            f"line {numbers} hides {what}, and both ship; not chained, because {joined}",
+            f"line {numbers} hides {what}, and both ship",
             amount,
+            reason=joined,
             advice="write them as one RUN with && between",
         )
     return Finding(CHAIN_HIDDEN.name, "edit", steps[0].line.span, message, amount, joined)
@@ -124,8 +125,9 @@ def _apart(document: Document, evidence: Evidence) -> Iterator[Finding]:
                 CHAIN_HIDDEN.name,
                 "suggestion",
                 lower.line.span,
-                f"line {upper.number} hides {what}, and not as the next step",
+                f"line {upper.number} hides {what}, and both ship",
                 amount,
+                reason="other steps stand between them",
                 advice=_ADVICE[lower.keyword],
             )
 
@@ -148,12 +150,13 @@ def _update_apart(document: Document, evidence: Evidence) -> Iterator[Finding]:
                 continue
             joined = join(document, (first, second))
             if isinstance(joined, str):
-                message = f"apt-get update is cached apart from the install; {joined}"
+                message = "the lists of apt-get update are cached apart from the install"
                 yield Finding(
                     APT_UPDATE_APART.name,
                     "suggestion",
                     first.line.span,
                     message,
+                    reason=joined,
                     advice="write apt-get update && apt-get install in one RUN",
                 )
             else:

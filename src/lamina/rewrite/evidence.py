@@ -11,6 +11,7 @@ from lamina.errors import CheckFailed
 from lamina.explain.cause import instruction
 from lamina.explain.stack import Stack
 from lamina.layer.entry import Entry
+from lamina.layer.union import Hidden
 from lamina.oci.config import ImageConfig
 from lamina.rewrite.document import Document, Step
 from lamina.rewrite.finding import UNKNOWN, Amount
@@ -70,13 +71,23 @@ class Evidence:
     def shipped(self, step: Step, is_meant: Callable[[str], bool]) -> Amount:
         """Bytes at paths that are meant which a step left, whether a later one hides them or
         not; what it hid itself it did not leave."""
-        if self.stack is None or not self.layers[step.index]:
+        own = self._own(step)
+        return self._left(step, is_meant, lambda hidden: hidden.hidden_by in own)
+
+    def visible(self, step: Step, is_meant: Callable[[str], bool]) -> Amount:
+        """Of those the bytes that can be seen in the image."""
+        return self._left(step, is_meant, lambda hidden: True)
+
+    def _left(
+        self, step: Step, is_meant: Callable[[str], bool], is_gone: Callable[[Hidden], bool]
+    ) -> Amount:
+        own = self._own(step)
+        if self.stack is None or not own:
             return UNKNOWN
-        own = self.layers[step.index]
         gone = {
             id(each.entry)
             for each in self.stack.account.hidden
-            if each.layer in own and each.hidden_by in own
+            if each.layer in own and is_gone(each)
         }
         total = sum(
             entry.size
@@ -85,6 +96,9 @@ class Evidence:
             if entry.size and id(entry) not in gone and is_meant(entry.path)
         )
         return Amount(total, "measured")
+
+    def _own(self, step: Step) -> frozenset[int]:
+        return self.layers[step.index] if self.stack is not None else frozenset()
 
     def moved(self, layers: Sequence[frozenset[int]]) -> Evidence:
         """The same for a file that was edited."""
@@ -112,7 +126,7 @@ class Evidence:
         return None
 
     def _below(self, step: Step) -> Stack | None:
-        own = self.layers[step.index] if self.stack is not None else ()
+        own = self._own(step)
         return self.stack.lowest(min(own)) if self.stack is not None and own else None
 
 
