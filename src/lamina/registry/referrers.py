@@ -5,13 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from lamina.oci import mediatype
 from lamina.oci.artifact import fallback_tag
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import BadDocument, amend
 from lamina.oci.manifest import Index
-from lamina.registry.errors import BadRedirect, NotARegistry, RegistryError, TooLarge
+from lamina.registry.errors import (
+    BadRedirect,
+    Interrupted,
+    NotARegistry,
+    RegistryError,
+    TooLarge,
+)
 from lamina.registry.exchange import next_page
 from lamina.registry.place import Place
 from lamina.registry.transport import Response
@@ -55,12 +63,20 @@ def _listed(place: Place, subject: Digest) -> Sequence[Descriptor]:
     found: list[Descriptor] = []
     path = f"/referrers/{subject}"
     for _ in range(_PAGES):
-        response = place.ask("GET", path, headers=_ACCEPT)
+        response = _ask_once(place, path)
         found += _index(place, response, subject).manifests
         path = next_page(response)
         if not path:
             return found
     raise NotARegistry(f"{place.registry} lists what is attached to {subject} without an end")
+
+
+def _ask_once(place: Place, path: str) -> Response:
+    """The answer, whatever it is: patience is for what a registry is known to offer."""
+    try:
+        return place.ask("GET", path, headers=_ACCEPT, repeat=False)
+    except Interrupted:  # it may be a connection that was kept for too long
+        return place.ask("GET", path, headers=_ACCEPT)
 
 
 def tagged(place: Place, subject: Digest) -> Index | None:
@@ -86,7 +102,8 @@ def list_under_tag(place: Place, uploader: Uploader, subject: Digest, entry: Des
     elif any(each.digest == entry.digest for each in before.manifests):
         return
     else:
-        index = Index.parse(amend(before.raw, {"manifests": [*before.manifests, entry]}))
+        there = msgspec.json.decode(before.raw)["manifests"]  # with all that others say in it
+        index = Index.parse(amend(before.raw, {"manifests": [*there, entry]}))
     uploader.document(index.descriptor, index.raw, fallback_tag(subject))
 
 
