@@ -48,7 +48,7 @@ CASES: tuple[Case, ...] = (
                 INSERT INTO t SELECT n, printf('a line of text, number %d', n) FROM c;
                 """
         },
-        probe="sqlite3 data.db 'SELECT count(*), sum(n), max(text) FROM t'; ls schema.sql 2>&1; true",
+        probe="sqlite3 data.db 'SELECT count(*), sum(n), max(text) FROM t'; ls schema.sql 2>&1;:",
         says="2000|20010000|a line of text, number 9990\n"
         "ls: cannot access 'schema.sql': No such file or directory",
         shows="two earlier states of the database",
