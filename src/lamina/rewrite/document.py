@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -49,6 +49,8 @@ class Step(msgspec.Struct, frozen=True, dict=True):
     """Of its keyword, in the file's text."""
     end: int
     """Behind its last character, heredocs included."""
+    number: int
+    """Its line as its reader knows it: in the file as it was before any edit."""
 
     @property
     def keyword(self) -> str:
@@ -96,18 +98,29 @@ class Stage(msgspec.Struct, frozen=True):
 class Document:
     """A Dockerfile's text, read."""
 
-    def __init__(self, text: str, dockerfile: Dockerfile) -> None:
+    def __init__(
+        self, text: str, dockerfile: Dockerfile, origin: Callable[[int], int] | None = None
+    ) -> None:
         self.text = text
         self.dockerfile = dockerfile
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self._starts = _line_starts(text)
+        self.number = origin or self.line_of
+        """The line, as the reader knows the file, that an offset in the text is from."""
         self.stages = _stages(self)
         self.steps: tuple[Step, ...] = tuple(step for each in self.stages for step in each.steps)
 
     @classmethod
-    def read(cls, text: str, *, name: str = "Dockerfile") -> Document:
-        """Read a Dockerfile.  Raises DockerfileError."""
-        return cls(text, parse(text, name=name))
+    def read(
+        cls,
+        text: str,
+        *,
+        name: str = "Dockerfile",
+        origin: Callable[[int], int] | None = None,
+    ) -> Document:
+        """Read a Dockerfile; `origin` gives for an offset of a text that was edited the line
+        that it has in the file.  Raises DockerfileError."""
+        return cls(text, parse(text, name=name), origin)
 
     @property
     def escape(self) -> str:
@@ -235,7 +248,8 @@ def _steps(
     steps = []
     for index, line in lines:
         start = document.offset(line.span.line, line.span.column)
-        steps.append(Step(index, stage, line, state, start, _end(document, line)))
+        end, number = _end(document, line), document.number(start)
+        steps.append(Step(index, stage, line, state, start, end, number))
         state = _after(state, line, document)
     return tuple(steps)
 

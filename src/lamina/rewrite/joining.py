@@ -45,7 +45,7 @@ def join(document: Document, steps: Sequence[Step]) -> tuple[Edit, ...] | str:
     mean something else."""
     wraps: list[bool] = []
     for place, step in enumerate(steps):
-        script, line = step.script, step.line.span.line
+        script, line = step.script, step.number
         is_last = place == len(steps) - 1
         if script is None:
             return f"line {line} is not a shell command that could be read"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import msgspec
 
-from lamina.dockerfile.source import Span
+from lamina.dockerfile.source import DockerfileError, Span
 from lamina.errors import EngineError
-from lamina.rewrite.document import Document
+from lamina.rewrite.document import Document, Step
 from lamina.rewrite.evidence import Evidence
 from lamina.rewrite.finding import Edit, Finding, apply, before, behind, clash
 from lamina.rewrite.rules import RULES, judge
@@ -52,8 +53,9 @@ def rewrite(
     document = Document.read(text, name=name)
     trail: list[Sequence[Edit]] = []
     made: list[Finding] = []
+    refused: set[tuple[str, str]] = set()
     for _ in range(_MOST_PASSES):
-        found = judge(document, evidence)
+        found = [_unless_refused(each, refused) for each in judge(document, evidence)]
         chosen = _choose(found, also)
         if not chosen:
             return Rewritten(
@@ -62,20 +64,57 @@ def rewrite(
                 tuple(sorted(made, key=lambda each: each.span.line)),
                 tuple(_at_first(each, document, trail, text) for each in found),
             )
-        made += [_at_first(each, document, trail, text) for each in chosen]
-        edits = sorted(edit for each in chosen for edit in each.edits)
-        new = Document.read(apply(document.text, edits), name=name)
-        evidence = evidence.moved(_layers(document, new, edits, evidence))
+        holding = _holding(document, chosen)
+        refused |= {(each.rule, each.message) for each in chosen if each not in holding}
+        made += [_at_first(each, document, trail, text) for each in holding]
+        edits = sorted(edit for each in holding for edit in each.edits)
         trail.append(edits)
+        origin = partial(_first_line, text, tuple(trail))
+        new = Document.read(apply(document.text, edits), name=name, origin=origin)
+        evidence = evidence.moved(_layers(document, new, edits, evidence))
         document = new
     raise NotSettled({each.rule for each in _choose(judge(document, evidence), also)})
+
+
+def _holding(document: Document, chosen: Sequence[Finding]) -> Sequence[Finding]:
+    """Those whose edits leave a file that is understood as well as before."""
+    if _is_understood(document, chosen):
+        return chosen
+    kept: list[Finding] = []
+    for each in chosen:
+        if _is_understood(document, [*kept, each]):
+            kept.append(each)
+    return kept
+
+
+def _is_understood(document: Document, findings: Sequence[Finding]) -> bool:
+    edits = [edit for each in findings for edit in each.edits]
+    try:
+        new = Document.read(apply(document.text, edits))
+    except DockerfileError:
+        return False
+    return _unread(new) <= _unread(document)
+
+
+def _unread(document: Document) -> int:
+    return sum(each.keyword == "RUN" and each.script is None for each in document.steps)
+
+
+def _unless_refused(finding: Finding, refused: Collection[tuple[str, str]]) -> Finding:
+    """A finding; without its edits where they did not hold."""
+    if (finding.rule, finding.message) not in refused:
+        return finding
+    reason = "the result would not be understood"
+    return msgspec.structs.replace(finding, severity="suggestion", edits=(), reason=reason)
 
 
 def patch(done: Rewritten, path: str) -> str:
     """The difference as `patch -p0` takes it; empty when there is none."""
     # str.splitlines parts at form feeds and the like, which are no line ends to patch.
     old, new = (re.findall(r"[^\n]*\n|[^\n]+", each) for each in (done.old, done.new))
-    rows = difflib.unified_diff(old, new, path, path)
+    # A tab ends the name: else GNU patch takes it to end at its first blank.
+    name = f"{path}\t" if " " in path else path
+    rows = difflib.unified_diff(old, new, name, name)
     return "".join(
         row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows
     )
@@ -105,25 +144,60 @@ def _at_first(
     """A finding with its place in the text that all began with."""
     if not trail:
         return finding
-    place = document.offset(finding.span.line, finding.span.column)
-    for edits in reversed(trail):
-        place = before(place, edits)
+    place = _first_place(document.offset(finding.span.line, finding.span.column), trail)
     line = text.count("\n", 0, place) + 1
     column = place - (text.rfind("\n", 0, place) + 1) + 1
     span = Span(line, column, finding.span.width, line)
     return msgspec.structs.replace(finding, span=span)
 
 
+def _first_place(place: int, trail: Sequence[Sequence[Edit]]) -> int:
+    """An offset of the text that some edits made, in the text that all began with."""
+    for edits in reversed(trail):
+        place = before(place, edits)
+    return place
+
+
+def _first_line(text: str, trail: Sequence[Sequence[Edit]], place: int) -> int:
+    return text.count("\n", 0, _first_place(place, trail)) + 1
+
+
 def _layers(
     old: Document, new: Document, edits: Sequence[Edit], evidence: Evidence
 ) -> list[frozenset[int]]:
-    """The layers of each instruction of the new text: those of the old ones that are in it."""
+    """The layers of each instruction of the new text: those of the old ones that are in it.
+
+    What an instruction left that is gone, nobody leaves any longer.
+    """
     found = [frozenset[int]() for _ in new.dockerfile.instructions]
     if evidence.stack is None:
         return found
+    gone: list[Step] = []
     for step in old.steps:
-        place = behind(step.start, edits)
-        home = next((each for each in reversed(new.steps) if each.start <= place), None)
-        if home is not None:
+        place = _rest(step, edits)
+        home = None if place is None else _at(new, behind(place, edits))
+        if home is None:
+            gone.append(step)
+        else:
             found[home.index] |= evidence.layers[step.index]
+    for step in gone:
+        moved = [e for e in new.steps if e.line.original == step.line.original]
+        if len(moved) == 1 and not found[moved[0].index]:
+            found[moved[0].index] = evidence.layers[step.index]
     return found
+
+
+def _rest(step: Step, edits: Sequence[Edit]) -> int | None:
+    """Where in the old text something of a step begins that stays, or that something stands in
+    place of; None when all of it is taken out."""
+    place = step.start
+    for edit in sorted(edits):
+        if edit.start <= place < edit.end:
+            if edit.text.strip() and edit.start == step.start:
+                return place
+            place = edit.end
+    return place if place < step.end else None
+
+
+def _at(document: Document, place: int) -> Step | None:
+    return next((each for each in document.steps if each.start <= place < each.end), None)
