@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from lamina.errors import EngineError, Invalid, NotFound, Unsupported
@@ -28,14 +28,15 @@ def send_attached(
     sink: Sink,
     to: Descriptor,
     *,
+    origins: Sequence[str],
     progress: Progress,
     send_layers: Callable[[Iterable[Digest]], Mapping[Digest, Descriptor]],
 ) -> None:
     """Send what is attached to `image`, about the manifest `to` that it has there.
 
     `send_layers` sends layers of the store and says as which blobs they are there.  A layer
-    that was never brought here is left where it is: what is attached of it goes along if the
-    sink has it, and else a note says that it does not.
+    that was never brought here is not: the sink has it or takes it over from one of `origins`,
+    neighbours that the image came from; else a note says that the artifact does not go along.
     """
     if not sink.attaches:
         return
@@ -45,7 +46,9 @@ def send_attached(
         lacking = [
             each
             for each in moved.manifest.layers
-            if not sink.has_blob(each) and not _send_blob(store.blobs, each, sink)
+            if not sink.has_blob(each)
+            and not _send_blob(store.blobs, each, sink)
+            and not any(sink.mount_blob(each, origin) for origin in origins)
         ]
         if lacking:
             progress.note(

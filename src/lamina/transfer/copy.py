@@ -20,6 +20,9 @@ from lamina.transfer.attached import attached_there
 from lamina.transfer.parallel import Stopped, run_all
 from lamina.transfer.progress import Progress
 
+_NESTING = 3
+"""What is attached to what is attached; a signature of a list of packages is one level."""
+
 
 def copy(
     source: Source,
@@ -75,9 +78,15 @@ class _Copy(msgspec.Struct, frozen=True):
             self.blobs(Manifest.parse(raw, media_type=descriptor.media_type, what=self.what))
         self.sink.put_document(descriptor, raw, tag=tag)
         if self.sink.attaches and subject_of(descriptor) is None:
-            for each in attached_there(self.source, descriptor.digest):
-                self.blobs(each.manifest)
-                self.sink.put_referrer(each.descriptor, each.manifest.raw, descriptor.digest)
+            self.attached(descriptor.digest, _NESTING)
+
+    def attached(self, subject: Digest, depth: int) -> None:
+        """What is attached to a manifest, and to that in turn."""
+        for each in attached_there(self.source, subject):
+            self.blobs(each.manifest)
+            self.sink.put_referrer(each.descriptor, each.manifest.raw, subject)
+            if depth > 1:
+                self.attached(each.digest, depth - 1)
 
     def blobs(self, manifest: Manifest) -> None:
         """What a manifest names."""

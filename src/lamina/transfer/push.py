@@ -106,8 +106,15 @@ def push(
     if not sink.has_blob(manifest.config):
         sink.put_blob(manifest.config, lambda: [image.config.raw])
     sink.put_document(manifest.descriptor, manifest.raw, tag=tag)
+    came_from = (each.partition("@")[0] for each in image.row.repo_digests)
     send_attached(
-        store, image, sink, manifest.descriptor, progress=progress, send_layers=send_layers
+        store,
+        image,
+        sink,
+        manifest.descriptor,
+        origins=[near for each in came_from if (near := neighbour(each, target))],
+        progress=progress,
+        send_layers=send_layers,
     )
     return manifest.descriptor
 
