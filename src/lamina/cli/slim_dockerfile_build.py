@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from msgspec.structs import replace
 
 from lamina.cli.app import App
+from lamina.errors import CheckFailed, Invalid
 
 if TYPE_CHECKING:
     from lamina.explain.stack import Stack
@@ -24,27 +25,49 @@ if TYPE_CHECKING:
 _IGNORE = ".dockerignore"
 
 
+class DoesNotBuild(CheckFailed):
+    """The rewritten file does not, and the old one did."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} as it was rewritten does not build; nothing was written",
+            hint="the edits that it needs can be taken from the patch, without --build",
+        )
+
+
+class DidNotBuild(Invalid):
+    """The file as it is does not build."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} does not build as it is: there is nothing to compare with")
+
+
 def built(app: App, telling: Telling, given: dict[str, Any]) -> Telling:
     """Build the old file and the new one, neither from the cache, and compare what came of it.
 
-    The new image keeps the name that `--tag` gives, the old one none.  Raises what a build
-    raises, and LayerDamaged.
+    The new image gets the name that `--tag` gives when all differences are explained; without
+    a name, neither is kept.  Raises DoesNotBuild, DidNotBuild, what a build raises, and
+    LayerDamaged.
     """
     from lamina.rewrite.explained import outcome
     from lamina.rewrite.rules import RULES
 
     rules = [each for each in RULES if each.name in telling.done.rules]
-    with _files(telling) as (old_file, new_file):
-        old, old_built = _build(app, old_file, telling, given, "")
-        try:
-            new, new_built = _build(app, new_file, telling, given, given["tag"])
-            try:
-                found = outcome(old, new, rules)
-            finally:
-                if not given["tag"]:
-                    _forget(app, new.identity)
-        finally:
-            _forget(app, old.identity)
+    with ExitStack() as made:
+        old_file, new_file = made.enter_context(_files(telling))
+
+        def build(file: Path, failed: type[DoesNotBuild | DidNotBuild]) -> tuple[Stack, Built]:
+            stack, sums = _build(app, file, telling, given, failed)
+            made.callback(_forget, app, stack.identity)
+            return stack, sums
+
+        old, old_built = build(old_file, DidNotBuild)
+        new, new_built = build(new_file, DoesNotBuild)
+        found = outcome(old, new, rules, lambda: build(old_file, DidNotBuild)[0])
+        if given["tag"] and not found.unexplained:
+            from lamina.store.names import tag
+
+            tag(app.engine.store, new_built.image_id, given["tag"])
     return replace(telling, old=old_built, new=new_built, outcome=found)
 
 
@@ -65,17 +88,24 @@ def _files(telling: Telling) -> Iterator[tuple[Path, Path]]:
 
 
 def _build(
-    app: App, file: Path, telling: Telling, given: dict[str, Any], tag: str
+    app: App,
+    file: Path,
+    telling: Telling,
+    given: dict[str, Any],
+    failed: type[DoesNotBuild | DidNotBuild],
 ) -> tuple[Stack, Built]:
+    """An image without a name, and its sums.  Raises `failed` where an instruction does."""
     from lamina.cli.build import command
+    from lamina.cli.build_ending import say_where
     from lamina.cli.build_job import make
     from lamina.cli.build_output import outputs
     from lamina.cli.build_progress import viewing, way
+    from lamina.dockerfile.source import DockerfileError
     from lamina.explain.stack import image_stack
     from lamina.report.rewrite import Built
 
     context = given["context"] or Path(telling.path).resolve().parent
-    words = ["--no-cache", "-f", str(file), *(["-t", tag] if tag else [])]
+    words = ["--no-cache", "-f", str(file)]
     words += [f"--build-arg={each}" for each in given["build_args"]]
     source = click.get_current_context().get_parameter_source("network")
     if source is ParameterSource.COMMANDLINE:  # by default a probe has none, and a RUN has one
@@ -83,23 +113,36 @@ def _build(
     asked = command.make_context("build", [*words, str(context)], obj=app).params
     path = asked.pop("path")
     begun = time.monotonic()
+    failure = None
     with viewing(app, way(None, quiet=False)) as view:
-        written = make(app, view, path, asked, outputs(asked))
+        try:
+            written = make(app, view, path, asked, outputs(asked))
+        except DockerfileError as error:
+            failure = error
+    if failure is not None:
+        say_where(view, failure)
+        raise failed(telling.path)
     seconds = time.monotonic() - begun
     store = app.engine.store
-    stack = image_stack(store, store.images.find(written.image_id.hex), tag)
+    stack = image_stack(store, store.images.find(written.image_id.hex), written.image_id.hex)
     account = stack.account
     return stack, Built(
-        str(written.image_id), account.bytes, account.hidden_bytes, round(seconds, 3)
+        str(written.image_id),
+        account.bytes,
+        account.hidden_bytes,
+        len(account.layers),
+        round(seconds, 3),
     )
 
 
 def _forget(app: App, identity: str) -> None:
-    """Remove an image that got no name, unless somebody uses it meanwhile."""
+    """Remove an image that has no name, unless somebody uses it meanwhile."""
     from lamina.errors import Conflict, NotFound
     from lamina.store.names import remove_image
 
-    try:
-        remove_image(app.engine.store, identity, force=False)
-    except (NotFound, Conflict):
-        pass
+    store = app.engine.store
+    # With a fixed epoch it may be an image that was there before, under a name.
+    if any(str(e.image_id) == identity and e.reference is not None for e in store.refs.rows()):
+        return
+    with suppress(NotFound, Conflict):
+        remove_image(store, identity, force=False)

@@ -24,6 +24,7 @@ class Built(msgspec.Struct, frozen=True):
     image_id: str
     bytes: int
     hidden: int
+    layers: int
     seconds: float
 
 
@@ -106,7 +107,7 @@ def _amount(amount: Amount) -> str:
 
 def _built(telling: Telling, paper: Paper) -> str:
     assert telling.old is not None and telling.new is not None and telling.outcome is not None
-    rows = [[Cell(each) for each in ("", "size", "visible", "hidden", "build time")]]
+    rows = [[Cell(each) for each in ("", "size", "visible", "hidden", "layers", "build time")]]
     for name, each in (("before", telling.old), ("after", telling.new)):
         rows.append(
             [
@@ -114,10 +115,11 @@ def _built(telling: Telling, paper: Paper) -> str:
                 Cell(prose_size(each.bytes)),
                 Cell(prose_size(each.bytes - each.hidden), "visible"),
                 Cell(prose_size(each.hidden), "hidden" if each.hidden else ""),
+                Cell(str(each.layers)),
                 Cell(f"{each.seconds:.1f} s"),
             ]
         )
-    parts = [paper.grid(rows, right=(1, 2, 3, 4), stretch=0)]
+    parts = [paper.grid(rows, right=(1, 2, 3, 4, 5), stretch=0)]
     parts.append(paper.prose("both were built without the cache, one after the other"))
     parts.append(_outcome(telling.outcome, paper))
     return "\n".join(parts)

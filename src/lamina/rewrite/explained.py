@@ -1,12 +1,20 @@
-"""The differences of two built images, each with what explains it.  Pure."""
+"""The differences of two built images, each with what explains it.  Pure.
+
+A rule explains what its edits may change.  Of the rest, a text that differs in a time, or a
+file that is known to differ each time (a log, ldconfig's notes), explains itself.  What is left
+is explained by a second build of the old file alone: where that differs from the first, too,
+nobody's edit was the cause.  A program or an archive that came out otherwise is such a thing:
+its name does not tell whether it has a new time in it, or is another one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from lamina.explain.compare import Change, Comparison, compare
+from lamina.explain.compare import Change, compare
 from lamina.explain.deviations import part
 from lamina.explain.difference import Aspect
 from lamina.explain.nondeterminism import cause_of
@@ -15,7 +23,7 @@ from lamina.explain.stack import Stack
 from lamina.layer.entry import Kind
 from lamina.rewrite.rule import Rule
 
-_HEAD = 16
+SEEN = "two builds of the old file differ there"
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -48,25 +56,42 @@ class Outcome(msgspec.Struct, frozen=True):
         )
 
 
-def outcome(old: Stack, new: Stack, rules: Sequence[Rule]) -> Outcome:
+def outcome(old: Stack, new: Stack, rules: Sequence[Rule], again: Callable[[], Stack]) -> Outcome:
     """Compare the merged trees and configurations of two images, explained by `rules`.
 
-    Times of last change do not count: two builds of one file differ in them.  Raises
-    LayerDamaged.
+    `again` builds the old file once more; it is asked when anything is left to explain.  Times
+    of last change do not count: two builds of one file differ in them.  Raises LayerDamaged,
+    and what `again` raises.
     """
-    found: Comparison = compare(old, new)
-    return Outcome(
-        list(_explained(found.changes, old, new, rules)),
-        [(each, _by_setting(each, rules)) for each in found.settings],
-    )
+    found = compare(old, new)
+    paths = [_explained(each, old, new, rules) for each in found.changes]
+    if not all(each.is_explained for each in paths):
+        paths = list(_by_chance(paths, compare(old, again()).changes))
+    return Outcome(paths, [(each, _by_setting(each, rules)) for each in found.settings])
 
 
-def _explained(
-    changes: Sequence[Change], old: Stack, new: Stack, rules: Sequence[Rule]
-) -> Iterator[Explained]:
-    for change in changes:
-        rule = next((each.name for each in rules if _covers(each.changes, change.path)), "")
-        yield Explained(change, rule, "" if rule else _cause(change, old, new))
+def _explained(change: Change, old: Stack, new: Stack, rules: Sequence[Rule]) -> Explained:
+    rule = next((each.name for each in rules if _covers(each.changes, change.path)), "")
+    return Explained(change, rule, "" if rule else _cause(change, old, new))
+
+
+def _by_chance(paths: Iterable[Explained], own: Sequence[Change]) -> Iterator[Explained]:
+    """The same, with what differs between two builds of the old file."""
+    changed = {each.path for each in own}
+    # A file of a random name is one that comes and one that goes, beside each other.
+    coming = {_above(each) for each in own if each.verdict == "added"}
+    going = {_above(each) for each in own if each.verdict == "removed"}
+    for each in paths:
+        change = each.change
+        is_renamed = change.verdict != "changed" and _above(change) in coming & going
+        if each.is_explained or not (change.path in changed or is_renamed):
+            yield each
+        else:
+            yield replace(each, cause=SEEN)
+
+
+def _above(change: Change) -> str:
+    return change.path.rpartition("/")[0]
 
 
 def _covers(patterns: Collection[str], path: str) -> bool:
@@ -88,17 +113,18 @@ def _by_setting(change: SettingChange, rules: Sequence[Rule]) -> str:
 
 
 def _cause(change: Change, old: Stack, new: Stack) -> str:
-    """What is known to make a path come out otherwise each time."""
+    """What is known to make a file come out otherwise each time; empty when its path and its
+    lines do not tell, or when only one image has it."""
     before, after = change.old, change.new
     if before is None or after is None or change.aspects != (Aspect.CONTENT,):
-        found = cause_of(change.path)
-        return found.name if found else ""
+        return ""
     if before.inode.kind is not Kind.FILE:
         return ""
+    if found := cause_of(change.path):
+        return found.name
     with old.open(before.layer, before.inode) as one, new.open(after.layer, after.inode) as two:
         spot = part(one, two)
-        one.seek(0)
-        head = one.read(_HEAD)
-    lines = (spot.first, spot.second) if spot is not None and spot.line else None
-    found = cause_of(change.path, head=head, offset=spot.offset if spot else None, lines=lines)
+    if spot is None or not spot.line:
+        return ""
+    found = cause_of(change.path, lines=(spot.first, spot.second))
     return found.name if found else ""
