@@ -9,11 +9,13 @@ from typing import Protocol
 import msgspec
 
 from lamina.layer.pipeline import Tally, reading, tallied
+from lamina.oci import mediatype
 from lamina.oci.artifact import fallback_tag, is_fallback_tag
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import BadDocument, amend, encode
 from lamina.oci.manifest import Index, Manifest
+from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
 from lamina.store.errors import DigestMismatch, SizeMismatch
 from lamina.transfer.members import (
@@ -96,13 +98,15 @@ class LayoutSource:
             yield pieces
 
     def referrers(self, subject: Digest) -> Sequence[Descriptor]:
-        # Tools list them among the images, or as in a registry that cannot list, or both.
+        # They are listed among the images, or as in a registry that cannot list, or with their
+        # image in an index (`LayoutSink.gather`).
         index = Index.parse(read_document(self._members, INDEX_FILE))
         found = [each for each in index.manifests if each.is_artifact]
         for each in index.manifests:
-            if fallback_tag(subject) in _names(each):
-                listed = Index.parse(self.document(each), media_type=each.media_type)
-                found += listed.manifests
+            if each.media_type in mediatype.INDEXES and self._members.has(blob_name(each.digest)):
+                inner = Index.parse(self.document(each), media_type=each.media_type).manifests
+                is_list = fallback_tag(subject) in _names(each)
+                found += [one for one in inner if is_list or one.is_artifact]
         unique = {each.digest: each for each in found}.values()
         return [each for each in unique if self._subject(each) == subject]
 
@@ -219,6 +223,21 @@ class LayoutSink:
         self._named = tuple(
             msgspec.structs.replace(descriptor, annotations=each) for each in annotations
         )
+
+    def gather(self, platform: Platform) -> None:
+        """Let the image's entry be an index of the image, for `platform`, and what is attached.
+
+        Whoever looks for the only image of an archive looks for an only entry (podman load).
+        """
+        if not self._attached:
+            return
+        manifest = msgspec.structs.replace(self._named[0], annotations={}, platform=platform)
+        images: tuple[Descriptor, ...] = (manifest,)
+        if manifest.media_type in mediatype.INDEXES:
+            images = Index.parse(self._top).manifests
+        index = Index.build([*images, *self._attached.values()])
+        self._attached = {}
+        self.put_document(index.descriptor, index.raw)
 
     def put_referrer(self, descriptor: Descriptor, raw: bytes, subject: Digest) -> None:
         verify_bytes(raw, descriptor)

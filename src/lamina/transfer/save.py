@@ -30,8 +30,8 @@ def save(
     """Write images, each with its names, to `files`.
 
     Docker's archives hold uncompressed layers, OCI's compressed ones, and what is
-    stated of an image as well.  The same images give the same bytes.  Raises what
-    `push` raises.
+    stated of an image and attached to it as well.  The same images give the same
+    bytes.  Raises what `push` raises.
     """
     compression: Compression | None = "none" if form == "docker-archive" else None
     entries: list[Descriptor] = []
@@ -39,6 +39,8 @@ def save(
     for image, names in images:
         sink = LayoutSink(files, names, attaches=form != "docker-archive")
         _send(store, image, sink, form, compression, progress)
+        if form == "oci-archive":
+            sink.gather(image.config.platform)
         entries += sink.entries
         if form == "docker-archive":
             written.append((sink.top_manifest(), names))
