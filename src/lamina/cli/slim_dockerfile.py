@@ -125,7 +125,7 @@ def _read(path: str) -> str:
 
 
 def _telling(app: App, path: str, text: str, image: str | None, given: dict[str, Any]) -> Telling:
-    """Rewrite; a `tag` that is in the store and was made by another file is no evidence."""
+    """Rewrite; the image that has the name of `tag` is evidence, too, if this file made it."""
     from lamina.cli.stacks import stack_of
     from lamina.report.rewrite import Telling
     from lamina.rewrite.document import Document
@@ -147,7 +147,13 @@ def _telling(app: App, path: str, text: str, image: str | None, given: dict[str,
     evidence = Evidence(evidence.stack, evidence.layers, files)
     done: Rewritten = rewrite(text, evidence, name=path, also=given["also"])
     measured = evidence.stack.name if evidence.stack is not None else ""
-    return Telling(path, done, patch(done, path), measured)
+    return Telling(path, done, patch(done, _from_here(path)), measured)
+
+
+def _from_here(path: str) -> str:
+    """A path as `patch -p0` takes it here: one that begins with / it refuses."""
+    directory = os.path.join(os.getcwd(), "")
+    return os.path.normpath(path.removeprefix(directory))
 
 
 def _write(path: str, old: str, new: str) -> None:
@@ -174,14 +180,13 @@ def _print(app: App, telling: Telling, given: dict[str, Any]) -> None:
     from lamina.cli.format import emit, to_json
     from lamina.cli.reports import paper
     from lamina.report import rewrite as report
-    from lamina.text import escape_lines
 
     if given["fmt"] == "json":
         emit(to_json(report.as_json(telling), indent=2))
         return
     told = report.as_text(telling, paper(app))
     if sys.stdout.isatty():
-        shown = "" if telling.written else escape_lines(telling.patch)
+        shown = "" if telling.written else report.patch_as_text(telling, paper(app))
         emit("\n".join(filter(None, (told, shown))))
     elif telling.written:
         emit(told)

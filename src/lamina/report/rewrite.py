@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from lamina.explain.compare import gather
-from lamina.report.paper import Cell, Paper
+from lamina.report.paper import Cell, Meaning, Paper
 from lamina.rewrite.evidence import total
 from lamina.rewrite.explained import Explained, Outcome
 from lamina.rewrite.finding import Amount, Finding
@@ -16,6 +16,9 @@ from lamina.rewrite.rewrite import Rewritten
 from lamina.text import prose_size
 
 _MOST = 8
+_HEAD_ROWS = 2
+"""Of a patch: the two names."""
+_SIGNS: dict[str, Meaning] = {"+": "visible", "-": "hidden", "@": "base", "\\": "base"}
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -52,6 +55,15 @@ def as_text(telling: Telling, paper: Paper) -> str:
     if telling.outcome is not None:
         parts.append(_built(telling, paper))
     return "\n".join(parts)
+
+
+def patch_as_text(telling: Telling, paper: Paper) -> str:
+    """The patch as a terminal shows it: for people, and not for `patch`."""
+    rows = []
+    for number, row in enumerate(telling.patch.split("\n")[:-1]):
+        head: Meaning = "head" if number < _HEAD_ROWS else ""
+        rows.append(paper.write(Cell(row.rstrip("\r"), head or _SIGNS.get(row[:1], ""))) + "\n")
+    return "".join(rows)
 
 
 def _headline(telling: Telling, paper: Paper) -> str:

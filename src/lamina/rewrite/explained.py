@@ -64,10 +64,25 @@ def outcome(old: Stack, new: Stack, rules: Sequence[Rule], again: Callable[[], S
     and what `again` raises.
     """
     found = compare(old, new)
-    paths = [_explained(each, old, new, rules) for each in found.changes]
+    paths = _with_directories([_explained(each, old, new, rules) for each in found.changes])
     if not all(each.is_explained for each in paths):
-        paths = list(_by_chance(paths, compare(old, again()).changes))
+        paths = _with_directories(list(_by_chance(paths, compare(old, again()).changes)))
     return Outcome(paths, [(each, _by_setting(each, rules)) for each in found.settings])
+
+
+def _with_directories(paths: Sequence[Explained]) -> list[Explained]:
+    """The same, sorted by path as they come; a directory that only one has is explained where
+    all that it holds is."""
+    done: list[Explained] = []
+    inside: dict[str, list[Explained]] = {}
+    for each in reversed(paths):
+        held = inside.pop(each.change.path, [])
+        is_alone = each.change.verdict != "changed" and not each.is_explained
+        if is_alone and held and all(one.is_explained for one in held):
+            each = replace(each, rule=held[-1].rule, cause=held[-1].cause)
+        inside.setdefault(_above(each.change), []).append(each)
+        done.append(each)
+    return done[::-1]
 
 
 def _explained(change: Change, old: Stack, new: Stack, rules: Sequence[Rule]) -> Explained:
