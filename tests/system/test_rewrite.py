@@ -1,119 +1,128 @@
-"""`lamina slim --dockerfile --build`: Dockerfiles rewritten, and both built for real."""
+"""`lamina slim --dockerfile` on real images: measured, written, built and compared."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.system.conftest import Lamina
-from tests.system.test_story import DEMO, FILE
 
 pytestmark = pytest.mark.system
 
+SEED = Path(__file__).parents[2] / "demo/seed"
+FILE = 50 << 20
+"""Bytes that the seed's Dockerfile writes and then deletes: 52.4 MB."""
+OWNED = """\
+FROM debian:bookworm
+RUN useradd web
+WORKDIR /app
+COPY . .
+RUN chown -R web:web /app
+COPY start.sh /usr/bin/start
+RUN chmod +x /usr/bin/start
+CMD ["start"]
+"""
 
-def place(directory: Path, text: str) -> Path:
-    directory.mkdir(exist_ok=True)
-    (directory / "Dockerfile").write_text(text)
-    return directory / "Dockerfile"
 
-
-def told(lamina: Lamina, *arguments: str, status: int = 0) -> dict[str, Any]:
-    done = lamina("slim", *arguments, "--format", "json", check=False)
-    assert done.returncode == status, done.stderr
+def told(lamina: Lamina, *args: str, cwd: Path, check: bool = True) -> dict[str, Any]:
+    done = lamina("slim", "--format", "json", *args, cwd=cwd, check=check)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def test_the_seed_becomes_one_run_and_ships_nothing_hidden(
-    debian_store: Lamina, tmp_path: Path
-) -> None:
-    lamina, file = debian_store, tmp_path / "Dockerfile"
-    shutil.copyfile(DEMO / "seed" / "Dockerfile", file)
-    lamina("build", "-t", "seed", str(tmp_path))
-    found = told(lamina, "--dockerfile", str(file), "seed", "--build", "--apply", "-t", "seed:slim")
+def sizes(lamina: Lamina, image: str) -> tuple[int, int]:
+    """Visible and hidden bytes."""
+    found = json.loads(lamina("explain", "--format", "json", image).stdout)
+    return found["visible_bytes"], found["hidden_bytes"]
+
+
+@pytest.fixture
+def seed(debian_store: Lamina, tmp_path: Path) -> Path:
+    """A copy of the seed's Dockerfile; its image is in the store."""
+    place = tmp_path / "seed"
+    shutil.copytree(SEED, place)
+    debian_store("build", "-q", "-t", "seed", str(place))
+    return place
+
+
+def test_the_seed_becomes_one_run(debian_store: Lamina, seed: Path) -> None:
+    found = told(debian_store, "--dockerfile", "Dockerfile", "seed", cwd=seed)
     edits = {each["rule"]: each for each in found["edits"]}
+    assert set(edits) == {"chain-hidden", "maintainer-label"}
     assert (edits["chain-hidden"]["bytes"], edits["chain-hidden"]["basis"]) == (FILE, "measured")
     assert edits["chain-hidden"]["line"] == 6
-    assert found["written"]
+    guess = told(debian_store, "--dockerfile", "Dockerfile", cwd=seed)
+    edits = {each["rule"]: each for each in guess["edits"]}
+    assert (edits["chain-hidden"]["bytes"], edits["chain-hidden"]["basis"]) == (FILE, "estimated")
+    assert guess["patch"] == found["patch"]
+
+
+def test_the_patch_of_a_pipe_makes_what_apply_writes(debian_store: Lamina, seed: Path) -> None:
+    done = debian_store("slim", "--dockerfile", "Dockerfile", "seed", cwd=seed)
+    assert "52.4 MB" in done.stderr
+    patched = seed.parent / "patched"
+    shutil.copytree(seed, patched)
+    subprocess.run(["patch", "-p0"], input=done.stdout, text=True, cwd=patched, check=True)
+    os.chmod(seed / "Dockerfile", 0o640)
+    debian_store("slim", "--dockerfile", "Dockerfile", "seed", "--apply", cwd=seed)
+    assert (seed / "Dockerfile").read_text() == (patched / "Dockerfile").read_text()
+    assert (seed / "Dockerfile").stat().st_mode & 0o777 == 0o640
+    assert sorted(os.listdir(seed)) == ["Dockerfile"]
+    again = debian_store("slim", "--dockerfile", "Dockerfile", cwd=seed)
+    assert again.stdout == ""
+
+
+def test_both_are_built_and_every_difference_is_explained(debian_store: Lamina, seed: Path) -> None:
+    found = told(
+        debian_store, "--dockerfile", "Dockerfile", "seed", "--build", "-t", "seed:slim", cwd=seed
+    )
     assert found["unexplained"] == 0
-    assert found["differences"] == []
-    assert [each["rule"] for each in found["settings"]] == ["maintainer-label"]
-    assert (found["before"]["hidden"], found["after"]["hidden"]) == (FILE, 0)
+    assert found["before"]["hidden"] == FILE
+    assert found["after"]["hidden"] == 0
     assert found["before"]["bytes"] - found["after"]["bytes"] == FILE
-    runs = [line for line in file.read_text().splitlines() if line.startswith("RUN")]
-    assert len(runs) == 1
-    explained = json.loads(lamina("explain", "--format", "json", "seed:slim").stdout)
-    assert explained["hidden_bytes"] == 0
-    # Nothing is left to say, and of the images that were only compared nothing is left.
-    assert told(lamina, "--dockerfile", str(file))["edits"] == []
-    names = lamina("images", "-a", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
-    assert sorted(names) == ["debian:bookworm", "seed:latest", "seed:slim"]
+    assert sizes(debian_store, "seed:slim") == (sizes(debian_store, "debian:bookworm")[0], 0)
+    named = debian_store("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
+    assert sorted(named) == ["debian:bookworm", "seed:latest", "seed:slim"]
 
 
-def test_a_difference_that_comes_by_itself_and_one_that_does_not(
-    busybox_store: Lamina, tmp_path: Path
+def test_owners_and_modes_on_a_base_that_was_looked_at(
+    debian_store: Lamina, tmp_path: Path
 ) -> None:
-    chance = place(
-        tmp_path / "chance",
-        "FROM busybox\nRUN dd if=/dev/urandom of=/r bs=64 count=1 && mktemp -p /home\n"
-        "RUN dd if=/dev/zero of=/big bs=1M count=2\nRUN rm /big\n",
+    place = tmp_path / "app"
+    place.mkdir()
+    (place / "Dockerfile").write_text(OWNED)
+    (place / "start.sh").write_text("#!/bin/sh\nstat -c '%U:%G %a' /app /app/data /usr/bin/start\n")
+    (place / "data").write_bytes(b"x" * 3_000_000)
+    start = os.path.getsize(place / "start.sh")
+    debian_store("build", "-q", "-t", "app", str(place))
+    found = told(
+        debian_store, "--dockerfile", "Dockerfile", "app", "--build", "-t", "app:slim", cwd=place
     )
-    found = told(busybox_store, "--dockerfile", str(chance), "--build", "-t", "chance")
-    assert {each["path"] for each in found["differences"]} >= {"r"}
-    assert len(found["differences"]) == 3
-    assert {each["rule"] for each in found["differences"]} == {None}
-    assert all(each["cause"] for each in found["differences"])
-    # A process that sees who is beside it: chained, it is another one.
-    seen = place(
-        tmp_path / "seen",
-        "FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=2\n"
-        "RUN tr '\\0' ' ' < /proc/1/cmdline > /seen; rm /big\n",
-    )
-    before = seen.read_text()
-    arguments = ("--dockerfile", str(seen), "--build", "--apply", "-t", "seen")
-    found = told(busybox_store, *arguments, status=3)
-    assert [(each["path"], each["cause"]) for each in found["differences"]] == [("seen", None)]
-    assert not found["written"]
-    assert seen.read_text() == before
-    names = busybox_store("images", "-a", "--format", "{{.Repository}}").stdout.split()
-    assert sorted(names) == ["busybox", "chance"]
+    assert {each["rule"] for each in found["edits"]} == {"copy-chown", "copy-chmod"}
+    assert found["differences"] == [] and found["settings"] == []
+    # What is left is of useradd, which writes the base's tables anew.
+    copied = sum(os.path.getsize(place / each) for each in os.listdir(place))
+    assert found["before"]["hidden"] - found["after"]["hidden"] == copied + start
+    seen = [debian_store("run", "--rm", each).stdout for each in ("app", "app:slim")]
+    assert seen[0] == seen[1] == "web:web 755\nweb:web 644\nroot:root 755\n"
 
 
-def test_a_file_that_does_not_build(busybox_store: Lamina, tmp_path: Path) -> None:
-    file = place(tmp_path / "context", "FROM busybox\nMAINTAINER me\nRUN false\n")
-    done = busybox_store("slim", "--dockerfile", str(file), "--build", "--apply", check=False)
+def test_an_image_of_another_file_is_refused(busybox_store: Lamina, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo a > /a\nRUN rm /a\n")
+    done = busybox_store("slim", "--dockerfile", "Dockerfile", "busybox", cwd=tmp_path, check=False)
+    assert done.returncode == 3
+    assert "was not made by Dockerfile" in done.stderr
+
+
+def test_a_file_that_does_not_parse_is_shown(busybox_store: Lamina, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUNN a\n")
+    done = busybox_store("slim", "--dockerfile", "Dockerfile", cwd=tmp_path, check=False)
     assert done.returncode == 1
-    assert "    3 │ RUN false" in done.stderr
-    assert "does not build as it is" in done.stderr
-    assert "MAINTAINER" in file.read_text()
-    names = busybox_store("images", "-a", "--format", "{{.Repository}}").stdout.split()
-    assert names == ["busybox"]
-
-
-def test_what_is_copied_and_ignored_is_that_of_the_file(
-    busybox_store: Lamina, tmp_path: Path
-) -> None:
-    file = place(
-        tmp_path / "context",
-        "FROM busybox\nMAINTAINER me\nARG A=x\nCOPY . /srv/\nRUN test $A = y\n",
-    )
-    (file.parent / "kept").write_text("kept")
-    (file.parent / "left").write_text("left")
-    (file.parent / "Dockerfile.dockerignore").write_text("left\nDockerfile*\n")
-    arguments = ("--dockerfile", str(file), "--build", "--build-arg", "A=y", "-t", "app")
-    assert told(busybox_store, *arguments)["unexplained"] == 0
-    assert busybox_store("run", "--rm", "app", "ls", "/srv").stdout == "kept\n"
-
-
-def test_an_image_that_was_there_before_stays(busybox_store: Lamina, tmp_path: Path) -> None:
-    file = place(tmp_path / "context", "FROM busybox\nRUN echo a > /a\n")
-    epoch = {"SOURCE_DATE_EPOCH": "1700000000"}
-    busybox_store("build", "-q", "--reproducible", "-t", "kept", str(file.parent), env=epoch)
-    done = busybox_store("slim", "--dockerfile", str(file), "--build", check=False, env=epoch)
-    assert done.returncode == 0, done.stderr
-    names = busybox_store("images", "-a", "--format", "{{.Repository}}").stdout.split()
-    assert sorted(names) == ["busybox", "kept"]
+    assert "Dockerfile:2: unknown instruction RUNN" in done.stderr
+    assert "did you mean RUN?" in done.stderr
