@@ -15,7 +15,7 @@ from lamina.dockerfile.spaces import words as split_words
 from lamina.rewrite.caches import verb
 from lamina.rewrite.document import QUIET, Document, Step
 from lamina.rewrite.evidence import Evidence
-from lamina.rewrite.finding import UNKNOWN, Edit, Finding
+from lamina.rewrite.finding import Edit, Finding
 from lamina.rewrite.rule import Rule
 from lamina.shell.script import Command
 
@@ -27,7 +27,8 @@ _COMPILERS = {"gcc", "cc", "tcc", "clang", "musl-gcc"}
 _MANAGERS = {"apt-get", "apt", "apk"}
 _C_LIBRARY = {"-lm", "-lpthread", "-lc", "-ldl", "-lrt"}
 _SOURCES = (".c", ".h")
-_CACHES = ("-", "/var/lib/apt/lists", "/var/cache")
+_CACHES = ("/var/lib/apt/lists", "/var/cache")
+"""Other rules count these."""
 _STAGE = "build"
 _KEPT = QUIET | {"ENV", "WORKDIR", "USER", "VOLUME", "ARG", "SHELL"}
 """Instructions that the second stage takes over."""
@@ -44,7 +45,7 @@ def _judge(document: Document, evidence: Evidence) -> Iterator[Finding]:
     if any(_removes_tools(each) for each in stage.steps):
         return
     edits = _split(document, stage.steps)
-    amount = evidence.shipped(first, lambda path: True) if evidence.stack is not None else UNKNOWN
+    amount = evidence.shipped(first, lambda path: not f"/{path}".startswith(_CACHES))
     tools = ", ".join(sorted(_tools(first)))
     if isinstance(edits, str):
         yield Finding(
@@ -145,7 +146,9 @@ def _only_installs(step: Step) -> bool:
     if step.script is None or step.line.flags:
         return False
     for each in step.script.commands:
-        if each.name == "rm" and all(word.text.startswith(_CACHES) for word in each.arguments):
+        if each.name == "rm" and all(
+            word.text.startswith(("-", *_CACHES)) for word in each.arguments
+        ):
             continue
         if each.name not in _MANAGERS or each.around:
             return False

@@ -58,7 +58,7 @@ APT = Cleaning(
     "rm -rf /var/lib/apt/lists/*",
     ("/var/lib/apt/lists",),
     "package lists",
-    19_300_000,
+    19_900_000,  # Debian 12 as official images have it: main, compressed, no translations
     archives="apt-get clean",
     store="/var/cache/apt",
     uses=("install", "source", "build-dep", "upgrade", "dist-upgrade", "full-upgrade", "download"),
