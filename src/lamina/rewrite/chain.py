@@ -65,9 +65,9 @@ def _hidden(lower: Step, upper: Step, evidence: Evidence) -> Amount | None:
         for path, size in written(lower.script, lower.state.cwd)
         if any(covers(each, path) for each in gone)
     ]
-    if not sizes:
+    if not sizes or (0 not in sizes and max(sizes) < WORTH):
         return None
-    return estimated(max(sizes)) if max(sizes) else UNKNOWN
+    return estimated(max(sizes)) if max(sizes) >= WORTH else UNKNOWN
 
 
 def _groups(pairs: Sequence[tuple[int, int, Amount]]) -> list[tuple[int, int]]:
@@ -88,17 +88,23 @@ def _sum(amounts: Sequence[Amount]) -> Amount:
     return Amount(total, "measured" if amounts[0].basis == "measured" else "estimated")
 
 
+def _lines(numbers: Sequence[int]) -> str:
+    """`line 4 hides`, `lines 4, 5 and 6 hide`."""
+    *some, last = map(str, numbers)
+    return f"lines {', '.join(some)} and {last} hide" if some else f"line {last} hides"
+
+
 def _finding(document: Document, steps: Sequence[Step], amount: Amount) -> Finding:
-    numbers = ", ".join(str(each.number) for each in steps[1:])
+    who = _lines([each.number for each in steps[1:]])
     what = f"{prose_size(amount.bytes)} of it" if amount.bytes else "what it writes"
-    message = f"line {numbers} hides {what}, and both ship: chained, they leave what is left"
+    message = f"{who} {what}, and both ship: chained, they leave what is left"
     joined = join(document, steps)
     if isinstance(joined, str):
         return Finding(
             CHAIN_HIDDEN.name,
             "suggestion",
             steps[0].line.span,
-            f"line {numbers} hides {what}, and both ship",
+            f"{who} {what}, and both ship",
             amount,
             reason=joined,
             advice="write them as one RUN with && between",

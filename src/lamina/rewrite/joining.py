@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from lamina.dockerfile.spaces import SPACES
 from lamina.rewrite.document import DEFAULT_SHELL, Document, Step
 from lamina.rewrite.finding import Edit
-from lamina.rewrite.paths import covers, removed
+from lamina.rewrite.paths import SOMEWHERE, covers, removed
 from lamina.shell.script import Command, Script
 
 _LEAKS = {
@@ -148,7 +148,7 @@ def _loses_directory(step: Step, script: Script) -> bool:
     if any(set(each.split("/")) & {".", ".."} and not each.strip("./") for each in moved):
         return True
     gone = [*removed(script, cwd), *(each.rstrip("/") for each in moved if each.startswith("/"))]
-    return bool(cwd) and any(covers(each, cwd) for each in gone)
+    return any(covers(each, cwd or SOMEWHERE) for each in gone)
 
 
 def _flags(step: Step) -> list[tuple[str, str | None]]:

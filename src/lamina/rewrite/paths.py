@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from lamina.shell.script import Command, Script, Word
 
@@ -27,6 +28,14 @@ _CACHES = {
 _REMOVERS = {"purge", "remove", "autoremove", "erase", "del", "uninstall"}
 _CLEANERS = {("apt-get", "clean"), ("apt", "clean"), ("yum", "clean"), ("dnf", "clean")}
 _CLEANERS |= {("microdnf", "clean"), ("npm", "cache"), ("yarn", "cache"), ("pip", "cache")}
+SOMEWHERE = "/\0"
+"""The directory that a RUN begins in where only its base image knows it."""
+_READERS = {
+    *("sh", "bash", "dash", "ash", ".", "source", "perl", "node", "python", "python3", "php"),
+    *("cat", "ls", "test", "[", "grep", "head", "tail", "echo", "printf", "cd", "find", "file"),
+    *("sha256sum", "sha512sum", "md5sum", "gpg", "chmod", "chown", "rm", "rmdir", "unlink"),
+}
+"""Commands whose words name what they read, or what they remove or mark."""
 _MANAGERS = {"apt-get", "apt", "yum", "dnf", "microdnf", "apk", "pip", "pip3"}
 
 
@@ -34,10 +43,10 @@ def removed(script: Script, cwd: str) -> list[str]:
     """Absolute paths that a script removes, patterns as the directory that they look in; a
     package or a cache by the name of who keeps it: `apt:gcc`."""
     found: list[str] = []
-    for command in script.commands:
+    for command, directory in _where(script, cwd):
         if command.name in {"rm", "rmdir", "unlink"}:
             words = [each for each in command.arguments if not each.text.startswith("-")]
-            found += filter(None, (_target(each, cwd) for each in words))
+            found += filter(None, (_target(each, directory) for each in words))
         elif command.name in _MANAGERS or command.name in {"npm", "yarn"}:
             verbs = _plain(command)
             if verbs and (command.name, verbs[0]) in _CLEANERS:
@@ -50,22 +59,44 @@ def removed(script: Script, cwd: str) -> list[str]:
 def written(script: Script, cwd: str) -> Iterator[tuple[str, int]]:
     """Paths that a script may write, as `removed` names them, with bytes when its words tell
     how many, else 0."""
-    for command in script.commands:
-        if command.name == "cd" and command.arguments and (to := _target(command.words[1], cwd)):
-            cwd = to
+    for command, directory in _where(script, cwd):
         size = _size_told(command)
-        for word in command.arguments:
-            for text in _names(word):
-                yield posixpath.normpath(posixpath.join(cwd or "/", text)), size
+        for text in _outputs(command):
+            yield posixpath.normpath(posixpath.join(directory, text)), size
         for redirect in command.redirects:
             if redirect.operator.startswith(">") and redirect.target and redirect.target.value:
-                yield posixpath.normpath(posixpath.join(cwd or "/", redirect.target.value)), 0
-        for directory in _CACHES.get(command.name, ()):
-            yield f"{directory}/", 0
+                yield posixpath.normpath(posixpath.join(directory, redirect.target.value)), 0
+        for cache in _CACHES.get(command.name, ()):
+            yield f"{cache}/", 0
         verbs = _plain(command)
         if command.name in _MANAGERS and verbs and verbs[0] in {"install", "add"}:
             for package in verbs[1:]:
                 yield f"{_family(command.name)}:{package}", 0
+
+
+def _where(script: Script, cwd: str) -> Iterator[tuple[Command, str]]:
+    """Each command with the directory that it works in."""
+    start = directory = cwd or SOMEWHERE
+    for command in script.commands:
+        # A subshell comes back from where it went; what it does there is told all the same.
+        if command.name == "cd" and command.arguments:
+            directory = _target(command.words[1], directory) or start
+        yield command, directory
+
+
+def _outputs(command: Command) -> Iterator[str]:
+    """The words of a command that may name what it writes."""
+    words = command.arguments
+    if command.name in _READERS or command.name in _MANAGERS:
+        return
+    if command.name == "dd":
+        words = tuple(each for each in words if each.text.startswith("of="))
+    elif command.name in {"cp", "mv", "ln", "install"}:
+        words = words[-1:]
+    elif command.name == "tar":
+        words = tuple(each for flag, each in pairwise(words) if flag.text in {"-C", "--directory"})
+    for word in words:
+        yield from _names(word)
 
 
 def covers(gone: str, path: str) -> bool:
@@ -89,8 +120,6 @@ def _target(word: Word, cwd: str) -> str:
         if set(text) & set("$`~\\'\"") or "/" not in text:
             return ""
         text = text.rpartition("/")[0]
-    if not text.startswith("/") and not cwd:
-        return ""
     path = posixpath.normpath(posixpath.join(cwd, text))
     return "" if path == "/" else path
 
@@ -102,10 +131,11 @@ def _names(word: Word) -> list[str]:
     text = word.value
     if text.startswith("-") and "=" not in text:
         return []
-    names = [text.partition("=")[2] if "=" in text else text]
-    if "://" in names[0]:
-        last = names[0].rstrip("/").rpartition("/")[2].partition("?")[0]
+    if "://" in text:
+        last = text.rstrip("/").partition("?")[0].rpartition("/")[2]
         names = [last, last.removesuffix(".git")]
+    else:
+        names = [text.partition("=")[2] if "=" in text else text]
     return [each for each in names if each and "\0" not in each]
 
 

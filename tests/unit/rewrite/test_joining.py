@@ -198,6 +198,7 @@ def test_line_ends_flags_on_lines_of_their_own_and_another_escape() -> None:
         (["echo 1.2.3.4 x >> /etc/hosts", "b"], "", "no layer keeps"),
         (["a && rm -rf /w", "b > c"], "", "directory"),
         (["mv /w /v", "b > c"], "", "directory"),
+        (["rm -rf ../w", "b > c"], "", "directory"),
     ],
 )
 def test_what_is_not_joined(scripts: list[str], flags: str, said: str) -> None:
