@@ -1,4 +1,4 @@
-"""`lamina slim --dockerfile --build`: what differs by itself, what does not, what is left behind."""
+"""Both builds of a rewritten Dockerfile: what differs by itself, what does not, what stays."""
 
 from __future__ import annotations
 
