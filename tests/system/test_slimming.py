@@ -19,7 +19,11 @@ from tests.system.conftest import Tool, unmounted
 
 pytestmark = pytest.mark.system
 CASES = identified()
-DOCKER = ("hard links: the name that came first is removed", "setuid and file capabilities")
+DOCKER = (
+    "hard links: the name that came first is removed",
+    "kinds: links become directories, directories become links",
+    "names: unicode, spaces, newlines, dashes and very long ones",
+)
 """Cases whose slimmed images docker runs."""
 
 
@@ -132,12 +136,15 @@ def test_an_archive_of_it_is_right_for_other_readers(
     shop = ready(case)
     old = built(shop, case, tmp_path)
     trees = []
-    for options in ((), ("--squash-from", "base"), ("--flatten",)):
+    ways: list[tuple[str, ...]] = [(), ("--squash-from", "base")]
+    if case.base == "busybox":
+        ways.append(("--flatten",))  # a large base says no more than a small one, and takes long
+    for options in ways:
         shop.lamina("slim", old, "-t", "bug-slim", *options)
         shop.lamina("save", "-q", "-o", str(tmp_path / "new.tar"), "bug-slim")
         trees.append(without_root(archived(tmp_path / "new.tar").tree))
     truth = without_root(shop.tree(old))
-    assert [differences(truth, tree, seconds=True) for tree in trees] == [[], [], []]
+    assert [differences(truth, tree, seconds=True) for tree in trees] == [[] for _ in ways]
 
 
 @pytest.mark.parametrize("name", DOCKER)
