@@ -7,12 +7,13 @@ without them it is a suggestion.
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
+
+import msgspec
 
 from lamina.dockerfile.spaces import words as split_words
 from lamina.rewrite.caches import verb
@@ -116,12 +117,13 @@ def _npm(words: list[str], context: Files | None) -> tuple[list[str], str] | Non
         return [], "package.json cannot be looked at"
     files = ["package.json", *(each for each in _LOCKS if context.has(each))]
     try:
-        found: Any = json.loads(data)
-    except ValueError:
+        found: Any = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return files, "package.json cannot be read"
-    if not isinstance(found, dict):
+    scripts = (found.get("scripts") or {}) if isinstance(found, dict) else None
+    if not isinstance(scripts, dict):
         return files, "package.json cannot be read"
-    if _HOOKS & set(found.get("scripts") or {}) or "workspaces" in found:
+    if _HOOKS & scripts.keys() or "workspaces" in found:
         return files, "package.json runs something of its own when it is installed"
     told = data.decode("utf-8", "replace")
     if any(mark in told for mark in ('"file:', '"link:', '"./', '"../')) or context.has(".npmrc"):
