@@ -54,7 +54,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "memory": transfer.memory,
 }
 RESULTS = Path(__file__).with_name("results.md")
-COLUMNS = ("docker", "podman", "umoci", "buildkit", "dive", "lamina")
+COLUMNS = ("docker", "podman", "umoci", "buildkit", "dive", "docker-squash", "lamina")
 
 
 def main() -> int:
