@@ -15,6 +15,7 @@ from lamina.layer.union import Hidden
 from lamina.oci.config import ImageConfig
 from lamina.rewrite.document import Document, Step
 from lamina.rewrite.finding import UNKNOWN, Amount
+from lamina.rewrite.paths import covers, removed
 
 
 class Files(Protocol):
@@ -58,14 +59,25 @@ class Evidence:
         """For each instruction of the file, the layers that it left."""
 
     def hidden(self, lower: Step, upper: Step) -> int | None:
-        """Bytes that one step shipped and another hides; None when that is not known."""
+        """Bytes that one step shipped and another hides; None when that is not known.
+
+        What the lower step removes at its end it does not ship: it was edited, and the image
+        is older than that.
+        """
         if self.stack is None:
             return None
+        below, above = self._own(lower), self._own(upper)
         accounts = self.stack.account.layers
-        return sum(
-            accounts[layer].hidden_by.get(by, 0)
-            for layer in self.layers[lower.index]
-            for by in self.layers[upper.index]
+        total = sum(accounts[layer].hidden_by.get(by, 0) for layer in below for by in above)
+        gone = _removed_last(lower) if total else []
+        if not gone:
+            return total
+        return total - sum(
+            each.entry.size
+            for each in self.stack.account.hidden
+            if each.layer in below
+            and each.hidden_by in above
+            and any(covers(path, f"/{each.entry.path}") for path in gone)
         )
 
     def shipped(self, step: Step, is_meant: Callable[[str], bool]) -> Amount:
@@ -149,6 +161,14 @@ def evidence_of(document: Document, stack: Stack) -> Evidence:
         if number is not None:
             layers[step.index] = frozenset({number})
     return Evidence(stack, layers)
+
+
+def _removed_last(step: Step) -> list[str]:
+    """The paths that the last command of a step removes."""
+    if step.script is None:
+        return []
+    last = msgspec.structs.replace(step.script, commands=step.script.commands[-1:])
+    return removed(last, step.state.cwd)
 
 
 def _layer_numbers(config: ImageConfig) -> list[int | None]:

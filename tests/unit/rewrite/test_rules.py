@@ -249,6 +249,18 @@ def test_archives_that_the_base_keeps_are_removed_with_the_lists() -> None:
     assert with_image(APT, {"usr/bin/curl": DATA}, base=PASSWD).new == APT
 
 
+def test_what_was_edited_away_is_not_told_as_hidden_by_a_later_step() -> None:
+    text = f"{APT}COPY a /\nRUN rm -rf /var/lib/apt/lists/*\n"
+    layers: list[Files] = [
+        {"var/lib/apt/lists/a": DATA},
+        {"a": b""},
+        {"var/lib/apt/lists/.wh.a": b""},
+    ]
+    found = with_image(text, *layers, base=PASSWD)
+    assert [(each.rule, each.amount.bytes) for each in found.made] == [("apt-lists", len(DATA))]
+    assert found.suggested == ()
+
+
 INSTALLING = "FROM python\nWORKDIR /app\nCOPY . .\nRUN pip install --no-cache-dir -r req.txt\n"
 
 
