@@ -115,7 +115,7 @@ class Session:
         store = self._engine.store
         found = store.images.find(name)
         stack = image_stack(store, found, name)
-        shared = sharers(store, found, stack.account)
+        shared = sharers(store, found, stack)
         if squash_from is None:
             spans = lossless(stack.account, kept=shared)
         else:

@@ -77,7 +77,7 @@ def run(app: App, image: str | None, given: dict[str, Any]) -> int:
     store = app.engine.store
     found = store.images.find(image)
     stack = image_stack(store, found, image)
-    shared = sharers(store, found, stack.account)
+    shared = sharers(store, found, stack)
     telling = report.Telling(stack, _plan(stack, shared, given), shared)
     if reference is not None and not given["dry_run"]:
         telling = _make(store, found, telling, reference)

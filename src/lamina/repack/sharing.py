@@ -1,4 +1,4 @@
-"""Layers of an image that other images show bytes of which are hidden in this one."""
+"""Layers with hidden bytes that an image shares with others, which need them as they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.explain.waste import Account
+from lamina.explain.stack import Stack
 from lamina.layer.contract import Listing
 from lamina.layer.union import Union
 from lamina.oci.digest import Digest
@@ -19,15 +19,17 @@ class Sharer(msgspec.Struct, frozen=True):
 
     name: str
     shown: int
-    """Bytes that can be seen there, and not here."""
+    """Bytes that can be seen there, and not here; 0 of a base that hides them itself."""
 
 
-def sharers(store: Store, image: Image, account: Account) -> Mapping[int, Sharer]:
-    """For each layer with hidden bytes that a named image of the store shows some of: that
-    image.  Two copies of what both show would be stored and sent were the layer made anew.
+def sharers(store: Store, image: Image, stack: Stack) -> Mapping[int, Sharer]:
+    """For each layer with hidden bytes that is the base's, or that a named image of the store
+    shows some of: that image.  Two copies of what both have would be stored and sent were the
+    layer made anew.
 
-    An image that hides the same bytes is none: slimmed, it has the same new layer.
+    Another image that hides the same bytes is none: slimmed, it has the same new layer.
     """
+    account, base = stack.account, stack.base
     hidden: dict[int, dict[int, int]] = {}
     for each in account.hidden:
         if each.size:
@@ -49,6 +51,9 @@ def sharers(store: Store, image: Image, account: Account) -> Mapping[int, Sharer
             )
             if shown:
                 found[layer] = Sharer(name, shown)
+    if base is not None:
+        ours = {layer: Sharer(base.name, 0) for layer in hidden if layer < base.layers}
+        found = ours | found
     return found
 
 

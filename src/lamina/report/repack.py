@@ -138,9 +138,11 @@ def _left(telling: Telling, paper: Paper) -> str:
         if not any(isinstance(each, Kept) and each.layer == layer for each in telling.plan.layers):
             continue
         hidden = account.layers[layer].hidden_bytes
+        why = f"which is base {sharer.name}'s: that is to be slimmed first"
+        if sharer.shown:
+            why = f"which {sharer.name} has, too, and shows {prose_size(sharer.shown)} of them"
         told += paper.prose(
-            f"{prose_size(hidden)} stay hidden in layer {telling.stack.label(layer)}: {sharer.name}"
-            f" shows {prose_size(sharer.shown)} of them, and both share the layer"
+            f"{prose_size(hidden)} stay hidden in layer {telling.stack.label(layer)}, {why}"
         )
     if told:
         told += paper.prose("--flatten takes them out too, for an image that shares nothing")

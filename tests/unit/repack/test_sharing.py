@@ -13,7 +13,7 @@ TOP = {"srv/.wh.big": b"", "etc/a": b"changed"}
 
 
 def found(store: Store, image: Image) -> dict[int, Sharer]:
-    return dict(sharers(store, image, image_stack(store, image).account))
+    return dict(sharers(store, image, image_stack(store, image)))
 
 
 def test_an_image_that_shows_the_bytes_needs_the_layer(store: Store) -> None:
@@ -41,3 +41,9 @@ def test_each_layer_has_the_smallest_image_that_needs_it(store: Store) -> None:
     make_image(store, "base:1", BASE)
     image = make_image(store, "app:1", BASE, MIDDLE, TOP)
     assert found(store, image) == {0: Sharer("base:1", 7), 1: Sharer("half:1", 100)}
+
+
+def test_layers_of_the_base_stay_also_when_it_hides_the_bytes_itself(store: Store) -> None:
+    make_image(store, "base:1", BASE, MIDDLE, TOP)
+    image = make_image(store, "app:1", BASE, MIDDLE, TOP, {"new": b"1"})
+    assert found(store, image) == {0: Sharer("base:1", 0), 1: Sharer("base:1", 0)}
