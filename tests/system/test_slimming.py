@@ -19,6 +19,15 @@ from tests.system.conftest import Tool, unmounted
 
 pytestmark = pytest.mark.system
 CASES = identified()
+AT_HOME = [name for name, case in CASES.items() if not case.network and case.base == "busybox"]
+"""Those that need nothing but busybox, and so little time."""
+REWRITTEN = (
+    "python: apt and pip in many steps",
+    "c: gcc installed, used and purged",
+    "apt: lists removed in a later step",
+    "the seed: a file of 50 MB made and removed",
+)
+"""Those on Debian that are put through `slim --dockerfile` as well."""
 DOCKER = (
     "hard links: the name that came first is removed",
     "kinds: links become directories, directories become links",
@@ -126,6 +135,48 @@ def same_but_for_layers(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     assert both[0] == both[1]
     layers = [line for line in new["history"] if not line.get("empty_layer")]
     assert len(layers) == len(new["rootfs"]["diff_ids"])
+
+
+@pytest.mark.parametrize("name", AT_HOME)
+def test_a_slim_build_shows_and_does_the_same(
+    name: str, ready: Callable[[Case], Shop], tmp_path: Path
+) -> None:
+    case = CASES[name]
+    shop = ready(case)
+    old = built(shop, case, tmp_path)
+    new = f"{old}-built"
+    shop.lamina("build", "-q", "--slim", "-t", new, str(tmp_path / "context"))
+    shared = set(shop.diff_ids(base_name(case))) if base_name(case) else set()
+    assert hidden_above(shop.explained(new), shared) == 0
+    # No layer of a build says when the root was last changed: that is the disk's business.
+    differing = differences(shop.tree(old), shop.tree(new))
+    assert [each for each in differing if not each.startswith("'/': mtime")] == []
+    same_but_for_layers(shop.inspect(old), shop.inspect(new))
+    assert shop.probe(new, case) == case.says
+
+
+@pytest.mark.parametrize("name", [*AT_HOME, *REWRITTEN])
+def test_a_rewritten_dockerfile_makes_an_image_that_does_the_same(
+    name: str, ready: Callable[[Case], Shop], tmp_path: Path
+) -> None:
+    case = CASES[name]
+    shop = ready(case)
+    old = built(shop, case, tmp_path)
+    file = tmp_path / "context" / "Dockerfile"
+    told = shop.lamina("slim", "--dockerfile", str(file), old, "--format", "json")
+    assert json.loads(told.stdout)["image"] == f"{old}:latest"
+    shop.lamina("slim", "--dockerfile", str(file), "--apply")
+    again = shop.lamina("slim", "--dockerfile", str(file), "--format", "json")
+    assert json.loads(again.stdout)["edits"] == []
+    if file.read_text() == case.dockerfile:
+        return
+    network = ("--network", "host", "--allow", "network.host") if case.network else ()
+    shop.lamina("build", "-q", *network, "-t", f"{old}-new", str(tmp_path / "context"))
+    shared = set(shop.diff_ids(base_name(case))) if base_name(case) else set()
+    before, after = (shop.explained(each) for each in (old, f"{old}-new"))
+    assert hidden_above(after, shared) <= hidden_above(before, shared)
+    assert after["bytes"] <= before["bytes"]
+    assert shop.probe(f"{old}-new", case) == case.says
 
 
 @pytest.mark.parametrize("case", BUGS, ids=lambda case: case.name)

@@ -121,6 +121,11 @@ class Evidence:
         below = self._below(step)
         return None if below is None else below.union.get(path.strip("/")) is not None
 
+    def found_inside(self, step: Step, path: str) -> bool | None:
+        """Whether anything is in a directory before a step; None when that is not known."""
+        below = self._below(step)
+        return None if below is None else bool(below.union.children(path.strip("/")))
+
     def text_below(self, step: Step, path: str) -> str | None:
         """A text file as a step finds it; None when it is not there or not known."""
         below = self._below(step)
@@ -148,14 +153,13 @@ def evidence_of(document: Document, stack: Stack) -> Evidence:
     Raises AnotherImage when its history is not that of the file's last stage.
     """
     config = stack.config
-    steps = document.shipped_steps
-    if config is None or len(config.history) < len(steps):
+    # BuildKit writes no line for ONBUILD, docker's classic builder does.
+    steps = [each for each in document.shipped_steps if each.keyword != "ONBUILD"]
+    lines = _lines(config) if config is not None else []
+    if len(lines) < len(steps):
         raise AnotherImage(stack.name, document, None, "")
-    numbers = _layer_numbers(config)
     layers = [frozenset[int]() for _ in document.dockerfile.instructions]
-    behind = len(config.history) - len(steps)
-    for step, line, number in zip(steps, config.history[behind:], numbers[behind:], strict=True):
-        told = instruction(line)
+    for step, (told, number) in zip(steps, lines[len(lines) - len(steps) :], strict=True):
         if not _is_same(step, told):
             raise AnotherImage(stack.name, document, step, told)
         if number is not None:
@@ -171,14 +175,17 @@ def _removed_last(step: Step) -> list[str]:
     return removed(last, step.state.cwd)
 
 
-def _layer_numbers(config: ImageConfig) -> list[int | None]:
-    """For each line of the history the place of its layer, counted from 0."""
-    numbers: list[int | None] = []
+def _lines(config: ImageConfig) -> list[tuple[str, int | None]]:
+    """The instructions of the history but for ONBUILD, each with the place of its layer, counted
+    from 0."""
+    found: list[tuple[str, int | None]] = []
     count = 0
     for line in config.history:
-        numbers.append(None if line.empty_layer else count)
+        told = instruction(line)
+        if not told.startswith("ONBUILD "):
+            found.append((told, None if line.empty_layer else count))
         count += not line.empty_layer
-    return numbers
+    return found
 
 
 def _is_same(step: Step, told: str) -> bool:

@@ -203,6 +203,15 @@ def test_an_image_of_another_file_is_no_evidence() -> None:
     assert "Dockerfile:2" in str(caught.value)
 
 
+@pytest.mark.parametrize("of", ["", "ONBUILD COPY . /x\n"])
+def test_a_history_with_or_without_onbuild_is_that_of_the_file(of: str) -> None:
+    """BuildKit leaves it out, docker's classic builder does not."""
+    layers: list[Files] = [{"bin/sh": b""}, {"a": b"a"}]
+    text = "FROM debian\nONBUILD COPY . /x\nRUN a\n"
+    evidence = built(text, layers, base=["ADD base /"], of=f"FROM debian\n{of}RUN a\n")
+    assert evidence.layers[2] == {1}
+
+
 def _breaks(document: Document, evidence: Evidence) -> Iterator[Finding]:
     step = document.steps[0]
     if step.keyword == "RUN":
