@@ -1,14 +1,15 @@
 """Build tools in a stage of their own, where the image uses their result alone.  Pure.
 
 Safe in one shape: a file of one stage that installs nothing but compilers, copies nothing but
-source files of C, makes one program with `-static` or with no library but the C library of the
-same base, and starts that program.  In any other it is a suggestion: what else an image's users
-do with it only they know.
+source files of C that neither start a program nor read a file, makes one program with no library
+but the C library of the same base, and starts that program.  In any other it is a suggestion:
+what else an image's users do with it only they know.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 
 from lamina.dockerfile.spaces import words as split_words
@@ -17,13 +18,22 @@ from lamina.rewrite.document import QUIET, Document, Step
 from lamina.rewrite.evidence import Evidence
 from lamina.rewrite.finding import Edit, Finding
 from lamina.rewrite.rule import Rule
-from lamina.shell.script import Command
 
 _TOOLS = {
     *("gcc", "g++", "make", "cmake", "build-essential", "libc6-dev", "musl-dev", "clang", "tcc"),
     *("binutils", "build-base", "golang", "golang-go", "cargo", "rustc", "ninja-build"),
 }
-_COMPILERS = {"gcc", "cc", "tcc", "clang", "musl-gcc"}
+_COMPILERS = {"gcc", "cc", "tcc", "clang"}
+_FLAGS = re.compile(
+    r"-(O[0-3sgz]?|g[0-3]?|W(all|extra|error|pedantic|no-[\w-]+)|pedantic|std=[\w+]+|[DIU][\w=./\-]+"
+    r"|s|pipe|static|f(PIC|PIE|pic|pie|no-pie|stack-protector(-strong|-all)?)|pie|no-pie)"
+)
+"""Flags of a compiler that add nothing to what a program needs as it runs."""
+_REACHES = re.compile(
+    r"system|popen|exec|spawn|fork|dlopen|dlsym|open|stat|access|readdir|scandir|glob|syscall"
+    r"|asm|#\s*include\s*[<\"][./]|iconv|locale|gettext|getpw|getgr|getaddrinfo|gethost|mmap"
+)
+"""Words in a source by which it may start programs or read files."""
 _MANAGERS = {"apt-get", "apt", "apk"}
 _C_LIBRARY = {"-lm", "-lpthread", "-lc", "-ldl", "-lrt"}
 _SOURCES = (".c", ".h")
@@ -44,7 +54,7 @@ def _judge(document: Document, evidence: Evidence) -> Iterator[Finding]:
     first = installing[0]
     if any(_removes_tools(each) for each in stage.steps):
         return
-    edits = _split(document, stage.steps)
+    edits = _split(document, stage.steps, evidence)
     amount = evidence.shipped(first, lambda path: not f"/{path}".startswith(_CACHES))
     tools = ", ".join(sorted(_tools(first)))
     if isinstance(edits, str):
@@ -85,7 +95,7 @@ def _removes_tools(step: Step) -> bool:
     )
 
 
-def _split(document: Document, steps: Sequence[Step]) -> tuple[Edit, ...] | str:
+def _split(document: Document, steps: Sequence[Step], evidence: Evidence) -> tuple[Edit, ...] | str:
     """The edits that part a stage in two; a reason when that could be missed."""
     if len(document.stages) != 1:
         return "there are stages already"
@@ -105,12 +115,16 @@ def _split(document: Document, steps: Sequence[Step]) -> tuple[Edit, ...] | str:
             return f"line {each.line.span.line} sets who builds"
         if each.keyword == "COPY" and each.index > runs[-1].index:
             return f"line {each.line.span.line} copies after the build"
+        if each.keyword == "HEALTHCHECK" and each.line.text.split()[:1] != ["NONE"]:
+            return f"line {each.line.span.line} runs something in the container"
     starting = [each for each in steps if each.keyword in {"CMD", "ENTRYPOINT"}]
     program = [each.line.json for each in starting]
     if not program or program[0] is None or program[0][:1] != (result,) or len(program) != 1:
         return f"the image does not start {result}, and nothing else"
     if any("/" in word for word in program[0][1:]):
         return "the program is given a path"
+    if reason := _reaches(steps, evidence):
+        return reason
     return _parting(document, steps, runs[-1], result)
 
 
@@ -124,9 +138,7 @@ def _result(step: Step) -> str:
     if command.name not in _COMPILERS or command.around or command.assignments or None in values:
         return ""
     words = [str(each) for each in values]
-    libraries = {each for each in words if each.startswith("-l")}
-    static = "-static" in words
-    if (libraries - _C_LIBRARY and not static) or not _plain(command) or "-o" not in words[:-1]:
+    if not _plain(words[1:]) or command.redirects or "-o" not in words[:-1]:
         return ""
     target = words[words.index("-o") + 1]
     if not target.startswith("/") and not step.state.cwd:
@@ -134,12 +146,30 @@ def _result(step: Step) -> str:
     return posixpath.normpath(posixpath.join(step.state.cwd, target))
 
 
-def _plain(command: Command) -> bool:
-    """Whether a compiler makes a program and links nothing that is not its own."""
-    foreign = ("-shared", "-L", "-Wl", "-c", "-S", "-E", "-B", "-fsanitize", "-pg", "-rdynamic")
-    return not command.redirects and not any(
-        (each.value or "").startswith(foreign) for each in command.arguments
+def _plain(words: Sequence[str]) -> bool:
+    """Whether a compiler makes a program that needs nothing but the C library."""
+    return all(
+        each == "-o"
+        or each in _C_LIBRARY
+        or not each.startswith(("-", "@"))
+        or _FLAGS.fullmatch(each)
+        for each in words
     )
+
+
+def _reaches(steps: Sequence[Step], evidence: Evidence) -> str:
+    """Why the program may start others or read files; empty when its sources show that it does
+    not: then no tool, and nothing that was copied, is missed."""
+    for step in steps:
+        if step.keyword != "COPY":
+            continue
+        for name in list(step.line.json or split_words(step.line.text))[:-1]:
+            data = evidence.context.read(posixpath.normpath(name)) if evidence.context else None
+            if data is None:
+                return f"{name} cannot be looked at"
+            if found := _REACHES.search(data.decode("utf-8", "replace")):
+                return f"{name} may start programs or read files ({found[0]})"
+    return ""
 
 
 def _only_installs(step: Step) -> bool:

@@ -15,14 +15,16 @@ import msgspec
 from lamina.rewrite.document import Document, Step
 from lamina.rewrite.evidence import Evidence, estimated
 from lamina.rewrite.finding import UNKNOWN, Amount, Edit, Finding
-from lamina.rewrite.joining import ends_openly
+from lamina.rewrite.joining import ends_openly, exits_early
+from lamina.rewrite.later import Use, always_runs, wanted
 from lamina.rewrite.rule import Rule
 from lamina.shell.script import Command, Script
 
-_SHELLS = {"sh", "bash", "ash", "dash"}
+_REMOVES = {"del", "purge", "remove", "autoremove", "erase", "uninstall"}
+_PARTS = ("npm", "node", "node_modules", "dnf", "yum", "microdnf")
+"""Names of what the programs here are made of."""
 _WORTH = 1_000_000
 """Bytes: for less of archives no command is written."""
-_SYSTEM = ("/bin/", "/sbin/", "/usr/")
 
 
 class Cleaning(msgspec.Struct, frozen=True):
@@ -39,12 +41,12 @@ class Cleaning(msgspec.Struct, frozen=True):
     noun: str
     usual: int = 0
     """Bytes that it usually has; 0 when that depends."""
-    uses: tuple[str, ...] = ()
-    """Verbs of commands that use it and do not fill it."""
-    offline: tuple[str, ...] = ()
-    """Flags by which a command asks for what is there."""
+    use: Use | None = None
+    """How a later step would use it; None when it would not."""
     empties: tuple[str, ...] = ()
     """Verbs by which a Dockerfile empties it already."""
+    setting: str = ""
+    """The variable that puts it elsewhere, in small letters."""
     archives: str = ""
     """What empties `store`, which most bases keep empty by themselves: it is written only where
     an image shows that this one does not."""
@@ -58,10 +60,22 @@ APT = Cleaning(
     "rm -rf /var/lib/apt/lists/*",
     ("/var/lib/apt/lists",),
     "package lists",
-    19_900_000,  # Debian 12 as official images have it: main, compressed, no translations
+    19_300_000,
+    use=Use(
+        ("apt-get", "apt"),
+        ("update",),
+        uses=(
+            *("install", "reinstall", "satisfy", "source", "build-dep", "upgrade", "dist-upgrade"),
+            *("full-upgrade", "download", "changelog", "show", "search", "list", "policy"),
+            *("depends", "rdepends", "showsrc", "indextargets", "dselect-upgrade"),
+        ),
+        also=(
+            *("apt-cache", "aptitude", "apt-file", "apt-show-versions", "tasksel", "nala", "gdebi"),
+            *("mk-build-deps", "unattended-upgrade", "debtap", "apt-rdepends", "chdist"),
+        ),
+    ),
     archives="apt-get clean",
     store="/var/cache/apt",
-    uses=("install", "source", "build-dep", "upgrade", "dist-upgrade", "full-upgrade", "download"),
 )
 DNF = Cleaning(
     "dnf-cache",
@@ -70,18 +84,19 @@ DNF = Cleaning(
     "{} clean all",
     ("/var/cache/dnf", "/var/cache/yum", "/var/cache/libdnf5"),
     "the cache of packages and lists",
-    offline=("-C", "--cacheonly"),
+    use=Use(("dnf", "yum", "microdnf"), (), asks=("-C", "--cacheonly")),
     empties=("clean",),
 )
 NPM = Cleaning(
     "npm-cache",
     ("npm",),
     ("ci", "install", "i", "add", "clean-install"),
-    "npm cache clean --force",
+    "{} cache clean --force",
     ("/root/.npm",),
     "the cache of packages",
-    offline=("--offline", "--prefer-offline"),
+    use=Use(("npm",), (), asks=("--offline", "--prefer-offline")),
     empties=("cache",),
+    setting="npm_config_cache",
 )
 
 
@@ -103,10 +118,12 @@ def _judge(cleaning: Cleaning, document: Document, evidence: Evidence) -> Iterat
         filling = [
             each for each in script.named(*cleaning.managers) if verb(each) in cleaning.fills
         ]
-        if not filling or _is_emptied(cleaning, script, filling[-1]) or _is_mounted(cleaning, step):
+        if not filling or _is_emptied(cleaning, script, filling[-1]):
+            continue
+        if _is_mounted(cleaning, step) or _is_elsewhere(cleaning, step, filling[-1]):
             continue
         amount = _amount(cleaning.places, step, evidence, cleaning.usual)
-        command = cleaning.command.format(filling[-1].name)
+        command = cleaning.command.format(filling[-1].words[0].text)
         if cleaning.store:
             stored = _amount((cleaning.store,), step, evidence, 0)
             if stored.bytes >= _WORTH and stored.basis == amount.basis == "measured":
@@ -114,7 +131,7 @@ def _judge(cleaning: Cleaning, document: Document, evidence: Evidence) -> Iterat
                 amount = Amount(amount.bytes + stored.bytes, "measured")
         if amount.basis == "measured" and not amount.bytes:
             continue
-        reason = _reason(cleaning, document, step, script)
+        reason = _reason(cleaning, document, step, filling[-1])
         yield Finding(
             cleaning.rule,
             "suggestion" if reason else "edit",
@@ -167,6 +184,8 @@ def _written(cleaning: Cleaning) -> list[str]:
 
 def _is_mounted(cleaning: Cleaning, step: Step) -> bool:
     """Whether the cache lies on a mount, which no layer gets."""
+    if any(each.startswith("/root/") for each in cleaning.places) and has_cache_mount(step):
+        return True  # it is in a home directory: whose, the mount's target says
     mounts = [each.value or "" for each in step.line.flags if each.name == "mount"]
     targets = [
         part.partition("=")[2].rstrip("/")
@@ -181,6 +200,27 @@ def _is_mounted(cleaning: Cleaning, step: Step) -> bool:
     )
 
 
+def has_cache_mount(step: Step) -> bool:
+    """Whether a RUN has a mount of type cache: somebody keeps what is fetched on purpose."""
+    return any(
+        part.strip().lower() == "type=cache"
+        for each in step.line.flags
+        if each.name == "mount"
+        for part in (each.value or "").split(",")
+    )
+
+
+def _is_elsewhere(cleaning: Cleaning, step: Step, filling: Command) -> bool:
+    """Whether the file says where the cache is to be."""
+    if not cleaning.setting:
+        return False
+    script = step.script
+    own = [name for each in script.commands for name in each.assignments] if script else []
+    names = {each.lower() for each in (*step.state.env, *own)}
+    flags = [each.text for each in filling.arguments if each.text.startswith("--cache")]
+    return cleaning.setting in names or bool(flags)
+
+
 def _amount(directories: tuple[str, ...], step: Step, evidence: Evidence, usual: int) -> Amount:
     """The bytes that a step left in some directories; what is usual there without an image."""
     places = tuple(f"{each[1:]}/" for each in directories)
@@ -190,45 +230,32 @@ def _amount(directories: tuple[str, ...], step: Step, evidence: Evidence, usual:
     return estimated(usual) if usual else UNKNOWN
 
 
-def _reason(cleaning: Cleaning, document: Document, step: Step, script: Script) -> str:
+def _reason(cleaning: Cleaning, document: Document, step: Step, filling: Command) -> str:
     """Why a step is not edited; empty when it may be."""
-    if not ends_openly(script):
+    script = step.script
+    if script is None or not ends_openly(script):
         return "nothing can be put behind its last command"
-    for later in document.later(step):
-        line = later.number
-        if later.keyword in {"CMD", "ENTRYPOINT"} and set(later.line.words()) & set(
-            cleaning.managers
-        ):
-            return f"line {line} runs {cleaning.managers[0]} in the container"
-        if later.keyword == "ONBUILD":
-            return f"line {line} runs in images that are built on this one"
-        if later.keyword != "RUN":
-            continue
-        if later.script is None:
-            return f"line {line} is not a shell command that could be read"
-        if found := _wants(cleaning, later.script):
-            return f"line {line} {found}"
-    return ""
+    if exits_early(step.state.shell) and not script.statements[-1].is_simple:
+        return "its shell exits early, and would not inside what `&&` follows"
+    if "{}" in cleaning.command and not _is_there(cleaning, script, filling):
+        return f"{filling.name} may not be there when the step ends"
+    return wanted(document, step, cleaning.use) if cleaning.use is not None else ""
 
 
-def _wants(cleaning: Cleaning, script: Script) -> str:
-    """How a later step uses the cache as it is; empty when it does not."""
-    filled = False
+def _is_there(cleaning: Cleaning, script: Script, filling: Command) -> bool:
+    """Whether the program that filled the cache is found, with the same cache, in the end."""
+    path = filling.words[0].value or ""
+    if filling.around or filling.assignments or not always_runs(script, filling):
+        return False
+    if "/" in path and not path.startswith("/"):
+        return False
     for each in script.commands:
-        if each.name in cleaning.managers:
-            filled = filled or verb(each) in cleaning.fills
-            if any(word.value in cleaning.offline for word in each.arguments):
-                return f"asks {each.name} for what is there"
-            if verb(each) in cleaning.uses and not filled:
-                return f"uses the lists: {each.name} {verb(each)} without update"
-        path = each.words[0].value if each.words else ""
-        if path is None or (path and "/" in path and not path.startswith(_SYSTEM)):
-            return "runs a script that is not in this file"
-        if each.name in _SHELLS and each.arguments and each.arguments[0].value != "-c":
-            return "runs a script that is not in this file"
-        if each.name in _SHELLS and each.arguments:
-            return "runs a shell of its own"
-    return ""
+        texts = [word.text for word in each.arguments]
+        if each.name not in cleaning.managers and set(texts) & _REMOVES:
+            return False
+        if each.name in {"rm", "mv"} and any(set(_PARTS) & set(text.split("/")) for text in texts):
+            return False
+    return True
 
 
 APT_LISTS = cleaning_rule(APT, "removes apt's package lists in the step that fetched them")

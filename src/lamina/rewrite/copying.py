@@ -21,6 +21,8 @@ from lamina.shell.script import Command, Script
 
 _BETWEEN = QUIET | {"COPY", "ENV", "ARG", "WORKDIR", "USER"}
 """What may stand between the COPY and the RUN: nothing that changes files but a COPY."""
+_FLAGS = {"from", "chown", "chmod", "exclude"}
+"""Flags of COPY beside which a target is made as ever: --link and --parents make it otherwise."""
 _RECURSIVE = {"-R", "--recursive"}
 _OWNER = re.compile(r"[\w.-]+:[\w.-]+")
 _OCTAL = re.compile(r"0?[0-7]{3,4}")
@@ -35,11 +37,11 @@ def _chown(document: Document, evidence: Evidence) -> Iterator[Finding]:
         if asked is None:
             continue
         recursive, owner, target = asked
-        copies = [each for each in _before(document, step) if _is_within(each, target)]
+        copies = [each for each in _before(document, step, target) if _is_within(each, target)]
         plain = [each for each in copies if each.flag("chown") is None]
         if not recursive or not copies or plain != copies:
             continue
-        reason = _why_not_owner(document, evidence, copies, owner, target)
+        reason = _why_not_owner(document, evidence, copies, step, owner, target)
         made = _made_by_workdir(document, copies[0], target)
         edits = _edits(document, step, copies, f"--chown={owner}", keep="-R" if made else "")
         if edits is None:
@@ -64,16 +66,16 @@ def _chmod(document: Document, evidence: Evidence) -> Iterator[Finding]:
         if asked is None:
             continue
         recursive, mode, target = asked
-        copies = [each for each in _before(document, step) if _file(each) == target]
+        copies = [each for each in _before(document, step, "") if _file(each) == target]
         if recursive or len(copies) != 1 or copies[0].flag("chmod") is not None:
             continue
-        before, after = evidence.left(copies[0], target), evidence.left(step, target)
+        after = evidence.left(step, target)
         if after is not None:
             mode = f"{after.mode & 0o7777:04o}"
-        is_file = before is not None and before.kind.name == "FILE"
-        reason = "" if is_file else "without the image it is not known to be one file"
-        octal = _OCTAL.fullmatch(mode) is not None
+        # What setuid is in BuildKit's --chmod has changed over time.
+        octal = _OCTAL.fullmatch(mode) is not None and int(mode, 8) <= 0o777
         edits = _edits(document, step, copies, f"--chmod={mode}", keep="") if octal else None
+        reason = _why_not_mode(document, evidence, copies[0], step, target)
         if edits is None:
             reason = reason or "more hangs on the command"
         yield Finding(
@@ -87,6 +89,23 @@ def _chmod(document: Document, evidence: Evidence) -> Iterator[Finding]:
             reason=reason,
             advice="write COPY --chmod with the mode in figures",
         )
+
+
+def _why_not_mode(
+    document: Document, evidence: Evidence, copy: Step, step: Step, target: str
+) -> str:
+    """Why a COPY cannot have the mode; empty when it can."""
+    left = evidence.left(copy, target)
+    if left is None or left.kind.name != "FILE":
+        return "without the image it is not known to be one file"
+    if {each.name for each in copy.line.flags} - _FLAGS:
+        return f"line {copy.line.span.line} has flags that make its target otherwise"
+    if not evidence.found_below(copy, posixpath.dirname(target)):
+        return f"COPY makes {posixpath.dirname(target)} too"
+    for each in _before(document, step, ""):
+        if each.index > copy.index and evidence.left(each, target) is not None:
+            return f"line {each.line.span.line} brings it again"
+    return ""
 
 
 def _first(step: Step, name: str) -> tuple[bool, str, str] | None:
@@ -111,15 +130,24 @@ def _first(step: Step, name: str) -> tuple[bool, str, str] | None:
     return bool(flags), owner, posixpath.normpath(posixpath.join(step.state.cwd, path))
 
 
-def _before(document: Document, step: Step) -> list[Step]:
-    """The COPYs since the last step that may have changed files otherwise."""
+def _before(document: Document, step: Step, target: str) -> list[Step]:
+    """The COPYs since the last step that may have changed files otherwise, or may have brought
+    something to a target from above."""
     found: list[Step] = []
     for each in reversed([e for e in document.stages[step.stage].steps if e.index < step.index]):
-        if each.keyword not in _BETWEEN:
+        if each.keyword not in _BETWEEN or (target and _may_reach(each, target)):
             break
         if each.keyword == "COPY":
             found.insert(0, each)
     return found
+
+
+def _may_reach(step: Step, target: str) -> bool:
+    """Whether a COPY may bring something to a target and not by its name."""
+    if step.keyword != "COPY":
+        return False
+    found = _destination(step)
+    return found is None or (found[1] != target and target.startswith(found[1].rstrip("/") + "/"))
 
 
 def _destination(step: Step) -> tuple[list[str], str, bool] | None:
@@ -162,34 +190,71 @@ def _made_by_workdir(document: Document, step: Step, target: str) -> Step | None
 
 
 def _workdir(step: Step) -> str:
+    """The directory of a WORKDIR; empty when it is not known."""
+    if set(step.line.text) & set("$\\`'\""):
+        return ""
     return posixpath.normpath(posixpath.join(step.state.cwd or "/", step.line.text))
 
 
 def _why_not_owner(
-    document: Document, evidence: Evidence, copies: Sequence[Step], owner: str, target: str
+    document: Document,
+    evidence: Evidence,
+    copies: Sequence[Step],
+    step: Step,
+    owner: str,
+    target: str,
 ) -> str:
     """Why the COPYs cannot have the owner; empty when they can."""
     user, _, group = owner.partition(":")
     first = copies[0]
     if not _exists(document, evidence, first, user, "etc/passwd"):
-        return f"the user {user} is not known to exist at line {first.line.span.line}"
+        return f"the user {user} is not known to exist at line {first.number}"
     if not _exists(document, evidence, first, group, "etc/group"):
-        return f"the group {group} is not known to exist at line {first.line.span.line}"
-    made = _made_by_workdir(document, first, target)
+        return f"the group {group} is not known to exist at line {first.number}"
+    for each in copies:
+        if {flag.name for flag in each.line.flags} - _FLAGS:
+            return f"line {each.number} has flags that make its target otherwise"
     for each in document.shipped_steps:
-        if each.index >= first.index:
-            break
-        if each.keyword in {"RUN", "COPY", "ADD"} and target.strip("/") in each.line.original:
-            return f"line {each.line.span.line} may have put something into {target}"
-    there = evidence.found_below(made or first, target)
-    if there is None and document.stages[first.stage].head.words()[0] != "scratch":
-        return f"without the image it is not known whether its base has {target}"
+        if each.keyword == "WORKDIR" and each.index < step.index and _is_inside(each, target):
+            return f"line {each.number} makes a directory in {target}"
+    return _what_is_there(document, evidence, first, target)
+
+
+def _is_inside(step: Step, target: str) -> bool:
+    made = _workdir(step)
+    return not made or made.startswith(target.rstrip("/") + "/")
+
+
+def _what_is_there(document: Document, evidence: Evidence, first: Step, target: str) -> str:
+    """Why something may be at a target before the first COPY; empty when nothing is."""
+    made = _made_by_workdir(document, first, target)
+    there = (
+        evidence.found_below(first, target)
+        if made is None
+        else _any(evidence.found_below(made, target), evidence.found_inside(first, target))
+    )
+    if there is None:
+        for each in document.shipped_steps:
+            if each.index >= first.index:
+                break
+            if (
+                each.keyword in {"RUN", "ADD"}
+                or _may_reach(each, target)
+                or (each.keyword == "COPY" and _is_within(each, target))
+            ):
+                return f"line {each.number} may have put something into {target}"
+        if document.stages[first.stage].head.words()[0] != "scratch":
+            return f"without the image it is not known whether its base has {target}"
     if there:
-        return f"the base has {target} already"
+        return f"{target} has something in it already"
     parent = posixpath.dirname(target)
     if made is None and parent != "/" and not evidence.found_below(first, parent):
         return f"COPY would make {parent} with that owner too"
     return ""
+
+
+def _any(one: bool | None, other: bool | None) -> bool | None:
+    return None if one is None or other is None else one or other
 
 
 def _exists(document: Document, evidence: Evidence, step: Step, name: str, table: str) -> bool:
@@ -237,7 +302,9 @@ def _edits(
     if keep:
         word = next(each for each in script.commands[0].arguments if each.value in _RECURSIVE)
         start = document.place(step, word.start)
-        return (*edits, Edit(start, document.behind(step, word.end) + 1, ""))
+        # The blank before it goes too; when it begins a line of its own, that line's stay.
+        start -= document.text[start - 1] == " "
+        return (*edits, Edit(start, document.behind(step, word.end), ""))
     if len(script.statements) == 1:
         return (*edits, _whole_line(document, step))
     start = document.place(step, 0)

@@ -10,16 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lamina.rewrite.caches import flag_edit, verb
+from lamina.rewrite.caches import flag_edit, has_cache_mount, verb
 from lamina.rewrite.document import Document, Step
 from lamina.rewrite.evidence import Evidence, estimated
 from lamina.rewrite.finding import UNKNOWN, Edit, Finding
+from lamina.rewrite.later import Use, wanted
 from lamina.rewrite.rule import Rule
 from lamina.shell.script import Command, Script
 
 _PIP = ".cache/pip"
 _INDEXES = 2_600_000
 """Bytes of Alpine's two indexes, main and community."""
+_APK = Use(
+    ("apk",),
+    ("update",),
+    uses=("add", "upgrade", "fetch", "search", "policy", "list", "fix", "version", "dot"),
+    fresh=("--no-cache", "-U", "--update", "--update-cache"),
+)
 
 
 def _pip(document: Document, evidence: Evidence) -> Iterator[Finding]:
@@ -63,14 +70,14 @@ def pip_verb(command: Command) -> str:
 def _installs_by_pip(command: Command) -> bool:
     if pip_verb(command) not in {"install", "wheel"}:
         return False
-    texts = {each.value for each in command.words}
-    return not texts & {"--no-cache-dir", "--cache-dir", "--no-cache"}
+    named = ("--no-cache-dir", "--cache-dir", "--no-cache")
+    return not any(each.text.startswith(named) for each in command.words)
 
 
 def _has_pip_cache_set(step: Step, script: Script) -> bool:
     if "PIP_NO_CACHE_DIR" in step.state.env or "PIP_CACHE_DIR" in step.state.env:
         return True
-    if any(_PIP in (each.value or "") for each in step.line.flags if each.name == "mount"):
+    if has_cache_mount(step):
         return True
     names = {name for each in script.commands for name in each.assignments}
     if names & {"PIP_NO_CACHE_DIR", "PIP_CACHE_DIR"}:
@@ -97,15 +104,30 @@ def _apk(document: Document, evidence: Evidence) -> Iterator[Finding]:
         edits: list[Edit] = [flag_edit(document, step, e, "add", "--no-cache") for e in adding]
         without = [_without(document, step, script, each) for each in updating]
         usual = estimated(_INDEXES) if updating else UNKNOWN
+        reason = _why_not(document, step, script)
+        if None in without:
+            reason = "more hangs on its apk update than the add"
         yield Finding(
             APK_CACHE.name,
-            "edit" if None not in without else "suggestion",
+            "suggestion" if reason else "edit",
             step.line.span,
             "apk leaves its indexes in /var/cache/apk; with --no-cache it fetches and forgets them",
             amount if amount.basis == "measured" else usual,
-            (*edits, *(each for each in without if each is not None)),
+            () if reason else (*edits, *(each for each in without if each is not None)),
+            reason=reason,
             advice="write apk add --no-cache, and no apk update",
         )
+
+
+def _why_not(document: Document, step: Step, script: Script) -> str:
+    """Why the indexes may be wanted; empty when they are not."""
+    for each in script.named("apk"):
+        values = {word.value for word in each.arguments}
+        if values & set(_APK.uses) - {"add"}:
+            return f"apk {verb(each)} reads them too"
+        if any((value or "").endswith(".apk") for value in values):
+            return "to add a file it need not fetch them"
+    return wanted(document, step, _APK)
 
 
 def _texts(command: Command) -> set[str]:
@@ -114,7 +136,7 @@ def _texts(command: Command) -> set[str]:
 
 def _keeps_apk_cache(step: Step, script: Script) -> bool:
     """Whether the indexes are removed already, or lie on a mount."""
-    if any("/var/cache/apk" in (each.value or "") for each in step.line.flags):
+    if has_cache_mount(step):
         return True
     return any(
         word.text.startswith("/var/cache/apk")
@@ -126,6 +148,8 @@ def _keeps_apk_cache(step: Step, script: Script) -> bool:
 def _without(document: Document, step: Step, script: Script, command: Command) -> Edit | None:
     """`apk update &&` taken out; None where more than the chain hangs on it."""
     for place, each in enumerate(script.statements[:-1]):
+        if place and script.statements[place - 1].connector == "||":
+            continue
         if (each.start, each.end) == (command.start, command.end) and each.connector == "&&":
             start = document.place(step, each.start)
             end = document.place(step, script.statements[place + 1].start)

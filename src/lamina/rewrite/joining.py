@@ -177,12 +177,13 @@ def _prints_into_variable(command: Command) -> bool:
 
 def _keeps_options(step: Step, script: Script, *, wrapped: bool) -> bool:
     """Whether `-e` of a SHELL instruction acts in a script as before when `&&` follows it."""
-    if step.state.shell == DEFAULT_SHELL or not _exits_early(step.state.shell):
+    if step.state.shell == DEFAULT_SHELL or not exits_early(step.state.shell):
         return True
     return not wrapped and script.is_chain and all(each.is_simple for each in script.statements)
 
 
-def _exits_early(shell: Sequence[str]) -> bool:
+def exits_early(shell: Sequence[str]) -> bool:
+    """Whether a SHELL instruction sets -e."""
     options = [each for each in shell[1:] if each.startswith("-") and not each.startswith("--")]
     return any("e" in each for each in options) or "errexit" in shell
 

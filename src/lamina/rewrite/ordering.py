@@ -21,6 +21,7 @@ from lamina.rewrite.document import Document, Step
 from lamina.rewrite.evidence import Evidence, Files
 from lamina.rewrite.finding import Amount, Edit, Finding
 from lamina.rewrite.rule import Rule
+from lamina.shell.script import Command
 
 _PLAIN_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.\-]*(\[[\w,.\-]+\])?\s*([=<>!~][^/\\]*)?(;.*)?")
 _PIP_FLAGS = {
@@ -29,6 +30,19 @@ _PIP_FLAGS = {
 }
 _NPM_FLAGS = {"--omit=dev", "--production", "--only=production", "--no-audit", "--no-fund"}
 _NPM_FLAGS |= {"--ignore-scripts", "--force"}
+_QUIET_SETTINGS = {"PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "PIP_NO_INPUT"}
+_QUIET_SETTINGS |= {"PIP_DEFAULT_TIMEOUT", "PIP_ROOT_USER_ACTION", "PIP_PROGRESS_BAR"}
+_NAME = re.compile(r"[A-Za-z0-9][\w.\-]*")
+_ARCHIVES = (".whl", ".zip", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lzma")
+"""What pip takes for a file where one of that name is there."""
+_CACHES = (
+    "/root/.cache",
+    "/root/.npm",
+    "~/.cache",
+    "~/.npm",
+    "/var/cache/",
+    "/var/lib/apt/",
+)
 _HOOKS = {"preinstall", "install", "postinstall", "preprepare", "prepare", "postprepare"}
 _LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
 
@@ -72,10 +86,10 @@ def _needed(run: Step, context: Files | None) -> tuple[list[str], str] | None:
     script = run.script
     if script is None or not script.is_chain or run.has_mounts:
         return None
-    commands = [each for each in script.commands if each.name != "rm"]
+    commands = [each for each in script.commands if not _empties_caches(each)]
     if any(each.around for each in commands) or not commands:
         return None
-    cleaning = [each for each in commands if verb(each) == "cache"]
+    cleaning = [e for e in commands if e.name in {"npm", "pip", "pip3"} and verb(e) == "cache"]
     rest = [each for each in commands if each not in cleaning]
     if len(rest) != 1 or rest[0].assignments or rest[0].redirects:
         return None
@@ -86,8 +100,19 @@ def _needed(run: Step, context: Files | None) -> tuple[list[str], str] | None:
     if words[0] in {"pip", "pip3"} and words[1:2] == ["install"]:
         return _pip(words[2:], context)
     if words[0] == "npm" and words[1:2] in (["ci"], ["install"]):
-        return _npm(words[2:], context)
+        files, reason = _npm(words[2:], context) or ([], "")
+        if reason == "" and words[1] == "install":
+            reason = "npm install may write the package-lock.json that is copied behind it"
+        return (files, reason) if files or reason else None
     return None
+
+
+def _empties_caches(command: Command) -> bool:
+    """Whether it is an `rm` that cannot meet what is copied."""
+    return command.name == "rm" and all(
+        word.text.startswith(("-", *_CACHES)) and ".." not in word.text and "$" not in word.text
+        for word in command.arguments
+    )
 
 
 def _pip(words: list[str], context: Files | None) -> tuple[list[str], str] | None:
@@ -96,7 +121,7 @@ def _pip(words: list[str], context: Files | None) -> tuple[list[str], str] | Non
     others = [word for word in words if word not in files]
     if not files or set(others) - _PIP_FLAGS or any(f.startswith(("/", "..")) for f in files):
         return None
-    if len({posixpath.dirname(each) for each in files}) > 1 or posixpath.dirname(files[0]):
+    if not all(_NAME.fullmatch(each) for each in files):
         return None
     for name in files:
         data = context.read(name) if context is not None else None
@@ -104,7 +129,9 @@ def _pip(words: list[str], context: Files | None) -> tuple[list[str], str] | Non
             return files, f"{name} cannot be looked at"
         for line in data.decode("utf-8", "replace").splitlines():
             text = line.split(" #")[0].strip()
-            if text and not text.startswith("#") and not _PLAIN_REQUIREMENT.fullmatch(text):
+            if not text or text.startswith("#"):
+                continue
+            if not _PLAIN_REQUIREMENT.fullmatch(text) or text.lower().endswith(_ARCHIVES):
                 return files, f"{name} names more than packages: {text[:40]!r}"
     return files, ""
 
@@ -128,10 +155,36 @@ def _npm(words: list[str], context: Files | None) -> tuple[list[str], str] | Non
     told = data.decode("utf-8", "replace")
     if any(mark in told for mark in ('"file:', '"link:', '"./', '"../')) or context.has(".npmrc"):
         return files, "package.json names more than packages"
-    return files, ""
+    if context.has("binding.gyp"):
+        return files, "binding.gyp makes npm build the package itself"
+    return files, "" if "--ignore-scripts" in words else _why_not_locked(context, files[1:])
+
+
+def _why_not_locked(context: Files, locks: list[str]) -> str:
+    """Why a package may read more of the project; empty when the lock tells that none does.
+
+    A package's own script may: a client is generated from a schema that lies in the project.
+    """
+    for name in locks:
+        try:
+            lock: Any = msgspec.json.decode(context.read(name) or b"")
+            packages = [dict(each) for each in lock["packages"].values()]
+        except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError):
+            return f"{name} does not tell which packages run scripts"
+        for each in packages:
+            if each.get("link") or str(each.get("resolved", "")).startswith("file:"):
+                return f"{name} names more than packages"
+            systems = each.get("os", ["linux"])
+            if each.get("hasInstallScript") and "linux" in systems:
+                return f"{name} has packages that run scripts, which may read any file"
+    return "" if locks else "without a lock it is not known which packages run scripts"
 
 
 def _why_not(run: Step, context: Files | None) -> str:
+    """Why an installer may do more than its words say; empty when it does not."""
+    settings = [each for each in run.state.env if each.lower().startswith(("pip_", "npm_config_"))]
+    if loud := [each for each in settings if each not in _QUIET_SETTINGS]:
+        return f"{loud[0]} changes what is installed, or where"
     if context is not None and context.has("node_modules"):
         return "the context has a node_modules that COPY would lay over it"
     return ""

@@ -18,7 +18,8 @@ NAMES = [rule.name for rule in RULES]
 SECTIONS = dict(re.findall(r"^## ([\w-]+)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 ASKED = {"cache-mount", "apt-recommends", "copy-chown", "copy-chmod"}
 """Suggestions, as long as no image is known."""
-FILES = Context({"requirements.txt": "six==1.17.0\n"})
+HELLO = "int main(void) { return 0; }\n"
+FILES = Context({"requirements.txt": "six==1.17.0\n", "hello.c": HELLO})
 
 
 def examples(name: str) -> list[str]:

@@ -230,14 +230,14 @@ def test_what_the_base_has_at_the_target_keeps_its_owner() -> None:
     found = with_image(text, copy, copy, base={**PASSWD, "app/old": b"x"})
     assert found.new == text
     assert [each.reason for each in found.suggested if each.rule == "copy-chown"] == [
-        "the base has /app already"
+        "/app has something in it already"
     ]
 
 
 def test_a_mode_that_the_image_knows() -> None:
     text = "FROM web\nCOPY start.sh /bin/\nRUN chmod +x /bin/start.sh\n"
     layer: Files = {"bin/start.sh": DATA}
-    found = with_image(text, layer, layer, base=PASSWD)
+    found = with_image(text, layer, layer, base={**PASSWD, "bin": None})
     assert found.new == "FROM web\nCOPY --chmod=0644 start.sh /bin/\n"  # the mode that it has
 
 
@@ -283,11 +283,12 @@ def test_requirements_that_nobody_can_look_at() -> None:
     assert reason(INSTALLING, "copy-before-install") == "req.txt cannot be looked at"
 
 
+LOCK = '{"lockfileVersion": 3, "packages": {}}'
 NPM = "FROM node\nWORKDIR /app\nCOPY . .\nRUN npm ci && npm cache clean --force\n"
 
 
 def test_packages_of_node() -> None:
-    files = {"package.json": '{"scripts": {"test": "x"}}', "package-lock.json": "{}"}
+    files = {"package.json": '{"scripts": {"test": "x"}}', "package-lock.json": LOCK}
     assert "COPY package.json package-lock.json ./\n" in done(NPM, files=files).new
 
 
@@ -297,7 +298,10 @@ def test_packages_of_node() -> None:
         ({"package.json": '{"scripts": {"postinstall": "x"}}'}, "runs something of its own"),
         ({"package.json": '{"dependencies": {"a": "file:../a"}}'}, "names more than packages"),
         ({"package.json": "[]"}, "cannot be read"),
-        ({"package.json": "{}", "node_modules/a/x": ""}, "has a node_modules"),
+        (
+            {"package.json": "{}", "package-lock.json": LOCK, "node_modules/a/x": ""},
+            "has a node_modules",
+        ),
         ({}, "cannot be looked at"),
     ],
 )
@@ -318,7 +322,7 @@ ENTRYPOINT ["/bin/a", "-v"]
 
 
 def test_a_program_from_a_stage_of_its_own() -> None:
-    new = done(BUILT).new
+    new = done(BUILT, files={"a.c": "int main(void) { return 0; }"}).new
     assert new.startswith("FROM debian AS build\n")
     assert new.endswith(
         "\nFROM debian\nENV A=1\nCOPY --from=build /bin/a /bin/a\n"
