@@ -202,7 +202,7 @@ def test_whatever_parses_can_be_linted(lines: list[str], numbers: list[int]) -> 
         Document.read(text)
     except DockerfileError:
         return
-    said = [Said("DL9999", "odd", number, "said") for number in dict.fromkeys(numbers)]
+    said = [Said("DL9999", "odd", number, f"said {number}") for number in dict.fromkeys(numbers)]
     found = linted(text, *said)
     assert [each.first_line for each in found] == sorted(each.first_line for each in found)
     assert sum(each.rule == "DL9999" for each in found) == len(said)
