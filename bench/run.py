@@ -19,6 +19,7 @@ from bench import (
     explaining,
     layers,
     material,
+    minifying,
     peers,
     queries,
     slimming,
@@ -51,6 +52,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "archive": explaining.archive,
     "sql": queries.sql,
     "slim": slimming.slim,
+    "minify": minifying.minify,
     "memory": transfer.memory,
 }
 RESULTS = Path(__file__).with_name("results.md")
