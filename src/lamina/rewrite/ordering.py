@@ -27,6 +27,7 @@ _PLAIN_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.\-]*(\[[\w,.\-]+\])?\s*([=<>!~]
 _PIP_FLAGS = {
     *("-r", "--requirement", "--no-cache-dir", "-U", "--upgrade", "-q", "--quiet", "--no-deps"),
     *("--no-compile", "--disable-pip-version-check", "--no-input", "--require-hashes"),
+    *("--break-system-packages", "--user", "--prefer-binary", "--root-user-action=ignore"),
 }
 _NPM_FLAGS = {"--omit=dev", "--production", "--only=production", "--no-audit", "--no-fund"}
 _NPM_FLAGS |= {"--ignore-scripts", "--force"}

@@ -320,3 +320,25 @@ def test_a_program_that_starts_or_reads_something(line: str) -> None:
     source = HELLO.replace('puts("hello");', line)
     assert "build-stage" not in made(BUILT, files={"a.c": source})
     assert "build-stage" not in made(BUILT)
+
+
+def test_line_ends_another_escape_and_comments_stay() -> None:
+    rows = [
+        "# escape=`",
+        "FROM scratch",
+        "WORKDIR /app",
+        "COPY a `",
+        "  # both of them",
+        "  b ./",
+        "RUN chown `",
+        "  # for the web",
+        "  -R 1:2 /app `",
+        "  && pip install `",
+        "  six",
+        "",
+    ]
+    done = rewrite("\r\n".join(rows), Evidence())
+    rows[3] = "COPY --chown=1:2 a `"
+    rows[8] = "  1:2 /app `"
+    rows[9] = "  && pip install --no-cache-dir `"
+    assert done.new == "\r\n".join(rows)
