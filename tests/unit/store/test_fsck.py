@@ -226,8 +226,9 @@ def test_what_is_attached_is_checked(store: Store) -> None:
     assert check_images(store, ["a"]).layers == 2
     store.blobs.delete(proof.payload.digest)
     store.layers.remove(removed)
+    gone = proof.payload.digest
     assert {str(each) for each in check_images(store, ["a"]).findings} == {
-        f"image a:latest, artifact {proof.digest.short}: no blob {proof.payload.digest} in the store",
+        f"image a:latest, artifact {proof.digest.short}: no blob {gone} in the store",
         f"image a:latest, artifact {layer.digest.short}: its layer {removed} is missing",
     }
     assert set(check_store(store).findings) == set(check_images(store, ["a"]).findings)
