@@ -23,7 +23,7 @@ demo: $(USABLE) packages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/story.sh
 
 test: check packages test-packages
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -158,6 +157,8 @@ def _from_here(path: str) -> str:
 
 def _write(path: str, old: str, new: str) -> None:
     """Put the new text in the file's place, with its mode.  Raises FileChanged."""
+    import tempfile
+
     place = Path(os.path.realpath(path))
     with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name}-", delete=False) as t:
         try:

@@ -46,8 +46,14 @@ def saved(store: Store, image: Image, path: Path) -> Index:
     out = io.BytesIO()
     save(store, [(image, [NAME])], TarFiles(out, "out"), form="oci-archive", progress=Silent())
     path.write_bytes(out.getvalue())
+    # TarFile.extractall has no filter before Python 3.11.4, and wants one from 3.12 on.
     with tarfile.open(path) as archive:
-        archive.extractall(path.with_suffix(".d"), filter="data")
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is not None:
+                place = path.with_suffix(".d") / member.name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content.read())
     return Index.parse((path.with_suffix(".d") / "index.json").read_bytes())
 
 
