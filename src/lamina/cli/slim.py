@@ -18,6 +18,7 @@ from lamina.cli.slim_dockerfile import dockerfile_options
 from lamina.cli.slim_minify import OPTIONS as MINIFY
 from lamina.cli.slim_minify import minify_options
 from lamina.cli.slim_repack import repack_options
+from lamina.cli.view_options import json_option
 
 MODES: dict[str, tuple[str, str]] = {
     # the option that chooses it: (module in lamina.cli, its own options)
@@ -56,14 +57,7 @@ class SlimCommand(SectionedCommand):
 @minify_options
 @click.option("-t", "--tag", metavar="NAME", default="", help="Name the new image.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and saved.")
-@click.option(
-    "--format",
-    "fmt",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    metavar="text|json",
-    help="How to print it.",
-)
+@json_option
 @click.pass_context
 def command(ctx: click.Context, /, image: str | None, **given: Any) -> int:
     """Make an image smaller, and prove what has not changed.

@@ -9,6 +9,7 @@ and no `..`; the root itself is `""`.
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable
 from enum import IntEnum
 
 import msgspec
@@ -108,3 +109,14 @@ def os_path(path: str) -> bytes:
 def text_path(path: bytes) -> str:
     """`path` as the engine's text; the inverse of `os_path`."""
     return path.decode("utf-8", "surrogateescape")
+
+
+def directories_above(paths: Iterable[str]) -> set[str]:
+    """The directories that clean paths lie in, but for the root."""
+    found: set[str] = set()
+    for path in paths:
+        at = path.rpartition("/")[0]
+        while at and at not in found:
+            found.add(at)
+            at = at.rpartition("/")[0]
+    return found

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from lamina.errors import NotFound
-from lamina.layer.entry import Kind
+from lamina.layer.entry import Kind, directories_above
 from lamina.minify.image_tree import ImageTree
 from lamina.minify.keep_application import ApplicationRules
 from lamina.minify.keep_named import NamedRules
@@ -171,7 +171,7 @@ class _Keeper:
                 target = self._tree.files.find(path)
                 if target is None or target in self._kept or target in folders:
                     self._kept[path] = Reason(Why.PLACE, path)
-                    above = _above([path])
+                    above = directories_above([path])
                     again = again or not above <= folders
                     folders |= above
         removed = self._tree.entries.keys() - self._kept.keys() - folders
@@ -228,14 +228,4 @@ def _staying(tree: ImageTree, kept: Mapping[str, Reason]) -> set[str]:
         if entry.kind is Kind.DIRECTORY
         and (path.partition("/")[0] in _PLACES or not tree.union.children(path))
     ]
-    return {*folders, *_above(folders), *_above(kept)}
-
-
-def _above(paths: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for path in paths:
-        at = path.rpartition("/")[0]
-        while at and at not in found:
-            found.add(at)
-            at = at.rpartition("/")[0]
-    return found
+    return {*folders, *directories_above(folders), *directories_above(kept)}

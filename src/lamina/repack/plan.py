@@ -14,7 +14,7 @@ import msgspec
 
 from lamina.explain.inodes import Inodes
 from lamina.layer.contract import Listing
-from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind
+from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX, Entry, Kind, directories_above
 from lamina.layer.union import Cause, Union, implicit_directory
 from lamina.oci.digest import Digest
 
@@ -154,9 +154,11 @@ class _Draft:
     def make(self, span: Span) -> None:
         layers = range(span.first, span.last + 1)
         shown = self._shown(layers)
-        above = _above(shown)
+        above = directories_above(shown)
         markers = self._markers(layers, shown, above)
-        directories = self._directories(layers, {*above, *_above(markers)} - shown.keys())
+        directories = self._directories(
+            layers, {*above, *directories_above(markers)} - shown.keys()
+        )
         entries, contents = self._joined({**shown, **markers, **directories})
         before = sum(self._listings[layer].content_size for layer in layers)
         made = Made(span, entries, contents, before)
@@ -168,7 +170,7 @@ class _Draft:
 
     def _note(self, paths: Iterable[str]) -> None:
         names = set(paths)
-        self._present |= names | _above(names)
+        self._present |= names | directories_above(names)
 
     def _shown(self, layers: range) -> dict[str, Source]:
         """What can be seen of these layers, by path."""
@@ -259,17 +261,6 @@ class _Draft:
             if inode.size:
                 contents[path] = Source(layer, self._inodes.of(layer, entry))
         return tuple(entries), contents
-
-
-def _above(paths: Iterable[str]) -> set[str]:
-    """The directories that paths lie in, but for the root."""
-    found: set[str] = set()
-    for path in paths:
-        at = path.rpartition("/")[0]
-        while at and at not in found:
-            found.add(at)
-            at = at.rpartition("/")[0]
-    return found
 
 
 def _marker(path: str) -> Entry:
