@@ -102,7 +102,7 @@ def _container(
         cache=shop.store.root / "cache",
         shm_size=means.shm_size or _SHM_SIZE,
         limits=means.limits,
-        cgroup=group.path if group else None,
+        cgroups=(group.path,) if group else (),
     )
 
 

@@ -80,9 +80,9 @@ def _become(orders: Orders, progress: _Progress) -> None:
     spec = orders.spec
     progress.doing = "start a process"
     _be_alone(orders)
-    if spec.cgroup is not None:
-        progress.doing = "join a control group"
-        cgroup.join(spec.cgroup)
+    progress.doing = "join a control group"
+    for group in spec.cgroups:
+        cgroup.join(group)
     progress.doing = "make namespaces"
     _unshare(spec)
     progress.doing = "mount the root file system"
@@ -145,6 +145,10 @@ def _unshare(spec: ContainerSpec) -> None:
     )
     if spec.network == "none":
         flags |= syscall.CLONE_NEWNET
+    elif spec.network != "host":
+        there = os.open(spec.network, os.O_RDONLY | os.O_CLOEXEC)
+        syscall.setns(there, syscall.CLONE_NEWNET)
+        os.close(there)
     syscall.unshare(flags)
     # Nothing that is mounted from here on may be seen by the host, nor the reverse.
     syscall.mount("", "/", "", syscall.MS_REC | syscall.MS_PRIVATE)

@@ -166,7 +166,9 @@ def _write_files(spec: ContainerSpec) -> None:
     host_hosts = _host_file("/etc/hosts") if spec.network == "host" else ""
     texts = {
         "hosts": network.hosts(host_hosts, hostname, spec.extra_hosts),
-        "resolv.conf": _host_file("/etc/resolv.conf"),
+        "resolv.conf": (
+            _host_file("/etc/resolv.conf") if spec.resolv_conf is None else spec.resolv_conf
+        ),
         "hostname": hostname + "\n",
     }
     for name in spec.own_files:

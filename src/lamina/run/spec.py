@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-Network = Literal["host", "none"]
+Network = str
+"""`host`, `none` (loopback alone), or the path of a network namespace to join."""
 OWN_FILES = ("hosts", "resolv.conf", "hostname")
 """Files of /etc that belong to a container and not to its image."""
 
@@ -104,6 +105,16 @@ class Process(msgspec.Struct, frozen=True):
     terminal: bool = False
 
 
+class Namespaces(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Each `private`, `host`, or the path of a namespace to join (/proc/PID/ns/…)."""
+
+    pid: str = "private"
+    ipc: str = "private"
+    uts: str = "private"
+    cgroup: str = "private"
+    user: str = "host"
+
+
 class ContainerSpec(msgspec.Struct, frozen=True):
     """Everything that `launch` needs; nothing is looked up elsewhere."""
 
@@ -136,8 +147,11 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     """Which files of /etc are the container's own."""
     own_files_read_only: bool = False
     limits: tuple[Limit, ...] = ()
-    cgroup: Path | None = None
-    """A control group that the first process joins."""
+    cgroups: tuple[Path, ...] = ()
+    """Control groups that the first process joins: one, or one for each controller."""
+    namespaces: Namespaces = Namespaces()
+    resolv_conf: str | None = None
+    """The text of /etc/resolv.conf; None for the host's."""
 
 
 class Streams(msgspec.Struct, frozen=True):
