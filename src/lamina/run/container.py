@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from lamina.errors import EngineError
+from lamina.linux.processes import started
 from lamina.oci.digest import Digest
 from lamina.run import relay, terminal
 from lamina.run.launch import Running, start
@@ -207,7 +208,7 @@ def _run(
             spec.identity,
             status="running",
             pid=running.pid,
-            pid_started=process_start(running.pid),
+            pid_started=started(running.pid),
             started=now(),
         )
         stack.enter_context(terminal.forwarding(running.kill))
@@ -249,16 +250,3 @@ def _end(running: Running) -> None:
     running.wait()
     if running.terminal >= 0:
         os.close(running.terminal)
-
-
-def process_start(pid: int) -> int:
-    """When a process was started, in clock ticks since boot (proc(5), stat, field 22).
-
-    0 when it is gone.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:
-            text = stream.read()
-    except OSError:
-        return 0
-    return int(text[text.rfind(b")") + 2 :].split()[19])

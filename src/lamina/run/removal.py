@@ -6,7 +6,7 @@ import os
 import signal
 
 from lamina.errors import Conflict
-from lamina.run.container import process_start
+from lamina.linux.processes import started
 from lamina.run.volumes import remove_anonymous
 from lamina.store.contract import ContainerRecord, Store
 
@@ -47,7 +47,7 @@ def kill_and_wait(record: ContainerRecord) -> None:
         return
     try:
         # Between reading the record and opening the pid it may have been given to another.
-        if process_start(record.pid) != record.pid_started:
+        if started(record.pid) != record.pid_started:
             return
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         poll = select.poll()

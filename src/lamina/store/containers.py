@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from lamina.errors import EngineError
+from lamina.linux.processes import boot, lives
 from lamina.oci.document import decode
 from lamina.store.atomic import is_held, locked, replace_file, sweep_files
-from lamina.store.contract import ContainerRecord
+from lamina.store.contract import ContainerRecord, End
 from lamina.store.errors import (
     AmbiguousName,
     ContainerNotFound,
@@ -25,6 +26,9 @@ from lamina.store.sealed import check, seal_struct
 from lamina.store.trash import delete_tree
 
 RECORD = "record.json"
+END = "exit"
+LIVELY = ("running", "paused", "restarting")
+"""What a record says of a container that was started and whose end is not in it yet."""
 LOST = 255
 """Exit status of a container whose end nobody saw, as Docker gives it."""
 _NEW = ".new-"
@@ -147,19 +151,25 @@ class DirContainers:
                 continue
 
     def _effective(self, record: ContainerRecord) -> ContainerRecord:
-        """The record as it is true now: running only while its process lives."""
-        if record.status != "running" or self._lives(record):
+        """The record as it is true now: what its watcher noted, and what /proc tells."""
+        if record.status not in LIVELY:
             return record
-        return msgspec.structs.replace(record, status="exited", exit_status=LOST, pid=0)
-
-    def _lives(self, record: ContainerRecord) -> bool:
-        try:
-            status = (self._proc / str(record.pid) / "stat").read_bytes()
-        except OSError:
-            return False
-        # The command's name, in parentheses, may hold spaces and parentheses itself.
-        fields = status[status.rfind(b")") + 2 :].split()
-        return fields[0] not in (b"Z", b"X") and int(fields[19]) == record.pid_started
+        end = read_end(self._directory / record.id)
+        here = not record.boot or record.boot == boot()
+        proc = str(self._proc)
+        watched = here and lives(record.watcher, record.watcher_started, proc)
+        if end is None and here and (watched or lives(record.pid, record.pid_started, proc)):
+            return record
+        if end is None:
+            end = End(LOST, "")
+        changes: dict[str, Any] = {
+            "exit_status": end.status,
+            "finished": end.finished,
+            "out_of_memory": end.out_of_memory,
+            "status": "restarting" if end.restarting and watched else "exited",
+            "pid": 0,
+        }
+        return msgspec.structs.replace(record, **changes)
 
 
 def container_directories(directory: Path) -> list[Path]:
@@ -189,3 +199,11 @@ def read_record(path: Path) -> ContainerRecord:
     if record.id not in (path.parent.name, path.parent.name.removeprefix(_NEW)):
         raise RecordDamaged(path, f"it is the record of {record.id}")
     return record
+
+
+def read_end(place: Path) -> End | None:
+    """What the watcher of the container in this directory noted of its end."""
+    try:
+        return msgspec.json.decode((place / END).read_bytes(), type=End)
+    except (OSError, msgspec.MsgspecError):
+        return None

@@ -403,18 +403,44 @@ class ContainerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """RFC 3339, UTC, as all times here."""
     command: tuple[str, ...] = ()
     status: str = "created"
-    """created, running, exited; a record that says running is believed only while its
-    process lives (`pid` and `pid_started` agree with /proc)."""
+    """created, running, paused, restarting, exited; a record that says one of the middle
+    three is believed only while its process or its watcher lives (see `watcher`)."""
     pid: int = 0
     pid_started: int = 0
     """Field 22 of /proc/PID/stat: tells a reused pid from ours."""
+    watcher: int = 0
+    """The process that waits for the container's end, and puts things in order then."""
+    watcher_started: int = 0
+    boot: str = ""
+    """The machine's boot (random/boot_id) in which these pids are meant."""
     started: str = ""
     finished: str = ""
     exit_status: int = 0
+    out_of_memory: bool = False
+    """Whether the kernel killed one of its processes for want of memory."""
     error: str = ""
     labels: dict[str, str] = {}
     settings: dict[str, Any] = {}
-    """What `run` was asked for (JSON values): environment, mounts, user, network…"""
+    """What was decided when it was created: `Settings` (run/settings.py) as JSON values."""
+    restarts: int = 0
+    """How often its restart policy has started it again."""
+    stopped: bool = False
+    """Whether somebody stopped it: no policy starts it again."""
+    groups: tuple[str, ...] = ()
+    """Its control groups, for as long as they may be there."""
+
+
+class End(msgspec.Struct, frozen=True):
+    """How a container ended: `containers/<id>/exit`, written by its watcher at once.
+
+    The record takes it over when things have been put in order.
+    """
+
+    status: int
+    finished: str
+    out_of_memory: bool = False
+    restarting: bool = False
+    """Whether the watcher is about to start it again."""
 
 
 class ContainerStore(Protocol):

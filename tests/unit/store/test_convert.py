@@ -97,12 +97,12 @@ def test_a_layer_in_use_is_left_alone(images: Store) -> None:
 
 def _contain(store: Store, diff_id: Digest) -> None:
     """A container of the layer whose process lives: this one."""
-    from lamina.run.container import process_start
+    from lamina.linux.processes import started
 
     record = make_record("box", status="running")
     store.containers.create(record)
     store.containers.update(
-        record.id, layers=(diff_id,), pid=os.getpid(), pid_started=process_start(os.getpid())
+        record.id, layers=(diff_id,), pid=os.getpid(), pid_started=started(os.getpid())
     )
 
 
