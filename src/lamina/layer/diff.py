@@ -58,7 +58,8 @@ class _Walk:
         """The paths in a directory, the last first."""
         prefix = directory + "/" if directory else ""
         found = os.listdir(self.base + os_path(directory))
-        return [prefix + text_path(name) for name in sorted(found, reverse=True)]
+        order = _target if self.whiteouts.named else None
+        return [prefix + text_path(name) for name in sorted(found, key=order, reverse=True)]
 
     def member(self, path: str) -> tuple[Entry, ...]:
         """What is at `path`: mostly one entry, two for an opaque directory, none for a socket."""
@@ -71,6 +72,8 @@ class _Walk:
             marker = f"{parent}{slash}{WHITEOUT_PREFIX}{name}"
             return (Entry(marker, Kind.FILE, 0, *owner, 0, mtime),)
         if path.startswith(WHITEOUT_PREFIX) or f"/{WHITEOUT_PREFIX}" in path:
+            if self.whiteouts.named:
+                return (Entry(path, Kind.FILE, 0, *owner, 0, mtime),)
             raise BadLayer(f"{path!r} has a name that means a deletion in a layer")
         kind = KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
@@ -90,3 +93,11 @@ class _Walk:
         if not opaque:
             return (entry,)
         return entry, Entry(f"{path}/{OPAQUE_NAME}", Kind.FILE, 0, *owner, 0, mtime)
+
+
+def _target(name: bytes) -> bytes:
+    """What a name sorts by where deletions are names: by what is deleted, as devices do."""
+    mark = WHITEOUT_PREFIX.encode()
+    if name == OPAQUE_NAME.encode():
+        return b""
+    return name[len(mark) :] if name.startswith(mark) else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from lamina.layer.entry import Entry, Kind, os_path
 from lamina.layer.errors import BadLayer
 from lamina.layer.hashing import StreamHash
 from lamina.layer.tar import BLOCK
-from lamina.layer.tarwriter import encode_header
+from lamina.layer.tarwriter import encode_header, write_tar
 from lamina.store.contract import Filling
 from lamina.store.objects import Objects
 
@@ -47,6 +47,25 @@ def adopt_filling(
     reader.end()
     os.chmod(root, _ROOT_MODE)
     return Applied(tuple(reader.entries), {}, reader.offers), reader.position
+
+
+def tar_of_filling(root: Path, filling: Filling) -> Iterator[bytes]:
+    """The tar of the same layer; files that are not there yet are written, nothing is linked."""
+    base = os.fsencode(root) + b"/"
+    entries = sorted(filling.entries, key=_order)
+    for entry in entries:
+        if entry.sha256:
+            filling.write(entry)
+    return write_tar(entries, lambda entry: _pieces(base + os_path(entry.path)))
+
+
+def _pieces(path: bytes) -> Iterator[bytes]:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        while piece := os.read(fd, _PIECE):
+            yield piece
+    finally:
+        os.close(fd)
 
 
 def _order(entry: Entry) -> bytes:

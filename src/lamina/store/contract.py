@@ -21,6 +21,7 @@ import msgspec
 
 from lamina.layer.contract import Form, LayerInfo, Listing
 from lamina.layer.entry import Entry
+from lamina.layer.whiteout import Whiteouts
 from lamina.oci.artifact import Artifact
 from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
@@ -290,6 +291,20 @@ class LayerStore(Protocol):
     @property
     def no_image_form(self) -> str:
         """Why layers cannot be kept as images here, in words; empty when they can."""
+        ...
+
+    @property
+    def no_tree_form(self) -> str:
+        """Why layers cannot be kept as trees here, in words; empty when they can.
+
+        Then they are kept as images, which any user can write anywhere, mounted or not.
+        """
+        ...
+
+    @property
+    def whiteouts(self) -> Whiteouts:
+        """How an upper directory that is to be adopted says what is gone: as overlayfs does,
+        or by names where layers cannot be kept as trees."""
         ...
 
     def mounted(self) -> Sequence[Digest]:

@@ -7,7 +7,7 @@
     Conflict     ImageInUse  LayerInUse
     Unavailable  NoSpace
     Denied       NotPermitted
-    Unsupported  NewerFormat  NoImageForm  NotMounted
+    Unsupported  NewerFormat  NoImageForm  NoTreeForm  NotMounted
 
 Constructors take the object, so that each says the same everywhere.
 """
@@ -157,6 +157,16 @@ class NoImageForm(Unsupported):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"layers cannot be kept as images here: {reason}", hint="use --layer-form tree"
+        )
+
+
+class NoTreeForm(Unsupported):
+    """Layers cannot be kept as directories on this host or in this store."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"layers cannot be kept as directories here: {reason}",
+            hint="put the store on a volume with --root, and run with CAP_SYS_ADMIN",
         )
 
 

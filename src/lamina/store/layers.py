@@ -20,13 +20,13 @@ from lamina.errors import EngineError
 from lamina.layer.contract import Form, LayerInfo, Listing
 from lamina.layer.entry import Entry
 from lamina.layer.errors import DiffIdMismatch
-from lamina.layer.whiteout import Whiteouts, here
+from lamina.layer.whiteout import NAMED, Whiteouts, here
 from lamina.linux.syscall import exchange
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import decode
 from lamina.store.atomic import replace_file, sync_directory
-from lamina.store.errors import LayerDamaged, LayerNotFound, NoImageForm, writing
+from lamina.store.errors import LayerDamaged, LayerNotFound, NoImageForm, NoTreeForm, writing
 from lamina.store.form import COMPRESSED, LISTING, RECORD, LayerForm, StoredLayer, Written
 from lamina.store.image_form import ImageForm
 from lamina.store.mounts import RUN, LayerMounts
@@ -65,7 +65,7 @@ class DirLayers:
         self._directory = root / "layers"
         self._mounts = LayerMounts(root, directory=run_directory)
         self._chosen = form
-        self._tree = TreeForm(root / "objects", whiteouts or here(os.geteuid()))
+        self._tree = TreeForm(root / "objects", whiteouts or here(os.geteuid()), self._directory)
         self._image = ImageForm(self._directory, self._mounts)
         self._forms: dict[Form, LayerForm] = {"tree": self._tree, "image": self._image}
 
@@ -162,10 +162,22 @@ class DirLayers:
         return self._image.unusable
 
     @property
+    def no_tree_form(self) -> str:
+        return self._tree.unusable
+
+    @property
+    def whiteouts(self) -> Whiteouts:
+        return NAMED if self._tree.unusable else self._tree.whiteouts
+
+    @property
     def form(self) -> Form:
-        if self._chosen == "image" and self._image.unusable:
+        if not self._image.unusable:
+            return self._chosen or "image"
+        if self._tree.unusable:  # an image can be written anywhere, and be read without a mount
+            return "image"
+        if self._chosen == "image":
             raise NoImageForm(self._image.unusable)
-        return self._chosen or ("tree" if self._image.unusable else "image")
+        return "tree"
 
     def mounted(self) -> Sequence[Digest]:
         return self._mounts.mounted()
@@ -180,11 +192,25 @@ class DirLayers:
             return self._commit(form, place, written)
 
     def adopt(self, upper: Path, *, filling: Filling | None = None) -> LayerInfo:
+        if self._tree.unusable:
+            info = self.ingest(self._tar_of(upper, filling), expected=None)
+            delete_tree(upper)
+            return info
         with self._new_layer() as place:
             return self._commit(self._tree, place, self._tree.adopt(place, upper, filling))
 
     def snapshot(self, upper: Path) -> LayerInfo:
-        return self.ingest(self._tree.read(upper), expected=None)
+        return self.ingest(self._tar_of(upper, None), expected=None)
+
+    def _tar_of(self, upper: Path, filling: Filling | None) -> Iterator[bytes]:
+        """The tar that `adopt` would make of an upper directory, which stays as it is."""
+        if filling is not None:
+            from lamina.store.adopting import tar_of_filling
+
+            return tar_of_filling(upper, filling)
+        from lamina.store.trees import tar_of_tree
+
+        return tar_of_tree(upper, self.whiteouts)
 
     def convert(
         self, diff_id: Digest, form: Form, *, alone: Callable[[], AbstractContextManager[object]]
@@ -194,8 +220,10 @@ class DirLayers:
         layer = self._layer(diff_id)
         if layer.record.form == form:
             return self.info(diff_id)
-        if form == "image" and self._image.unusable:
+        if form == "image" and self._image.unusable and not self._tree.unusable:
             raise NoImageForm(self._image.unusable)
+        if form == "tree" and self._tree.unusable:
+            raise NoTreeForm(self._tree.unusable)
         old, new = self._form_of(layer), self._forms[form]
         with self._new_layer() as place:
             written = new.write(place, old.tar(layer))

@@ -36,9 +36,18 @@ class TreeForm:
 
     name: Form = "tree"
 
-    def __init__(self, objects: Path, whiteouts: Whiteouts) -> None:
+    def __init__(self, objects: Path, whiteouts: Whiteouts, directory: Path) -> None:
         self._objects_directory = objects
-        self._whiteouts = whiteouts
+        self._directory = directory
+        self.whiteouts = whiteouts
+        """How trees say what is gone."""
+
+    @cached_property
+    def unusable(self) -> str:
+        """Why layers cannot be kept in this form here; empty when they can."""
+        from lamina.store.tree_probe import why_no_trees
+
+        return why_no_trees(self._directory, self.whiteouts)
 
     @cached_property
     def objects(self) -> Objects:
@@ -68,7 +77,7 @@ class TreeForm:
                 reader,
                 place / TREE,
                 place / "extra",
-                whiteouts=self._whiteouts,
+                whiteouts=self.whiteouts,
                 shared=self.objects.remembered(),
             )
         listing = Listing(Digest.from_raw(hasher.digest()), applied.entries, reader.position)
@@ -92,7 +101,7 @@ class TreeForm:
                 from lamina.store.trees import adopt_tree
 
                 applied, size = adopt_tree(
-                    upper, hasher.feed, headers.write, self.objects, self._whiteouts, early.wrote
+                    upper, hasher.feed, headers.write, self.objects, self.whiteouts, early.wrote
                 )
             else:
                 from lamina.store.adopting import adopt_filling
@@ -105,12 +114,6 @@ class TreeForm:
         return Written(
             StoredListing(listing, {}), headers=_headers_of(place), offers=applied.offers
         )
-
-    def read(self, upper: Path) -> Iterator[bytes]:
-        """The tar of an upper directory, which stays as it is."""
-        from lamina.store.trees import tar_of_tree
-
-        return tar_of_tree(upper, self._whiteouts)
 
     def sync(self, place: Path) -> None:
         directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -225,7 +228,7 @@ class TreeForm:
             pass  # missing: reading the tar tells
         if not _extra_is_whole(layer.place, stored):
             yield "its extra has another length"
-        yield from check_tree(layer.place / TREE, stored.listing.entries, self._whiteouts)
+        yield from check_tree(layer.place / TREE, stored.listing.entries, self.whiteouts)
 
     def usage(self, layer: StoredLayer) -> int:
         from lamina.store.trees import tree_usage
