@@ -16,7 +16,7 @@ import msgspec
 
 from lamina.errors import KINDS, Denied, Unsupported
 from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
-from lamina.run import init, network
+from lamina.run import become, init, network
 from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
 from lamina.run.spec import ContainerSpec, Streams
@@ -207,7 +207,7 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
 
 def _fork(orders: Orders) -> int:
     """Fork the first process of a new pid namespace; returns its pid here."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, init.SIGNALS)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, become.SIGNALS)
     try:
         with _new_pid_namespace(), warnings.catch_warnings():
             # Python warns of forking beside threads; `init` needs none of their locks.
