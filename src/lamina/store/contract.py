@@ -29,6 +29,7 @@ from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
 from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
+from lamina.store.events import Journal
 
 if TYPE_CHECKING:
     from lamina.layer.listing import Columns
@@ -176,6 +177,10 @@ class Lease(Protocol):
 
         Called *before* asking `has`: never "is it there?" and then act.
         """
+        ...
+
+    def fileno(self) -> int:
+        """The descriptor whose lock it is: a program that gets it by exec holds the lease."""
         ...
 
 
@@ -493,6 +498,10 @@ class ContainerStore(Protocol):
         """As `BlobStore.sweep`."""
         ...
 
+    def records(self) -> Iterator[ContainerRecord]:
+        """Every record as it was written, whatever has become of its container; in no order."""
+        ...
+
     def __iter__(self) -> Iterator[ContainerRecord]:
         """Every container's record, the oldest first; a damaged one is skipped and named
         by `verify`."""
@@ -600,6 +609,7 @@ class Store(msgspec.Struct, frozen=True):
     containers: ContainerStore
     images: ImageStore
     leases: LeaseStore
+    events: Journal
 
 
 class LeaseStore(Protocol):

@@ -13,6 +13,7 @@ from lamina.store.blobs import DirBlobs
 from lamina.store.containers import DirContainers
 from lamina.store.contract import Store
 from lamina.store.errors import NewerFormat, writing
+from lamina.store.events import Journal
 from lamina.store.images import Images
 from lamina.store.layers import DirLayers
 from lamina.store.leases import DirLeases
@@ -24,6 +25,8 @@ FORMAT = 2
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _DIRECTORIES = ("blobs", "blobs/sha256", "layers", "objects", "steps", "containers", "leases")
 _LOCK = "init.lock"
+_ROOTLESS = {"userns", "run"}
+"""What an ordinary user's command line makes before it opens a store."""
 
 
 class NotAStore(Conflict):
@@ -66,6 +69,7 @@ def open_store(root: Path, *, layer_form: Form | None = None) -> Store:
         containers=DirContainers(root / "containers"),
         images=Images(refs, blobs, layers, leases, host),
         leases=leases,
+        events=Journal(root / "events"),
     )
 
 
@@ -87,7 +91,7 @@ def _make(root: Path) -> None:
             root.mkdir(mode=0o700, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise NotAStore(root, "it is not a directory") from None
-        ours = {"format", "oci-layout", "index.json", _LOCK, *_DIRECTORIES}
+        ours = {"format", "oci-layout", "index.json", _LOCK, *_ROOTLESS, *_DIRECTORIES}
         foreign = [
             name for name in os.listdir(root) if name not in ours and not name.startswith(".tmp-")
         ]
