@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from lamina.errors import Conflict
+from lamina.linux.devices import Device
 from lamina.network.request import NetworkRequest
 from lamina.run.spec import Limit, Mount, Namespaces, Process
 
@@ -63,7 +64,7 @@ class Security(msgspec.Struct, frozen=True, omit_defaults=True):
     privileged: bool = False
     seccomp: str = ""
     """Empty for Docker's default profile, `unconfined`, or the text of a profile."""
-    no_new_privileges: bool = True
+    no_new_privileges: bool = False
     apparmor: str = ""
     unmasked: bool = False
     """Whether the paths of /proc and /sys that are hidden by default are not."""
@@ -89,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     shm_size: int = 64 << 20
     sysctls: dict[str, str] = {}
     ulimits: tuple[Limit, ...] = ()
+    devices: tuple[Device, ...] = ()
+    """As asked for; every start looks for their nodes anew."""
     oom_score_adj: int | None = None
     stop_signal: str = ""
     stop_timeout: int | None = None

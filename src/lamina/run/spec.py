@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from lamina.linux.devices import Device
+
 Network = str
 """`host`, `none` (loopback alone), or the path of a network namespace to join."""
 OWN_FILES = ("hosts", "resolv.conf", "hostname")
@@ -40,6 +42,10 @@ class Overlay(msgspec.Struct, frozen=True):
     """Skip every sync: for what is thrown away or hashed at once (build steps, `--rm`)."""
 
 
+Propagation = Literal["rprivate", "private", "rslave", "slave", "rshared", "shared"]
+"""As in mount(8)."""
+
+
 class Mount(msgspec.Struct, frozen=True):
     """A bind, tmpfs or volume inside the container."""
 
@@ -49,9 +55,21 @@ class Mount(msgspec.Struct, frozen=True):
     source: Path | None = None
     read_only: bool = False
     options: str = ""
-    """tmpfs: `size=…,mode=…`, and the flags `exec`, `suid`, `ro`."""
+    """tmpfs: `size=…,mode=…`, and the flags `exec`, `suid`, `dev`, `ro`."""
     populate: bool = False
     """An empty source gets what the image has at the target (a new volume)."""
+    volume: str = ""
+    """The name of the volume that this is; empty for what is none."""
+    anonymous: bool = False
+    """Whether that volume was made for this container alone."""
+    subpath: str = ""
+    """What is shown of the source: a path in it, whose links do not lead out of it."""
+    propagation: Propagation = "rprivate"
+    """Whether what is mounted below it later, outside or inside, is seen on the other side."""
+    recursive: bool = True
+    """Whether what is mounted below the source is shown, too."""
+    read_only_below: bool = True
+    """Whether `read_only` goes for what is mounted below the source, too."""
 
 
 class TreeMount(msgspec.Struct, frozen=True):
@@ -103,10 +121,16 @@ class Process(msgspec.Struct, frozen=True):
     """As in `USER` and `-u`: `name`, `uid`, `name:group`…; looked up in the container's
     own /etc/passwd and /etc/group, where HOME comes from too when it is not in `env`."""
     terminal: bool = False
+    groups: tuple[str, ...] = ()
+    """Further groups, by name or number."""
 
 
 class Namespaces(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Each `private`, `host`, or the path of a namespace to join (/proc/PID/ns/…)."""
+    """Each `private`, `host`, or the path of a namespace to join (/proc/PID/ns/…).
+
+    `ipc` may be `shareable`, which is private and open to others, or `none`: private, and
+    no /dev/shm.
+    """
 
     pid: str = "private"
     ipc: str = "private"
@@ -136,9 +160,15 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     """`name:address` lines for /etc/hosts."""
     labels: dict[str, str] = {}
     seccomp: bool = True
-    """Whether Docker's default system call filter is installed."""
-    no_new_privileges: bool = True
+    """Whether a system call filter is installed."""
+    seccomp_profile: str = ""
+    """The text of its profile (linux/seccomp_json.py); empty for Docker's default."""
+    no_new_privileges: bool = False
     """Whether setuid programs and file capabilities are without effect."""
+    apparmor: str = ""
+    """The AppArmor profile that the program is executed under; empty for our own."""
+    unmasked: bool = False
+    """Whether the paths of /proc and /sys that are hidden or read-only by default are not."""
     cache: Path | None = None
     """Where compiled system call filters are kept between processes."""
     shm_size: int = 64 << 20
@@ -152,6 +182,15 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     namespaces: Namespaces = Namespaces()
     resolv_conf: str | None = None
     """The text of /etc/resolv.conf; None for the host's."""
+    domainname: str = ""
+    sysctls: dict[str, str] = {}
+    """Of its own namespaces: `net.ipv4.ip_forward`."""
+    devices: tuple[Device, ...] = ()
+    """Nodes of the host's, as `linux.devices.found` gives them."""
+    init: bool = False
+    """Whether a small program of ours is the first process, starts the container's, hands
+    on signals and waits for orphans."""
+    oom_score_adj: int | None = None
 
 
 class Streams(msgspec.Struct, frozen=True):
