@@ -128,7 +128,7 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
         os.close(terminals)
     running = Running(pid, master)
     try:
-        return _started(running, reader, orders)
+        return started(running, reader, spec.process.args[0])
     except BaseException:
         running.kill()
         running.wait()
@@ -234,7 +234,9 @@ def _new_pid_namespace() -> Iterator[None]:
         os.close(own)
 
 
-def _started(running: Running, reader: int, orders: Orders) -> Running:
+def started(running: Running, reader: int, program: str) -> Running:
+    """Wait until the first process has executed `program`, or reported on the status pipe, of
+    which `reader` is the other end, why not.  Raises EngineError when it could not begin."""
     report = b""
     while piece := os.read(reader, 65536):
         report += piece
@@ -243,7 +245,7 @@ def _started(running: Running, reader: int, orders: Orders) -> Running:
     if len(report) == _ERROR_NUMBER.size:
         code = -_ERROR_NUMBER.unpack(report)[0]
         status = _NOT_FOUND if code in _MISSING else _NOT_EXECUTABLE
-        return _refuse(running, status, f"exec: {orders.spec.process.args[0]}: {os.strerror(code)}")
+        return _refuse(running, status, f"exec: {program}: {os.strerror(code)}")
     text, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")
     if kind == "exec":
         return _refuse(running, int(text), message)
