@@ -87,13 +87,15 @@ NETWORK = {"socket", "ssl", "http", "urllib", "urllib3", "requests", "httpx", "a
 
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) not in {"cli", "api"}])
 def test_sockets_stay_in_the_transport(module: str) -> None:
-    # The forwarder passes on an ssh agent's socket of this host, and a probe asks a
-    # container's own service over the loopback of its namespace: no network is in either.
+    # The forwarder passes on an ssh agent's socket of this host, the console takes a terminal
+    # from a runtime through one, and a probe asks a container's own service over the loopback
+    # of its namespace: no network is in any of them.
     # `network` speaks netlink and holds published ports, `supervise` serves those who attach
     # and answers a container's questions for names.
     if module in {
         "lamina.registry.transport",
         "lamina.linux.forwarder",
+        "lamina.linux.console",
         "lamina.minify.request",
     } or part(module) in {"network", "supervise"}:
         return

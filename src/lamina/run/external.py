@@ -1,0 +1,287 @@
+"""Containers that another runtime makes: runc, crun, or any program that takes bundles.
+
+The promises are those of `launch.start`.  The root file system is mounted in a
+mount namespace that only the runtime and the container are in, so it goes away
+with them.  The container's first process becomes a child of ours when the
+runtime's `create` has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import warnings
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+from lamina.errors import KINDS, EngineError, NotFound, Unsupported
+from lamina.linux import cgroup, syscall
+from lamina.linux.adoption import adopting
+from lamina.linux.console import ConsoleSocket
+from lamina.run import external_bundle, launch
+from lamina.run.orders import Orders
+from lamina.run.plan import DEVICES, plan
+from lamina.run.spec import ContainerSpec, Streams
+
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+"""All that a runtime is told of our environment."""
+_CONSOLE, _PID, _LOG = "console", "pid", "log"
+
+
+class NoRuntime(NotFound):
+    """There is no such program."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"unknown or invalid runtime name: {name}",
+            hint="the path of a program, or the name of one that is installed: apt install runc",
+        )
+
+
+class RuntimeRefused(Unsupported):
+    """The runtime did not make or start the container."""
+
+    def __init__(self, program: str, message: str) -> None:
+        super().__init__(f"{os.path.basename(program)} did not start the container: {message}")
+
+
+def find_runtime(name: str, path: str) -> str:
+    """The absolute path of a runtime given by name (looked up in `path`) or path.
+
+    Raises NoRuntime.
+    """
+    wide = f"{path}:{_ENVIRONMENT['PATH']}"  # runtimes are in sbin, which users seldom have
+    found = shutil.which(name, path=wide)
+    if not name or found is None:
+        raise NoRuntime(name)
+    return os.path.abspath(found)
+
+
+def start_external(spec: ContainerSpec, streams: Streams, runtime: str) -> launch.Running:
+    """`launch.start` by the program `runtime` (absolute).
+
+    `remove_external` is to follow when the container has ended.  Raises EngineError when no
+    container could be made: then nothing is left of it.
+    """
+    if os.geteuid() != 0:
+        raise launch.NotRoot
+    if not os.access(runtime, os.X_OK):
+        raise NoRuntime(runtime)
+    remove_external(spec.directory, spec.identity, runtime)
+    launch._write_files(spec)
+    directory = external_bundle.bundle_of(spec)
+    directory.mkdir(mode=0o700)
+    try:
+        with ExitStack() as stack:
+            console = None
+            if spec.process.terminal:
+                console = _console(stack, directory)
+            return _start(spec, streams, runtime, console)
+    except BaseException:
+        remove_external(spec.directory, spec.identity, runtime)
+        raise
+
+
+def _console(stack: ExitStack, directory: Path) -> ConsoleSocket:
+    place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    stack.callback(os.close, place)
+    console = ConsoleSocket(place, _CONSOLE)
+    stack.callback(console.close)
+    return console
+
+
+def _start(
+    spec: ContainerSpec, streams: Streams, runtime: str, console: ConsoleSocket | None
+) -> launch.Running:
+    directory = external_bundle.bundle_of(spec)
+    with adopting():
+        refused = _create(spec, streams, runtime)
+    if refused is not None:
+        remove_external(spec.directory, spec.identity, runtime)
+        return refused
+    running = launch.Running(int((directory / _PID).read_text()))
+    try:
+        if console is not None:
+            running.terminal = console.take()
+            if running.terminal < 0:
+                raise RuntimeRefused(runtime, "it sent no terminal")
+        done = _call(spec.directory, runtime, "start", spec.identity)
+        if done is not None:
+            raise RuntimeRefused(runtime, done)
+    except BaseException:
+        running.kill()
+        running.wait()
+        if running.terminal >= 0:
+            os.close(running.terminal)
+        raise
+    return running
+
+
+def remove_external(directory: Path, identity: str, runtime: str) -> None:
+    """Take away what a runtime keeps of a container that has ended, or should have.
+
+    `directory` is the container's.  Does nothing where there is nothing.
+    """
+    state = _state(directory)
+    if state.is_dir():
+        if os.access(runtime, os.X_OK):
+            _call(directory, runtime, "delete", "--force", identity)
+        shutil.rmtree(state, ignore_errors=True)
+    shutil.rmtree(directory / "bundle", ignore_errors=True)
+
+
+def _state(directory: Path) -> Path:
+    return directory / "runtime"
+
+
+def _call(directory: Path, runtime: str, *args: str) -> str | None:
+    """Give the runtime an order; what it says when it fails, None when it did it."""
+    import subprocess
+
+    done = subprocess.run(
+        [runtime, "--root", str(_state(directory)), *args],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_ENVIRONMENT,
+        check=False,
+    )
+    return None if done.returncode == 0 else _last_line(done.stderr)
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it does not say why"
+
+
+# create
+
+
+def _create(spec: ContainerSpec, streams: Streams, runtime: str) -> launch.Running | None:
+    """None when the container is created; otherwise why its program is not executed."""
+    reader, writer = os.pipe()
+    try:
+        pid = _fork(spec, streams, runtime, writer)
+    finally:
+        os.close(writer)
+    child = launch.Running(pid)
+    try:
+        with open(reader, "rb") as stream:
+            report = stream.read()
+        status = child.wait()
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    if report:
+        return _refusal(report)
+    if status != 0:
+        raise RuntimeRefused(runtime, _logged(external_bundle.bundle_of(spec) / _LOG))
+    return None
+
+
+def _refusal(report: bytes) -> launch.Running:
+    status, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")
+    if kind == "exec":
+        return launch.Running(0, refused=message, _status=int(status))
+    raise KINDS.get(kind, Unsupported)(message, hint=hint)
+
+
+class _Entry(msgspec.Struct):
+    level: str = ""
+    msg: str = ""
+
+
+def _logged(path: Path) -> str:
+    """The last error in a runtime's log (one JSON object a line)."""
+    message = ""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        try:
+            entry = msgspec.json.decode(line, type=_Entry)
+        except msgspec.DecodeError:
+            continue
+        if entry.level in {"error", "fatal"}:
+            message = entry.msg
+    return message or "it does not say why"
+
+
+def _fork(spec: ContainerSpec, streams: Streams, runtime: str, status: int) -> int:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+            if pid == 0:
+                _become_runtime(spec, streams, runtime, status)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
+
+
+def _become_runtime(spec: ContainerSpec, streams: Streams, runtime: str, status: int) -> NoReturn:
+    try:
+        _prepare(spec, streams)
+        os.execve(runtime, [runtime, *_arguments(spec)], _ENVIRONMENT)  # noqa: S606
+    except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
+        report = "\0".join(_report(error)).encode("utf-8", "surrogateescape")
+        os.write(status, report)
+    finally:
+        os._exit(125)
+
+
+def _prepare(spec: ContainerSpec, streams: Streams) -> None:
+    syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    external_bundle.private_mounts()
+    document = external_bundle.prepare(orders(spec, streams), _cgroups_path(spec))
+    directory = external_bundle.bundle_of(spec)
+    external_bundle.write(document, directory)
+    os.chdir(directory)
+    for place, fd in enumerate([os.dup(each) for each in _three(streams)]):
+        os.dup2(fd, place)
+
+
+def _three(streams: Streams) -> tuple[int, int, int]:
+    return streams.stdin, streams.stdout, streams.stderr
+
+
+def orders(spec: ContainerSpec, streams: Streams) -> Orders:
+    """What the embedded runtime would be told."""
+    granted = launch._capabilities(spec)
+    devices = launch._host_devices() if spec.privileged else DEVICES
+    steps = plan(spec, devices=devices, unified=cgroup.detect() == "v2")
+    return Orders(spec, steps, granted, b"", -1, -1, streams)
+
+
+def _cgroups_path(spec: ContainerSpec) -> str:
+    return f"/lamina/{spec.identity}"
+
+
+def _arguments(spec: ContainerSpec) -> list[str]:
+    general = ["--root", str(_state(spec.directory)), "--log", _LOG, "--log-format", "json"]
+    terminal = ["--console-socket", _CONSOLE] if spec.process.terminal else []
+    bundle = str(external_bundle.bundle_of(spec))
+    return [*general, "create", "--bundle", bundle, "--pid-file", _PID, *terminal, spec.identity]
+
+
+def _report(error: BaseException) -> tuple[str, str, str, str]:
+    """Exit status, kind, message and hint."""
+    if isinstance(error, external_bundle.CannotExecute):
+        return str(error.status), "exec", str(error), ""
+    if isinstance(error, EngineError):
+        return "125", error.kind, str(error), error.hint
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        kind = "denied" if isinstance(error, PermissionError) else "unsupported"
+        return "125", kind, f"cannot make the bundle{where}: {error.strerror}", ""
+    return "125", "unsupported", f"cannot make the bundle: {error!r}", ""

@@ -1,0 +1,182 @@
+"""A bundle made ready for another runtime, in a mount namespace that ends with the container."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from lamina.linux import capability, syscall
+from lamina.linux.rooted import make_in, open_in
+from lamina.run import steps
+from lamina.run.bundle import Document, Found, Node, bundle, device_names
+from lamina.run.identity import lookup
+from lamina.run.layout import mount_root
+from lamina.run.orders import Orders
+from lamina.run.spec import ContainerSpec, Process
+from lamina.run.volumes import fill_from_image
+
+_LARGEST_PASSWD = 16 << 20
+_EXECUTABLE = 0o111
+
+
+class CannotExecute(Exception):
+    """The program cannot be executed; `status` is the exit status that says so."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def private_mounts() -> None:
+    """Leave the host's mount namespace: what is mounted from here on nobody else sees."""
+    syscall.unshare(syscall.CLONE_NEWNS)
+    syscall.mount("", "/", "", syscall.MS_REC | syscall.MS_PRIVATE)
+
+
+def prepare(orders: Orders, cgroups_path: str) -> Document:
+    """Mount the root file system, fill new volumes, and say all of the container.
+
+    In a mount namespace of its own (`private_mounts`).  Raises OSError, EngineError, and
+    CannotExecute when the program is not there or is none.
+    """
+    root = mount_root(orders)
+    try:
+        for step in orders.steps:
+            if isinstance(step, steps.BindMount) and step.populate:
+                fill_from_image(root, step.target, step.source)
+        os.close(make_in(root, orders.spec.process.cwd, directory=True))
+        document = describe(orders, root, cgroups_path)
+        env: list[str] = document["process"]["env"]
+        check_program(root, orders.spec.process, env)
+        return document
+    finally:
+        os.close(root)
+
+
+def describe(orders: Orders, root: int, cgroups_path: str, place: str = "") -> Document:
+    """The document of a container whose root file system is at `root`; `place` is the path
+    that the document gives for it."""
+    spec = orders.spec
+    passwd, group = _read(root, "/etc/passwd"), _read(root, "/etc/group")
+    identity, home = lookup(spec.process.user, passwd, group)
+    found = Found(
+        root=place or str(spec.directory / "merged" / "root"),
+        identity=identity,
+        home=home,
+        capabilities=_given(orders.capabilities),
+        machine=os.uname().machine,
+        nodes=_nodes(device_names(orders.steps)),
+        filesystems=_filesystems(),
+        cgroups_path=cgroups_path,
+        directories=_directories(orders.steps),
+    )
+    return bundle(spec, orders.steps, found)
+
+
+def _given(wanted: frozenset[str]) -> frozenset[str]:
+    held = syscall.capget()
+    return frozenset(name for name in wanted if held >> capability.NAMES.index(name) & 1)
+
+
+def _nodes(names: Iterable[str]) -> tuple[Node, ...]:
+    found = []
+    for name in names:
+        status = os.stat(f"/dev/{name}")
+        found.append(
+            Node(
+                f"/dev/{name}",
+                "b" if stat.S_ISBLK(status.st_mode) else "c",
+                os.major(status.st_rdev),
+                os.minor(status.st_rdev),
+                stat.S_IMODE(status.st_mode),
+                status.st_uid,
+                status.st_gid,
+            )
+        )
+    return tuple(found)
+
+
+def _filesystems() -> frozenset[str]:
+    with open("/proc/filesystems", encoding="ascii") as stream:
+        return frozenset(line.split()[-1] for line in stream)
+
+
+def _directories(plan: Sequence[steps.Step]) -> frozenset[str]:
+    sources = [step.source for step in plan if isinstance(step, steps.BindMount)]
+    return frozenset(filter(os.path.isdir, sources))
+
+
+def _read(root: int, path: str) -> bytes:
+    try:
+        fd = open_in(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with open(fd, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return b""
+        return stream.read(_LARGEST_PASSWD)
+
+
+# the program
+
+
+def check_program(root: int, process: Process, env: Iterable[str]) -> None:
+    """Say what the embedded runtime says of a program that is not there or cannot be executed.
+
+    Raises CannotExecute.
+    """
+    program = process.args[0]
+    if "/" in program:
+        _check_path(root, program, os.path.join(process.cwd, program))
+        return
+    path = next((line[5:] for line in env if line.startswith("PATH=")), "")
+    denied = False
+    for directory in path.split(":"):
+        mode = _mode(root, os.path.join(process.cwd, directory, program))
+        if mode is not None and stat.S_ISREG(mode):
+            if mode & _EXECUTABLE:
+                return
+            denied = True
+    if denied:
+        raise CannotExecute(f"exec: {program}: permission denied", 126)
+    raise CannotExecute(f"exec: {program}: not found in $PATH", 127)
+
+
+def _check_path(root: int, program: str, path: str) -> None:
+    mode = _mode(root, path)
+    if mode is None:
+        raise CannotExecute(f"exec: {program}: {os.strerror(errno.ENOENT)}", 127)
+    if not stat.S_ISREG(mode) or not mode & _EXECUTABLE:
+        raise CannotExecute(f"exec: {program}: {os.strerror(errno.EACCES)}", 126)
+
+
+def _mode(root: int, path: str) -> int | None:
+    try:
+        fd = open_in(root, path)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+            return None
+        return stat.S_IFREG | _EXECUTABLE  # a link into /proc: the runtime sees where it leads
+    try:
+        return os.fstat(fd).st_mode
+    finally:
+        os.close(fd)
+
+
+def write(document: Document, directory: Path) -> None:
+    """Put `config.json` into a directory, readable by its owner alone: it has all variables."""
+    path = os.open(
+        directory / "config.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+    )
+    with open(path, "wb") as stream:
+        stream.write(msgspec.json.format(msgspec.json.encode(document), indent=2))
+
+
+def bundle_of(spec: ContainerSpec) -> Path:
+    """Where the bundle of a container is while it runs."""
+    return spec.directory / "bundle"
