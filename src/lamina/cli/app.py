@@ -24,10 +24,14 @@ class App:
     below it they are arguments.
     """
 
-    def __init__(self, root: Path, color: str = "auto", debug: bool = False) -> None:
+    def __init__(
+        self, root: Path, color: str = "auto", debug: bool = False, *, rootless: bool = False
+    ) -> None:
         self.root = root
         self.color = color
         self.debug = debug
+        self.rootless = rootless
+        """Whether what a command does takes a user namespace, which its store is opened in."""
         self.layer_form: Form | None = None
         """How new layers are kept; None leaves it to the store."""
 
@@ -37,6 +41,10 @@ class App:
         from lamina.engine import open_engine
         from lamina.linux.allocator import keep_freed
 
+        if self.rootless:
+            from lamina.cli.rootless import enter
+
+            enter(self.root)
         keep_freed(_KEPT)
         return open_engine(self.root, layer_form=self.layer_form)
 

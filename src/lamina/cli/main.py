@@ -17,6 +17,7 @@ from lamina.store.place import default_root
 
 COMMANDS = {
     # name: (module in lamina.cli, what it does)
+    "attach": ("attach", "Attach to a running container"),
     "base": ("base", "Make a base image from a distribution's packages"),
     "blame": ("blame", "Say which instruction last wrote each file of a tree"),
     "build": ("build", "Build an image from a Dockerfile"),
@@ -27,6 +28,7 @@ COMMANDS = {
     "convert": ("convert", "Keep the layers of images in another form"),
     "copy": ("copy", "Copy an image between registries, layouts and archives"),
     "cp": ("cp", "Copy files between a container and the host"),
+    "create": ("create", "Make a container that does not run yet"),
     "diff": ("diff", "Show what a container changed, or how two images differ"),
     "explain": ("explain", "Say where an image's bytes come from and who can see them"),
     "explore": ("explore", "Look around in an image, layer by layer"),
@@ -37,6 +39,7 @@ COMMANDS = {
     "import": ("import_", "Make an image from a tar of a root file system"),
     "info": ("info", "Show what this host and this store can do"),
     "inspect": ("inspect", "Show everything known of an image or container"),
+    "kill": ("kill", "Send containers a signal"),
     "leaks": ("leaks", "Find secrets in an image, also in what was deleted"),
     "lint": ("lint", "Say what would better be otherwise in Dockerfiles"),
     "load": ("load", "Load images from an archive"),
@@ -49,18 +52,23 @@ COMMANDS = {
     "pull": ("pull", "Pull an image from a registry"),
     "push": ("push", "Push an image to a registry"),
     "recover": ("recover", "Bring a deleted or overwritten file back"),
+    "restart": ("restart", "Stop containers and start them again"),
     "rm": ("rm", "Remove containers"),
     "rmi": ("rmi", "Remove images"),
     "run": ("run", "Run a command in a new container"),
     "save": ("save", "Save images to an archive"),
     "slim": ("slim", "Make an image smaller, with a proof that it shows the same"),
     "sql": ("sql", "Ask the store with SQL"),
+    "start": ("start", "Start containers"),
+    "stop": ("stop", "Stop containers"),
     "system": ("system", "Disk usage and clean-up of the store"),
     "tag": ("tag", "Give an image another name"),
     "tree": ("tree", "Show the files of an image as a tree"),
     "verify": ("verify", "Check every byte of the store, or that two images show the same"),
     "version": ("version", "Show versions"),
 }
+OUTSIDE = {"history", "images", "login", "logout", "tag"}
+"""Commands that need nothing but files of the user's own: no user namespace."""
 EXIT_STATUS = {"check-failed": 3}
 """By kind of error; every other kind exits 1, and a usage error 2."""
 
@@ -114,7 +122,9 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, root: Path | None, color: str, debug: bool) -> None:
     """Build, run, understand and shrink container images. No daemon."""
-    ctx.obj = App(root or default_root(os.environ, os.geteuid()), color, debug)
+    user = os.geteuid()
+    rootless = user != 0 and ctx.invoked_subcommand not in OUTSIDE
+    ctx.obj = App(root or default_root(os.environ, user), color, debug, rootless=rootless)
 
 
 def main() -> NoReturn:

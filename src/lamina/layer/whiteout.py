@@ -12,6 +12,7 @@ import stat
 import msgspec
 
 from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX
+from lamina.linux.userns import is_initial
 
 
 class Whiteouts(msgspec.Struct, frozen=True):
@@ -76,7 +77,7 @@ NAMED = Whiteouts(named=True)
 
 def here(uid: int) -> Whiteouts:
     """The marks that this user's overlay mounts understand."""
-    return ROOT if uid == 0 else ROOTLESS
+    return ROOT if uid == 0 and is_initial() else ROOTLESS
 
 
 def _make_mark(path: bytes) -> None:

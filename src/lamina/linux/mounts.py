@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from lamina.errors import Unsupported
 from lamina.linux import syscall
+from lamina.linux.userns import is_initial
 
 _FLAGS = {
     "ro": syscall.MOUNT_ATTR_RDONLY,
@@ -29,6 +30,8 @@ _OVERLAY_OPTIONS = (
     # cannot stat and JavaScript takes for one another.  Off, `du -x` stays in the upper.
     ("xino", "off"),
 )
+_USER = "userxattr"
+"""Marks as attributes that root of a user namespace may set, too (layer/whiteout.py)."""
 
 
 class TooManyLayers(Unsupported):
@@ -151,6 +154,8 @@ def _overlay(
             syscall.fsconfig(context, syscall.FSCONFIG_SET_STRING, "workdir", work)
         for key, value in _OVERLAY_OPTIONS:
             syscall.fsconfig(context, syscall.FSCONFIG_SET_STRING, key, value)
+        if not is_initial():
+            syscall.fsconfig(context, syscall.FSCONFIG_SET_FLAG, _USER)
         if volatile:
             syscall.fsconfig(context, syscall.FSCONFIG_SET_FLAG, "volatile")
         syscall.fsconfig(context, syscall.FSCONFIG_CMD_CREATE)
@@ -205,8 +210,8 @@ def mount_overlay_by_page(
             f"upperdir={_escape(os.path.relpath(upper, common))}",
             f"workdir={_escape(os.path.relpath(work, common))}",
         ]
-    if volatile:
-        options.append("volatile")
+    options += [_USER] if not is_initial() else []
+    options += ["volatile"] if volatile else []
     data = ",".join(options)
     if len(os.fsencode(data)) >= _PAGE:
         raise TooManyLayers(len(lowers))

@@ -8,14 +8,12 @@ import signal
 import stat
 import struct
 import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 
 from lamina.errors import KINDS, Denied, Unsupported
 from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
+from lamina.linux.pidns import fork_first
 from lamina.run import become, init, network
 from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
@@ -162,6 +160,17 @@ def _write_files(spec: ContainerSpec) -> None:
     (spec.directory / "merged").mkdir(parents=True, exist_ok=True)
     spec.rootfs.upper.mkdir(parents=True, exist_ok=True)
     spec.rootfs.work.mkdir(parents=True, exist_ok=True)
+    for name, text in own_texts(spec).items():
+        path = spec.directory / name
+        if not path.exists():  # a container that is started again keeps its own
+            new = path.with_name(f"{name}.{threading.get_native_id()}")
+            new.write_text(text, encoding="utf-8", errors="surrogateescape")
+            new.chmod(0o644)
+            new.rename(path)
+
+
+def own_texts(spec: ContainerSpec) -> dict[str, str]:
+    """The container's own files of /etc, by name.  Raises BadHost."""
     hostname = spec.hostname or spec.identity[:12]
     host_hosts = _host_file("/etc/hosts") if spec.network == "host" else ""
     texts = {
@@ -171,13 +180,7 @@ def _write_files(spec: ContainerSpec) -> None:
         ),
         "hostname": hostname + "\n",
     }
-    for name in spec.own_files:
-        path = spec.directory / name
-        if not path.exists():  # a container that is started again keeps its own
-            new = path.with_name(f"{name}.{threading.get_native_id()}")
-            new.write_text(texts[name], encoding="utf-8", errors="surrogateescape")
-            new.chmod(0o644)
-            new.rename(path)
+    return {name: texts[name] for name in spec.own_files}
 
 
 def _host_file(path: str) -> str:
@@ -209,29 +212,12 @@ def _fork(orders: Orders) -> int:
     """Fork the first process of a new pid namespace; returns its pid here."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, become.SIGNALS)
     try:
-        with _new_pid_namespace(), warnings.catch_warnings():
-            # Python warns of forking beside threads; `init` needs none of their locks.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-            if pid == 0:
-                init.main(orders)
+        pid = fork_first()
+        if pid == 0:
+            init.main(orders)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid
-
-
-@contextmanager
-def _new_pid_namespace() -> Iterator[None]:
-    """Let the next child of this thread be the first process of a new pid namespace."""
-    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        syscall.unshare(syscall.CLONE_NEWPID)
-        try:
-            yield
-        finally:
-            syscall.setns(own, syscall.CLONE_NEWPID)
-    finally:
-        os.close(own)
 
 
 def started(running: Running, reader: int, program: str) -> Running:

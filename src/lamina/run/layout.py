@@ -107,7 +107,7 @@ def _is_directory(plan: Sequence[Step], target: str) -> bool:
 
 def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
     try:
-        mount = mounts.new_filesystem(step.fstype, step.options, step.flags)
+        mount = _new_filesystem(step)
     except OSError:
         if step.optional:
             return
@@ -116,6 +116,16 @@ def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
         os.close(mount)
         raise LinkedMountPoint(step.target)
     _attach(root, mount, step.target, directory=True)
+
+
+def _new_filesystem(step: steps.MountFilesystem) -> int:
+    try:
+        return mounts.new_filesystem(step.fstype, step.options, step.flags)
+    except PermissionError:
+        if step.fstype != "sysfs":
+            raise
+        # It shows a network namespace, and who does not own that may not make one: the host's.
+        return mounts.clone(syscall.AT_FDCWD, step.target, flags=step.flags)
 
 
 def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:

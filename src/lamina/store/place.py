@@ -1,9 +1,12 @@
-"""Where the store is when nobody says."""
+"""Where the store is when nobody says, and what it keeps outside."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+
+RUN = Path("/run/lamina")
 
 
 def default_root(environment: Mapping[str, str], uid: int) -> Path:
@@ -14,3 +17,12 @@ def default_root(environment: Mapping[str, str], uid: int) -> Path:
         return Path("/var/lib/lamina")
     data = environment.get("XDG_DATA_HOME") or environment.get("HOME", "/") + "/.local/share"
     return Path(data) / "lamina"
+
+
+def run_directory(root: Path) -> Path:
+    """Where that of a store is kept which ends with the machine: mounts, what is held by them.
+
+    `/run/lamina`; and where that is not ours, in an ordinary user's namespace, `<root>/run`:
+    a tmpfs there that ends with the namespace, as do its mounts (cli/rootless.py).
+    """
+    return RUN if os.access(RUN.parent, os.W_OK) else root / "run"
