@@ -174,7 +174,13 @@ def own_texts(spec: ContainerSpec) -> dict[str, str]:
     hostname = spec.hostname or spec.identity[:12]
     host_hosts = _host_file("/etc/hosts") if spec.network == "host" else ""
     texts = {
-        "hosts": network.hosts(host_hosts, hostname, spec.extra_hosts),
+        "hosts": network.hosts(
+            host_hosts,
+            hostname,
+            spec.extra_hosts,
+            domainname=spec.domainname,
+            gateway=spec.host_gateway,
+        ),
         "resolv.conf": (
             _host_file("/etc/resolv.conf") if spec.resolv_conf is None else spec.resolv_conf
         ),
