@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +12,6 @@ from lamina.errors import Invalid
 
 if TYPE_CHECKING:
     from lamina.build.means import Means
-    from lamina.run.spec import Limit
 
 F = TypeVar("F", bound=Callable[..., Any])
 _GRANTS = ("network.host", "security.insecure")
@@ -84,6 +83,7 @@ def means(given: Mapping[str, Any]) -> Means:
     and what `cli.build_secrets` and `cli.build_agents` raise.
     """
     from lamina.build.means import Means
+    from lamina.cli.run_limits import ulimits
 
     secrets, agents = {}, {}
     if given["secrets"]:
@@ -98,7 +98,7 @@ def means(given: Mapping[str, Any]) -> Means:
         secrets,
         agents,
         _size(given["shm_size"]),
-        tuple(_limits(given["limits"])),
+        ulimits(given["limits"]),
         _size(given["memory"]),
     )
 
@@ -133,27 +133,6 @@ def _host(text: str) -> str:
     if not separator or not name or set(name) & set(" \t\n#"):
         raise BadRunOption(f"not a host: {text!r}", hint="write name:address, e.g. db:10.0.0.5")
     return f"{name}={address}"
-
-
-def _limits(texts: tuple[str, ...]) -> Iterator[Limit]:
-    from lamina.linux.rlimit import NAMES
-    from lamina.run.spec import Limit
-
-    for text in texts:
-        name, _, values = text.partition("=")
-        numbers = values.split(":")
-        if name not in NAMES or len(numbers) > 2 or not all(map(_is_limit, numbers)):
-            known = ", ".join(sorted(NAMES))
-            hint = "write nofile=1024:4096" if name in NAMES else f"the names are {known}"
-            raise BadRunOption(f"not a resource limit: {text!r}", hint=hint)
-        soft, hard = int(numbers[0]), int(numbers[-1])
-        if hard >= 0 and (soft < 0 or soft > hard):
-            raise BadRunOption(f"not a resource limit: {text!r}", hint="the second is the larger")
-        yield Limit(name, soft, hard)
-
-
-def _is_limit(text: str) -> bool:
-    return text == "-1" or (text.isascii() and text.isdigit())
 
 
 def _size(text: str | None) -> int:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import msgspec
 
 from lamina.errors import Conflict
-from lamina.linux.devices import Device
+from lamina.linux.cgroup_limits import NONE, Limits
+from lamina.linux.devices import Device, DeviceRule
 from lamina.network.request import NetworkRequest
 from lamina.run.spec import Limit, Mount, Namespaces, Process
 
@@ -92,6 +93,11 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     ulimits: tuple[Limit, ...] = ()
     devices: tuple[Device, ...] = ()
     """As asked for; every start looks for their nodes anew."""
+    device_rules: tuple[DeviceRule, ...] = ()
+    """What it may use beside its devices and the default ones."""
+    limits: Limits = NONE
+    cgroup_parent: str = ""
+    """The control group to make its own in; empty for Lamina's."""
     oom_score_adj: int | None = None
     stop_signal: str = ""
     stop_timeout: int | None = None
