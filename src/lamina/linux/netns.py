@@ -29,12 +29,43 @@ def in_network_of(pid: int, work: Callable[[], T]) -> T:
         there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         raise ProcessGone(f"process {pid} has ended") from None
+
+    def run() -> T:
+        syscall.setns(there, syscall.CLONE_NEWNET)
+        return work()
+
+    try:
+        return _in_thread(run)
+    finally:
+        os.close(there)
+
+
+def in_new_network(work: Callable[[int], T]) -> tuple[int, T]:
+    """A new network namespace, open, and what `work` returned in it; `work` gets the descriptor.
+
+    Only the thread in which `work` runs is ever in it.  The caller closes the descriptor,
+    and the namespace ends with its last holder.  Raises OSError; when `work` raises,
+    nothing stays.
+    """
+
+    def run() -> tuple[int, T]:
+        syscall.unshare(syscall.CLONE_NEWNET)
+        there = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return there, work(there)
+        except BaseException:
+            os.close(there)
+            raise
+
+    return _in_thread(run)
+
+
+def _in_thread(work: Callable[[], T]) -> T:
     results: list[T] = []
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
-            syscall.setns(there, syscall.CLONE_NEWNET)
             results.append(work())
         except BaseException as error:  # noqa: BLE001 - it is raised again in the caller's thread
             failures.append(error)
@@ -47,8 +78,6 @@ def in_network_of(pid: int, work: Callable[[], T]) -> T:
         # What the work starts must be known to whoever is interrupted here.
         thread.join(_MOMENT)
         raise
-    finally:
-        os.close(there)
     if failures:
         raise failures[0]
     return results[0]

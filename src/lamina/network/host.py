@@ -1,0 +1,291 @@
+"""The host's side of networks: bridges, links into them, the packet filter.
+
+Everything here is called by the holder of the lock of `State`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import ipaddress
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from lamina.linux import netfilter as nft
+from lamina.linux import netlink_route as route
+from lamina.linux.netlink import ROUTE, Message, Netlink
+from lamina.network import rules
+from lamina.network.addresses import (
+    IPNetwork,
+    choose_subnet,
+    choose_subnet6,
+    overlapping,
+    parse_network,
+)
+from lamina.network.errors import BadNetwork, NoNetworks, SubnetTaken
+from lamina.network.state import Endpoint, Member, Network, State, Subnet, token
+
+RUN = Path("/run/lamina")
+_LOCK = "networks.lock"
+_OURS = "lamina network "
+_REFUSED = {errno.EPERM, errno.EACCES}
+
+
+class Host:
+    """The kernel's networks as far as they are one store's."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.token = token(state.root)
+        self.table = f"lamina-{self.token}"
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in ("route", "_netfilter"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    @cached_property
+    def route(self) -> Netlink:
+        return Netlink(ROUTE)
+
+    @cached_property
+    def _netfilter(self) -> Netlink:
+        return nft.open_netfilter()
+
+    # bridges
+
+    def bridge(self, network: Network) -> tuple[int, Network]:
+        """The index of a network's bridge, which is made if it is not there; and the network
+        with other subnets, if they had to be found anew.
+
+        Raises SubnetTaken, NoSubnetLeft, BadNetwork, NoNetworks.
+        """
+        link = route.find_link(self.route, network.bridge)
+        if link is None:
+            if not network.own_bridge:
+                raise BadNetwork(
+                    f"network {network.name} needs the bridge {network.bridge}, which is gone"
+                )
+            with _whole_host():
+                network = self._settled(network)
+                return self._make_bridge(network), network
+        return link.index, network
+
+    def drop_bridge(self, network: Network) -> None:
+        """Take a network's bridge away, if it is ours and there."""
+        link = route.find_link(self.route, network.bridge)
+        if link is not None and link.alias.startswith(_OURS):
+            self._gone_by_now(route.delete_link(link.index))
+
+    def taken(self) -> list[IPNetwork]:
+        """The subnets that the host reaches by a route of its own, or has an address in."""
+        found: set[IPNetwork] = set()
+        for destination, prefix, _ in route.routes(self.route):
+            if destination and prefix:
+                found.add(ipaddress.ip_network((destination, prefix), strict=False))
+        for _, address, prefix in route.addresses(self.route):
+            found.add(ipaddress.ip_network((address, prefix), strict=False))
+        return sorted(
+            (each for each in found if not each.is_loopback and not each.is_link_local),
+            key=lambda each: (each.version, each),
+        )
+
+    def find_subnets(self, network: Network) -> tuple[Subnet, ...]:
+        """Subnets for a network that names none of its own."""
+        others = [
+            parse_network(subnet.network)
+            for each in self._state.networks()
+            if each.id != network.id
+            for subnet in each.subnets
+        ]
+        taken = [*self.taken(), *others]
+        found = [choose_subnet(taken)]
+        if network.ipv6:
+            found.append(choose_subnet6(self.token, taken))
+        return tuple(found)
+
+    def _settled(self, network: Network) -> Network:
+        """The network with subnets that nothing else on this host uses."""
+        clash = overlapping(network.subnets, self.taken())
+        if network.subnets and clash is None:
+            return network
+        if clash is not None and not network.chosen:
+            raise SubnetTaken(*clash)
+        from msgspec.structs import replace
+
+        network = replace(network, subnets=self.find_subnets(network))
+        self._state.keep_network(network)
+        return network
+
+    def _make_bridge(self, network: Network) -> int:
+        seed = network.id[:8]
+        mac = ":".join(["02", "42", *(seed[place : place + 2] for place in range(0, 8, 2))])
+        try:
+            self.route.ask(route.new_bridge(network.bridge, mtu=network.mtu, mac=mac))
+        except OSError as error:
+            raise _refusal(f"make bridge {network.bridge}", error) from None
+        link = route.find_link(self.route, network.bridge)
+        if link is None:
+            raise BadNetwork(f"bridge {network.bridge} is gone again")
+        try:
+            self._set_up(network, link.index)
+        except BaseException:
+            self._gone_by_now(route.delete_link(link.index))
+            raise
+        return link.index
+
+    def _set_up(self, network: Network, index: int) -> None:
+        six = any(":" in each.network for each in network.subnets)
+        conf = f"conf/{network.bridge}"
+        _sysctl(f"ipv4/{conf}/route_localnet", "1")
+        _sysctl(f"ipv6/{conf}/disable_ipv6", "0" if six else "1")
+        alias = f"{_OURS}{network.name} of {self._state.root}"[:200]
+        messages = [route.set_alias(index, alias)]
+        for each in network.subnets:
+            gateway, whole = ipaddress.ip_address(each.gateway), parse_network(each.network)
+            messages.append(route.new_address(index, gateway.packed, whole.prefixlen))
+        messages.append(route.set_up(index))
+        if six:
+            _sysctl(f"ipv6/{conf}/accept_ra", "0")
+            _sysctl(f"ipv6/{conf}/accept_dad", "0")
+            # The host's own loopback has published ports too: answers to it come by the bridge.
+            messages.append(route.local_route(index, bytes(15) + b"\1"))
+        self.route.ask(*messages)
+        if not network.internal:
+            _forward(six=six)
+
+    # links
+
+    def join(self, endpoint: Endpoint, network: Network, bridge: int, namespace: int) -> None:
+        """Make the pair of links of an endpoint, into a namespace that is open."""
+        try:
+            self.route.ask(
+                route.new_veth(
+                    endpoint.link,
+                    master=bridge,
+                    mtu=network.mtu,
+                    peer=endpoint.interface,
+                    mac=endpoint.mac,
+                    namespace=namespace,
+                ),
+                route.bridge_port(endpoint.link, hairpin=True, isolated=not network.icc),
+            )
+        except OSError as error:
+            raise _refusal(f"connect to network {network.name}", error) from None
+
+    def leave(self, endpoints: Iterable[Endpoint]) -> None:
+        """Take the links of endpoints away, where they still are."""
+        for each in endpoints:
+            link = route.find_link(self.route, each.link)
+            if link is not None:
+                self._gone_by_now(route.delete_link(link.index))
+
+    def _gone_by_now(self, message: Message) -> None:
+        try:
+            self.route.ask(message)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+
+    # the packet filter
+
+    def admit(self, member: Member, networks: Iterable[Network], *, first: bool) -> None:
+        """Let a container's packets pass; `first`: there is no table yet, as far as is known.
+
+        `networks` are those whose bridges were made for it.
+        """
+        if not first:
+            elements = [rules.of_member(member), *map(rules.of_network, networks)]
+            batch = [message for each in elements for message in rules.added(self.table, each)]
+            try:
+                nft.commit(self._netfilter, batch)
+            except OSError as error:
+                if error.errno in _REFUSED:
+                    raise _refusal("filter packets", error) from None
+            else:
+                return
+        self.rewrite()
+
+    def rewrite(self) -> None:
+        """Make the table what the state says, or take it away when nobody is in a network."""
+        members = [each for each in self._state.members() if each.endpoints]
+        if not members:
+            self._drop_table()
+            return
+        there = {endpoint.network for each in members for endpoint in each.endpoints}
+        active = [each for each in self._state.networks() if each.id in there]
+        try:
+            nft.commit(self._netfilter, rules.whole(self.table, members, active))
+        except OSError as error:
+            raise _refusal("filter packets", error) from None
+
+    def dismiss(self, member: Member, networks: Iterable[Network]) -> None:
+        """Take a container out of the table; `networks` are those that it was the last in."""
+        elements = [rules.of_member(member), *map(rules.of_network, networks)]
+        batch = [message for each in elements for message in rules.removed(self.table, each)]
+        try:
+            nft.commit(self._netfilter, batch)
+        except OSError:
+            self.rewrite()
+
+    def _drop_table(self) -> None:
+        try:
+            nft.commit(self._netfilter, [nft.delete_table(self.table)])
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+
+@contextmanager
+def _whole_host() -> Iterator[None]:
+    """Alone on this host with choosing subnets."""
+    RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(RUN / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _forward(*, six: bool) -> None:
+    """Let this host pass packets on, as Docker does."""
+    if _read_sysctl("ipv4/ip_forward") == "0":
+        _sysctl("ipv4/ip_forward", "1")
+    if six and _read_sysctl("ipv6/conf/all/forwarding") == "0":
+        # A host that forwards no longer listens to routers unless it is told to.
+        for name in os.listdir("/proc/sys/net/ipv6/conf"):
+            if _read_sysctl(f"ipv6/conf/{name}/accept_ra") == "1":
+                _sysctl(f"ipv6/conf/{name}/accept_ra", "2")
+        _sysctl("ipv6/conf/all/forwarding", "1")
+
+
+def _read_sysctl(name: str) -> str:
+    try:
+        with open(f"/proc/sys/net/{name}", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def _sysctl(name: str, value: str) -> None:
+    try:
+        fd = os.open(f"/proc/sys/net/{name}", os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return  # a kernel without IPv6
+    except OSError as error:
+        raise _refusal(f"set net/{name}", error) from None
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
+def _refusal(what: str, error: OSError) -> NoNetworks:
+    return NoNetworks(what, error.strerror or str(error))

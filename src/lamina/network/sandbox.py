@@ -1,0 +1,380 @@
+"""A container's network, opened before it starts and closed after it has ended.
+
+`open_sandbox` is called by the process whose end ends the container (its watcher).  That
+process keeps `Sandbox.holders` and the sockets of `Sandbox.names` open as long as the
+container runs; the namespace itself is kept by the container.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from lamina.linux.netns import in_new_network
+from lamina.network import addresses, inside, ports, resolver
+from lamina.network.errors import NoNetworks
+from lamina.network.host import Host
+from lamina.network.inside import Inside
+from lamina.network.networks import default_network, find_network
+from lamina.network.request import DEFAULT, Attachment, NetworkRequest, PortBinding
+from lamina.network.state import (
+    Endpoint,
+    Member,
+    Network,
+    State,
+    boot_id,
+    is_alive,
+    started,
+)
+from lamina.network.wanted import bindings
+
+_RESOLV_CONF = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What `lamina.supervise.names` needs to answer a container's questions."""
+
+    udp: int
+    """Sockets in the container's namespace, bound to 127.0.0.11."""
+    tcp: int
+    directory: str
+    """Where members' files are: `networks/members`."""
+    container: str
+    servers: tuple[str, ...]
+    """Whom to ask what is nobody's name here; empty in internal networks."""
+
+
+class Sandbox(msgspec.Struct, frozen=True):
+    """A container's network, ready to be joined."""
+
+    namespace: int
+    """The network namespace, open; close it when the container has joined it."""
+    hosts: tuple[str, ...] = ()
+    """Lines for /etc/hosts: `172.17.0.2\\tNAME`."""
+    resolv_conf: str = ""
+    names: Names | None = None
+    holders: tuple[int, ...] = ()
+    """Sockets that hold the published ports: open as long as the container runs."""
+    member: Member | None = None
+    """As it was allocated: addresses, ports."""
+
+    @property
+    def path(self) -> str:
+        """The namespace, for a child of this process to join."""
+        return f"/proc/self/fd/{self.namespace}"
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The descriptors that the watcher keeps as long as the container runs."""
+        return (*self.holders, *((self.names.udp, self.names.tcp) if self.names else ()))
+
+    def close(self) -> None:
+        """Close all descriptors, for a container that did not start."""
+        for fd in (self.namespace, *self.kept):
+            os.close(fd)
+
+
+def open_sandbox(
+    root: Path,
+    request: NetworkRequest,
+    *,
+    container: str,
+    name: str,
+    hostname: str,
+    exposed: Sequence[str] = (),
+    now: str,
+    pid: int = 0,
+) -> Sandbox:
+    """Make the network of a container that is about to start.
+
+    `exposed` are the ports of the image and of `--expose`, for `-P`; `pid` is the watcher,
+    this process by default; `now` dates the default network, if it is made here.  Modes
+    `host` and `container:` need no sandbox and are not for here.
+
+    Raises NetworkNotFound, BadNetwork, AddressTaken, PortTaken, NoNetworks and what
+    else network/errors.py has; nothing stays then.
+    """
+    state = State(root)
+    host_resolver = _host_resolver()
+    if not request.attachments:
+        return _alone(request, host_resolver)
+    asks = any(each.network != DEFAULT for each in request.attachments)
+    # A resolver on this host's loopback is asked by the watcher, who reaches it.
+    names = asks or not (request.dns or resolver.reachable(host_resolver.servers))
+    namespace, furnished = _new_namespace(names=names, six=True)
+    try:
+        member = Member(*(container, name, hostname, pid or os.getpid(), 0, boot_id()), names=names)
+        member = replace(member, pid_started=started(member.pid))
+        with state.lock(), Host(state) as host:
+            reclaim(state, host, container)
+            default_network(state, host, request.attachments, now)
+            member, held = _enter(state, host, member, request, exposed, namespace, furnished)
+        return _sandbox(state, request, host_resolver, member, held, namespace, furnished)
+    except BaseException:
+        os.close(namespace)
+        furnished.close()
+        raise
+
+
+def close_sandbox(root: Path, container: str) -> None:
+    """Take away what `open_sandbox` made on the host; nothing happens when that is done."""
+    state = State(root)
+    if not (state.member_directory / f"{container}.json").exists():
+        return
+    with state.lock(), Host(state) as host:
+        member = state.member(container)
+        if member is None:
+            state.drop_member(container)
+        else:
+            _leave(state, host, member)
+
+
+def reconcile(root: Path) -> None:
+    """Take away what containers left whose watcher was killed, or which a reboot ended."""
+    state = State(root)
+    try:
+        if not os.listdir(state.member_directory):
+            return
+    except FileNotFoundError:
+        return
+    boot = boot_id()
+    if all(is_alive(each, boot) for each in state.members()):
+        return
+    with state.lock(), Host(state) as host:
+        reclaim(state, host, "")
+
+
+def rename(root: Path, container: str, name: str) -> None:
+    """Let a running container be found by another name in its networks."""
+    state = State(root)
+    if state.member(container) is None:
+        return
+    with state.lock():
+        if member := state.member(container):
+            state.keep_member(replace(member, name=name))
+
+
+def reclaim(state: State, host: Host, container: str) -> None:
+    """Drop dead members, and what `container` had before.  The lock is held."""
+    boot = boot_id()
+    for each in state.members():
+        if each.container == container or not is_alive(each, boot):
+            _leave(state, host, each)
+    state.sweep()
+
+
+# opening
+
+
+def _new_namespace(*, names: bool, six: bool) -> tuple[int, Inside]:
+    try:
+        return in_new_network(inside.furnish(names=names, six=six))
+    except OSError as error:
+        raise NoNetworks("make a network namespace", error.strerror or "") from None
+
+
+def _alone(request: NetworkRequest, host: resolver.Resolver) -> Sandbox:
+    namespace, furnished = _new_namespace(names=False, six=True)
+    furnished.close()
+    return Sandbox(namespace, resolv_conf=resolver.write(_asked(request, host)))
+
+
+def _enter(
+    state: State,
+    host: Host,
+    member: Member,
+    request: NetworkRequest,
+    exposed: Sequence[str],
+    namespace: int,
+    furnished: Inside,
+) -> tuple[Member, ports.Held]:
+    others = state.members()
+    bridges: dict[str, tuple[int, Network]] = {}
+    held = ports.Held([], [])
+    try:
+        for place, each in enumerate(request.attachments):
+            network = find_network(state, each.network)
+            bridge, network = host.bridge(network)
+            bridges[network.id] = bridge, network
+            made = endpoint(network, each, [*others, member], f"eth{place}")
+            member = replace(member, endpoints=(*member.endpoints, made))
+        held = _hold(request, exposed, member, [network for _, network in bridges.values()])
+        member = replace(member, ports=tuple(held.ports))
+        state.keep_member(member)
+        connect(host, member, bridges, namespace, furnished)
+        active = {each.network for other in others for each in other.endpoints}
+        new = [network for key, (_, network) in bridges.items() if key not in active]
+        host.admit(member, new, first=not active)
+    except BaseException:
+        held.close()
+        _leave(state, host, member, also=[network for _, network in bridges.values()])
+        raise
+    return member, held
+
+
+def connect(
+    host: Host,
+    member: Member,
+    bridges: dict[str, tuple[int, Network]],
+    namespace: int,
+    furnished: Inside,
+) -> None:
+    """Make the links of all endpoints of a new container."""
+    four, six = default_routes(member)
+    for each in member.endpoints:
+        bridge, network = bridges[each.network]
+        host.join(each, network, bridge, namespace)
+        try:
+            inside.connect(furnished.route, each, four=each is four, six=each is six)
+        except OSError as error:
+            raise NoNetworks(f"set up {each.interface}", error.strerror or "") from None
+
+
+def default_routes(member: Member) -> tuple[Endpoint | None, Endpoint | None]:
+    """By which endpoints a container reaches everything else: IPv4 and IPv6."""
+    outward = [each for each in member.endpoints if not each.internal]
+    four = next((each for each in outward if each.ip), None)
+    return four, next((each for each in outward if each.ip6), None)
+
+
+def endpoint(
+    network: Network, asked: Attachment, members: Iterable[Member], interface: str
+) -> Endpoint:
+    """A new endpoint, with addresses that nobody has."""
+    used = [
+        address
+        for member in members
+        for each in member.endpoints
+        if each.network == network.id
+        for address in (each.ip, each.ip6)
+    ]
+    seed = os.urandom(32).hex()
+    four = addresses.subnet_for(network, asked.ip, 4)
+    six = addresses.subnet_for(network, asked.ip6, 6)
+    ip = addresses.take_address(network, four, used, asked.ip) if four else ""
+    ip6 = addresses.take_address(network, six, used, asked.ip6) if six else ""
+    return Endpoint(
+        network=network.id,
+        network_name=network.name,
+        id=seed,
+        link=f"vl{seed[:12]}",
+        interface=interface,
+        mac=asked.mac or addresses.mac_of(ip, seed),
+        ip=ip,
+        prefix=addresses.parse_network(four.network).prefixlen if four else 0,
+        gateway=four.gateway if four else "",
+        ip6=ip6,
+        prefix6=addresses.parse_network(six.network).prefixlen if six else 0,
+        gateway6=six.gateway if six else "",
+        aliases=asked.aliases,
+        internal=network.internal,
+        masquerade=network.masquerade,
+    )
+
+
+def _hold(
+    request: NetworkRequest, exposed: Sequence[str], member: Member, networks: list[Network]
+) -> ports.Held:
+    wanted: tuple[PortBinding, ...] = bindings(request, exposed)
+    outward = [each for each in member.endpoints if not each.internal]
+    if not wanted or not outward:
+        return ports.Held([], [])
+    default = next((each.host_ip for each in networks if not each.internal), "")
+    return ports.hold(
+        wanted,
+        default=default,
+        four=any(each.ip for each in outward),
+        six=any(each.ip6 for each in outward),
+    )
+
+
+def _sandbox(
+    state: State,
+    request: NetworkRequest,
+    host: resolver.Resolver,
+    member: Member,
+    held: ports.Held,
+    namespace: int,
+    furnished: Inside,
+) -> Sandbox:
+    asked, names = _asked(request, host, own=member.names), None
+    if member.names and furnished.udp is not None and furnished.tcp is not None:
+        outward = any(not each.internal for each in member.endpoints)
+        names = Names(
+            furnished.udp.detach(),
+            furnished.tcp.detach(),
+            str(state.member_directory),
+            member.container,
+            asked.servers if outward else (),
+        )
+        asked = resolver.with_names(asked)
+    furnished.close()
+    return Sandbox(
+        namespace=namespace,
+        hosts=host_lines(member),
+        resolv_conf=resolver.write(asked),
+        names=names,
+        holders=held.detach(),
+        member=member,
+    )
+
+
+def host_lines(member: Member) -> tuple[str, ...]:
+    """A container's own lines in its /etc/hosts."""
+    return tuple(
+        f"{address}\t{member.hostname}"
+        for each in member.endpoints
+        for address in (each.ip, each.ip6)
+        if address
+    )
+
+
+def _asked(
+    request: NetworkRequest, host: resolver.Resolver, *, own: bool = False
+) -> resolver.Resolver:
+    asked = resolver.chosen(
+        host,
+        servers=request.dns,
+        search=request.dns_search,
+        options=request.dns_options,
+    )
+    if own:
+        return asked
+    return replace(asked, servers=resolver.reachable(asked.servers) or resolver.FALLBACK)
+
+
+def _host_resolver() -> resolver.Resolver:
+    """The host's; that of systemd-resolved itself where the file names only its stub."""
+    found = resolver.Resolver()
+    for path in _RESOLV_CONF:
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                found = resolver.parse(stream.read(1 << 16))
+        except OSError:
+            continue
+        if resolver.reachable(found.servers) or found.servers != ("127.0.0.53",):
+            break
+    return found
+
+
+# closing
+
+
+def _leave(state: State, host: Host, member: Member, also: Iterable[Network] = ()) -> None:
+    """Take a member away; `also` are networks whose bridges may have been made for it."""
+    others = [each for each in state.members() if each.container != member.container]
+    kept = {each.network for other in others for each in other.endpoints}
+    mine = {each.network for each in member.endpoints} | {each.id for each in also}
+    last = [each for each in state.networks() if each.id in mine - kept]
+    if kept:
+        host.dismiss(member, last)
+    host.leave(member.endpoints)
+    for network in last:
+        host.drop_bridge(network)
+    state.drop_member(member.container)
+    if not kept:
+        host.rewrite()
