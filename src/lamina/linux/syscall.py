@@ -62,6 +62,7 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 _SECCOMP_MODE_FILTER = 2
 _TIOCSCTTY = 0x540E
 _TIOCSPTLCK = 0x40045431
+_TIOCGPTPEER = 0x5441
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -244,6 +245,12 @@ def set_controlling_terminal(fd: int) -> None:
 def unlock_terminal(master: int) -> None:
     """ioctl(TIOCSPTLCK): let the other end of a pseudo-terminal be opened."""
     _check(libc.ioctl(master, ctypes.c_ulong(_TIOCSPTLCK), struct.pack("i", 0)), "ioctl TIOCSPTLCK")
+
+
+def open_terminal_peer(master: int, flags: int) -> int:
+    """ioctl(TIOCGPTPEER): the other end of a pseudo-terminal, opened by no name."""
+    words = (ctypes.c_ulong(_TIOCGPTPEER), ctypes.c_int(flags))
+    return _check(libc.ioctl(master, *words), "ioctl TIOCGPTPEER")
 
 
 def raise_interface(name: str) -> None:

@@ -60,6 +60,8 @@ class Role(msgspec.Struct, frozen=True):
     """Seccomp program; empty for none."""
     no_new_privileges: bool = False
     limits: tuple[Limit, ...] = ()
+    lasting: bool = False
+    """Whether it goes on when its parent ends."""
 
 
 class Progress(msgspec.Struct):
@@ -88,18 +90,19 @@ def _report(error: BaseException, doing: str) -> tuple[str, str, str, str]:
     return "125", "unsupported", f"cannot {doing}: {error!r}", ""
 
 
-def be_alone(status: int) -> None:
+def be_alone(status: int, *, lasting: bool = False) -> None:
     """The first thing after the fork: nothing of our parent's session, signals and rights to
-    look into this process, which ends with its parent.
+    look into this process, which ends with its parent unless it is `lasting`.
 
     `status` is the writing end of the status pipe.  Must come before any namespace of the
     container's is joined: from then on its processes could trace this one (CVE-2016-9962).
     """
-    syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
-    poll = select.poll()
-    poll.register(status, 0)
-    if poll.poll(0):  # our parent died before the kernel knew to tell us
-        os._exit(125)
+    if not lasting:
+        syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(status, 0)
+        if poll.poll(0):  # our parent died before the kernel knew to tell us
+            os._exit(125)
     syscall.prctl(syscall.PR_SET_DUMPABLE, 0)
     os.setsid()
     for number in SIGNALS:
@@ -204,8 +207,9 @@ def _give_up(role: Role, identity: Identity) -> None:
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)
     syscall.capset(0 if identity.uid else mask)
-    # Changing ids clears it.
-    syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if not role.lasting:
+        # Changing ids clears it.
+        syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
     if role.no_new_privileges and role.filter:
         syscall.set_seccomp_filter(role.filter)
 

@@ -1,0 +1,271 @@
+"""One more process in a container that runs: into its namespaces, its control groups, its root.
+
+The process is born in the container's pid namespace, where others may see it before it is
+one of theirs: it cannot be looked into from the moment it is forked (CVE-2016-9962), leaves
+every descriptor of the host behind and executes through a sealed program (CVE-2019-5736),
+all of which `become` does for the first process as well.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+from msgspec.structs import replace
+
+from lamina.errors import Conflict, Unsupported
+from lamina.linux import cgroup, syscall
+from lamina.linux.processes import lives
+from lamina.linux.rooted import open_in
+from lamina.run.become import SIGNALS, Failure, Progress, Role, be_alone, become
+from lamina.run.running import Refusal, Running, refusal, started
+from lamina.run.spec import Streams
+
+_SPACES = (
+    ("mnt", syscall.CLONE_NEWNS),
+    ("uts", syscall.CLONE_NEWUTS),
+    ("ipc", syscall.CLONE_NEWIPC),
+    ("net", syscall.CLONE_NEWNET),
+    ("cgroup", syscall.CLONE_NEWCGROUP),
+    ("user", syscall.CLONE_NEWUSER),
+)
+_PTMX = os.makedev(5, 2)
+
+
+class EndedJustNow(Conflict):
+    """The container ended while we were about to enter it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"container {name} ended just now", hint=f"lamina start {name}")
+
+
+class NoTerminals(Unsupported):
+    """The container has no terminals to give."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"container {name} has no /dev/pts/ptmx, and so no terminal")
+
+
+class Door(msgspec.Struct, frozen=True):
+    """Where a container is entered."""
+
+    name: str
+    identity: str
+    process: int
+    """Descriptor of its first process (pidfd)."""
+    root: int
+    """Descriptor of the root directory of that."""
+    spaces: int
+    """Which namespaces of it are not ours, but for its pid namespace: CLONE_NEW… flags."""
+    groups: tuple[str, ...] = ()
+    oom_score_adj: int | None = None
+
+
+@contextmanager
+def door(
+    name: str,
+    identity: str,
+    pid: int,
+    since: int,
+    *,
+    groups: tuple[str, ...] = (),
+    oom_score_adj: int | None = None,
+) -> Iterator[Door]:
+    """The container whose first process is `pid`, started at `since` (linux/processes.py).
+
+    Raises EndedJustNow.
+    """
+    process = root = -1
+    try:
+        try:
+            process = os.pidfd_open(pid)
+            root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            spaces = _foreign(pid)
+        except (ProcessLookupError, FileNotFoundError):
+            raise EndedJustNow(name) from None
+        # All of these are the container's only if its process had the number until now.
+        if not lives(pid, since):
+            raise EndedJustNow(name)
+        yield Door(name, identity, process, root, spaces, groups, oom_score_adj)
+    finally:
+        for fd in (process, root):
+            if fd >= 0:
+                os.close(fd)
+
+
+def _foreign(pid: int) -> int:
+    flags = 0
+    for name, flag in _SPACES:
+        theirs, ours = os.stat(f"/proc/{pid}/ns/{name}"), os.stat(f"/proc/self/ns/{name}")
+        if not os.path.samestat(theirs, ours):
+            flags |= flag
+    return flags
+
+
+def open_terminal(door: Door) -> tuple[int, int]:
+    """A new terminal of the container's: our end and its end.  Raises NoTerminals."""
+    flags = os.O_RDWR | os.O_NOCTTY
+    try:
+        ours = open_in(door.root, "/dev/pts/ptmx", flags | os.O_NONBLOCK)
+    except OSError:
+        raise NoTerminals(door.name) from None
+    try:
+        os.set_blocking(ours, True)
+        status = os.fstat(ours)
+        if not stat.S_ISCHR(status.st_mode) or status.st_rdev != _PTMX:
+            raise NoTerminals(door.name)
+        syscall.unlock_terminal(ours)
+        # By the descriptor and not by name: what is at /dev/pts is the container's business.
+        return ours, syscall.open_terminal_peer(ours, flags | os.O_CLOEXEC)
+    except BaseException:
+        os.close(ours)
+        raise
+
+
+def enter(door: Door, role: Role, *, terminal: int = -1) -> Running:
+    """Start a process in the container, as a child of ours that ends with us.
+
+    `terminal` is its end of a terminal, which then is its three streams.  Returns once its
+    program runs, or was refused by the kernel; raises EngineError when it could not begin.
+    """
+    role = _with_terminal(role, terminal)
+    reader, writer = os.pipe()
+    try:
+        pid = _fork_inside(door, role, writer, terminal)
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    running = Running(pid)
+    try:
+        return started(running, reader, role.process.args[0])
+    except BaseException:
+        running.kill()
+        running.wait()
+        raise
+    finally:
+        os.close(reader)
+
+
+def enter_and_leave(door: Door, role: Role) -> Refusal | None:
+    """Start a process in the container that goes on after us; as `enter` for the rest."""
+    role = replace(role, lasting=True)
+    reader, writer = os.pipe()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            between = os.fork()
+            if between == 0:
+                _leave(door, role, writer)
+        os.waitpid(between, 0)
+    finally:
+        os.close(writer)
+    try:
+        return refusal(reader, role.process.args[0])
+    finally:
+        os.close(reader)
+
+
+def _leave(door: Door, role: Role, writer: int) -> NoReturn:
+    """Whoever has lost its parent is waited for by the host's first process."""
+    try:
+        _fork_inside(door, role, writer, -1)
+    except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
+        Progress(writer, "enter the container").fail(error)
+    finally:
+        os._exit(0)
+
+
+def _with_terminal(role: Role, terminal: int) -> Role:
+    if terminal < 0:
+        return role
+    return replace(role, streams=Streams(terminal, terminal, terminal))
+
+
+def _fork_inside(door: Door, role: Role, status: int, terminal: int) -> int:
+    """Fork into the container's pid namespace; returns the child's pid in ours."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        with _pid_namespace(door), warnings.catch_warnings():
+            # Python warns of forking beside threads; the child needs none of their locks.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            syscall.prctl(syscall.PR_SET_DUMPABLE, 0)  # the child is born with it
+            try:
+                pid = os.fork()
+                if pid == 0:
+                    _main(door, role, status, terminal)
+            finally:
+                syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
+
+
+@contextmanager
+def _pid_namespace(door: Door) -> Iterator[None]:
+    """Let children of this thread be born in the container's pid namespace."""
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            syscall.setns(door.process, syscall.CLONE_NEWPID)
+        except ProcessLookupError:
+            raise EndedJustNow(door.name) from None
+        try:
+            yield
+        finally:
+            syscall.setns(own, syscall.CLONE_NEWPID)
+    finally:
+        os.close(own)
+
+
+def _main(door: Door, role: Role, status: int, terminal: int) -> NoReturn:
+    progress = Progress(status)
+    try:
+        _go_inside(door, role, progress, terminal)
+        become(role, progress)
+    except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
+        progress.fail(error)
+    finally:
+        os._exit(125)
+
+
+def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> None:
+    be_alone(progress.status, lasting=role.lasting)
+    progress.doing = "join a control group of the container's"
+    for group in door.groups:
+        cgroup.join(Path(group))
+    if door.oom_score_adj is not None:
+        with open("/proc/self/oom_score_adj", "w") as stream:
+            stream.write(str(door.oom_score_adj))
+    progress.doing = "enter the container's namespaces"
+    if door.spaces:
+        syscall.setns(door.process, door.spaces)
+    os.fchdir(door.root)
+    os.chroot(".")
+    try:
+        syscall.join_session_keyring(door.identity)
+    except OSError:
+        pass  # no keyrings in this kernel, or the user's quota of keys is used up
+    if terminal >= 0:
+        syscall.set_controlling_terminal(terminal)
+    _need_directory(role.process.cwd)
+
+
+def _need_directory(cwd: str) -> None:
+    """Unlike the first process, one that enters makes no working directory."""
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(open_in(root, cwd, os.O_PATH | os.O_DIRECTORY))
+    except OSError as error:
+        text = f"exec: working directory {cwd}: {(error.strerror or '').lower()}"
+        raise Failure(text, 126) from None
+    finally:
+        os.close(root)

@@ -1,0 +1,94 @@
+"""A process that was started in a container, and how its start went."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import struct
+
+import msgspec
+
+from lamina.errors import KINDS, Unsupported
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+_MISSING = {errno.ENOENT, errno.ENOTDIR}
+_ERROR_NUMBER = struct.Struct("q")
+
+
+class Running(msgspec.Struct):
+    """A child of ours in a container.  Somebody must `wait` for it, or `kill` it."""
+
+    pid: int
+    terminal: int = -1
+    """Our end of its terminal; whoever uses it closes it."""
+    refused: str = ""
+    """Why the program could not be executed; the exit status is then 126 or 127."""
+    _status: int | None = None
+
+    def wait(self) -> int:
+        """The exit status, 128 + n when signal n ended it."""
+        if self._status is None:
+            _, raw = os.waitpid(self.pid, 0)
+            self._take(raw)
+        return self._status or 0
+
+    def poll(self) -> int | None:
+        """The exit status if it has ended."""
+        if self._status is None:
+            pid, raw = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._take(raw)
+        return self._status
+
+    def _take(self, raw: int) -> None:
+        code = os.waitstatus_to_exitcode(raw)
+        self._status = code if code >= 0 else 128 - code
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal, if it is still there: all of a container ends with its first
+        process."""
+        if self._status is None:
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+
+    def refuse(self, status: int, message: str) -> None:
+        """Wait for a process that could not execute its program, and take this for its end."""
+        self.wait()
+        self._status = status
+        self.refused = message
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a program could not be executed, and Docker's exit status for that."""
+
+    status: int
+    message: str
+
+
+def refusal(reader: int, program: str) -> Refusal | None:
+    """Wait until the process has executed `program`, or reported on the status pipe, of which
+    `reader` is the other end, why not.  Raises EngineError when it could not begin."""
+    report = b""
+    while piece := os.read(reader, 65536):
+        report += piece
+    if not report:
+        return None
+    if len(report) == _ERROR_NUMBER.size:
+        code = -_ERROR_NUMBER.unpack(report)[0]
+        status = NOT_FOUND if code in _MISSING else NOT_EXECUTABLE
+        return Refusal(status, f"exec: {program}: {os.strerror(code)}")
+    text, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")
+    if kind == "exec":
+        return Refusal(int(text), message)
+    raise KINDS.get(kind, Unsupported)(message, hint=hint)
+
+
+def started(running: Running, reader: int, program: str) -> Running:
+    """`running` once `program` runs, or was refused; raises as `refusal`."""
+    refused = refusal(reader, program)
+    if refused is not None:
+        running.refuse(refused.status, refused.message)
+    return running
