@@ -79,12 +79,32 @@ BY_MACHINE = {
 }
 
 NEWER_FIRST = 451
+NEWER = {
+    "cachestat": 451,
+    "fchmodat2": 452,
+    "map_shadow_stack": 453,
+    "futex_wake": 454,
+    "futex_wait": 455,
+    "futex_requeue": 456,
+    "statmount": 457,
+    "listmount": 458,
+    "lsm_get_self_attr": 459,
+    "lsm_set_self_attr": 460,
+    "lsm_list_modules": 461,
+    "mseal": 462,
+    "setxattrat": 463,
+    "getxattrat": 464,
+    "listxattrat": 465,
+    "removexattrat": 466,
+    "open_tree_attr": 467,
+    "file_getattr": 468,
+    "file_setattr": 469,
+}
+"""System calls that installed versions of libseccomp may not know (from 424 on one number
+serves every architecture).  Any other from NEWER_FIRST on answers ENOSYS, on which programs
+fall back to an older call; EPERM would make them fail."""
 NEWER_ALLOWED = (451, 452, 453, 454, 455, 456, 459, 460, 461, 462, 463, 464, 465, 466)
-"""System calls that installed versions of libseccomp may not know, by number (from 424 on
-one number serves every architecture): cachestat fchmodat2 map_shadow_stack futex_wake
-futex_wait futex_requeue lsm_get_self_attr lsm_set_self_attr lsm_list_modules mseal
-setxattrat getxattrat listxattrat removexattrat.  Any other from NEWER_FIRST on answers
-ENOSYS, on which programs fall back to an older call; EPERM would make them fail."""
+"""Those of them that Docker's default allows."""
 
 PERSONALITIES = (0x0, 0x0008, 0x20000, 0x20008, 0xFFFFFFFF)
 """Allowed arguments of personality(2): Linux, Linux 32, uname 2.6 of both, and "just tell"."""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci.config import Execution
+from lamina.run.mount_request import (
+    BadMount,
+    MountRequest,
+    parse_mount,
+    parse_tmpfs,
+    parse_volume,
+)
 from lamina.run.spec import Network, Process
 
+__all__ = ["BadMount", "MountRequest", "parse_mount", "parse_tmpfs", "parse_volume"]
+
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _HOSTNAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?")
-_IGNORED = {"rw", "z", "Z", "nocopy", "private", "rprivate", "cached", "delegated", "consistent"}
-"""Words of `-v` that say what is so anyway, or speak to labels this host may not have."""
-
-
-class BadMount(Invalid):
-    """The text is not a mount that we know."""
 
 
 class NoCommand(Invalid):
@@ -29,19 +30,6 @@ class NoCommand(Invalid):
 
 class BadHostname(Invalid):
     """The text cannot be a host's name."""
-
-
-class MountRequest(msgspec.Struct, frozen=True):
-    """One `-v`, `--mount` or `--tmpfs`, read but not yet looked at on disk."""
-
-    kind: Literal["bind", "volume", "tmpfs"]
-    target: str
-    source: str = ""
-    """bind: a path of the host as the user wrote it; volume: its name."""
-    read_only: bool = False
-    options: str = ""
-    make_source: bool = False
-    """Whether a missing path of the host becomes a directory (`-v`, as Docker has it)."""
 
 
 class RunRequest(msgspec.Struct, frozen=True):
@@ -108,79 +96,6 @@ def check_hostname(text: str) -> str:
     if text and not _HOSTNAME.fullmatch(text):
         raise BadHostname(f"not a host name: {text!r}", hint="letters, digits, hyphens and dots")
     return text
-
-
-def parse_volume(text: str) -> MountRequest:
-    """Read `-v [SOURCE:]TARGET[:OPTIONS]`.  Raises BadMount."""
-    parts = text.split(":")
-    if len(parts) > 3 or not all(parts):
-        raise BadMount(f"not a volume: {text!r}", hint="write SOURCE:TARGET or SOURCE:TARGET:ro")
-    if len(parts) == 1:
-        return MountRequest("volume", _target(parts[0], text))
-    source, target = parts[0], _target(parts[1], text)
-    words = parts[2].split(",") if len(parts) == 3 else []
-    if unknown := set(words) - _IGNORED - {"ro"}:
-        raise BadMount(f"unknown volume option {min(unknown)!r} in {text!r}", hint="ro or rw")
-    read_only = "ro" in words
-    if "/" in source or source in {".", ".."}:
-        return MountRequest("bind", target, source, read_only, make_source=True)
-    return MountRequest("volume", target, _volume_name(source), read_only)
-
-
-def parse_mount(text: str) -> MountRequest:
-    """Read `--mount type=bind|volume|tmpfs,source=…,target=…[,readonly]`.  Raises BadMount."""
-    names = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
-    fields: dict[str, str] = {}
-    for word in text.split(","):
-        key, equals, value = word.partition("=")
-        fields[names.get(key.strip(), key.strip())] = value if equals else "true"
-    kind = fields.pop("type", "volume")
-    target = _target(fields.pop("target", ""), text)
-    source = fields.pop("source", "")
-    read_only = fields.pop("readonly", "false").lower() in {"true", "1"}
-    if kind == "tmpfs":
-        pairs = (("size", "tmpfs-size"), ("mode", "tmpfs-mode"))
-        options = ",".join(f"{to}={fields.pop(key)}" for to, key in pairs if key in fields)
-        _refuse_rest(fields, text)
-        return MountRequest("tmpfs", target, "", read_only, options)
-    for ignored in ("consistency", "bind-propagation", "volume-nocopy"):
-        fields.pop(ignored, None)
-    _refuse_rest(fields, text)
-    if kind == "bind" and source:
-        return MountRequest("bind", target, source, read_only)
-    if kind == "volume":
-        return MountRequest("volume", target, _volume_name(source) if source else "", read_only)
-    raise BadMount(f"not a mount: {text!r}", hint="type=bind,source=/here,target=/there")
-
-
-def parse_tmpfs(text: str) -> MountRequest:
-    """Read `--tmpfs TARGET[:size=…,mode=…,exec]`.  Raises BadMount."""
-    target, _, options = text.partition(":")
-    return MountRequest("tmpfs", _target(target, text), options=options)
-
-
-def _target(target: str, text: str) -> str:
-    parts = [part for part in target.split("/") if part not in {"", "."}]
-    if not target.startswith("/") or not parts or ".." in parts:
-        raise BadMount(
-            f"the target in {text!r} is not an absolute path below /",
-            hint="the path inside the container begins with /",
-        )
-    return "/" + "/".join(parts)
-
-
-def _volume_name(name: str) -> str:
-    if not _VOLUME_NAME.fullmatch(name):
-        raise BadMount(
-            f"not a volume name: {name!r}",
-            hint="letters, digits, '_', '.' and '-'; a path of the host has a slash in it",
-        )
-    return name
-
-
-def _refuse_rest(fields: Mapping[str, str], text: str) -> None:
-    if fields:
-        raise BadMount(f"unknown option {min(fields)!r} in the mount {text!r}")
 
 
 def environment_lines(texts: Iterable[str], host: Mapping[str, str]) -> list[str]:

@@ -40,6 +40,9 @@ class Overlay(msgspec.Struct, frozen=True):
     work: Path
     volatile: bool = False
     """Skip every sync: for what is thrown away or hashed at once (build steps, `--rm`)."""
+    whole: Path | None = None
+    """A root file system that is complete in one directory, taken as it is: then nothing is
+    mounted over layers, and it has all mount points already."""
 
 
 Propagation = Literal["rprivate", "private", "rslave", "slave", "rshared", "shared"]
@@ -158,6 +161,8 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     privileged: bool = False
     extra_hosts: tuple[str, ...] = ()
     """`name:address` lines for /etc/hosts."""
+    host_gateway: str = "127.0.0.1"
+    """The address that the host has for the container."""
     labels: dict[str, str] = {}
     seccomp: bool = True
     """Whether a system call filter is installed."""

@@ -137,6 +137,7 @@ def test_no_kept_filter_is_taken_for_another_profile(
         "ALWAYS": "read",
         "BY_CAPABILITY": {"KILL": "kill"},
         "BY_MACHINE": {},
+        "NEWER": {"mseal": 462},
         "NEWER_FIRST": 452,
         "NEWER_ALLOWED": (452,),
         "PERSONALITIES": (0,),

@@ -7,17 +7,12 @@ import pytest
 from lamina.oci.config import Execution
 from lamina.run.request import (
     BadHostname,
-    BadMount,
-    MountRequest,
     NoCommand,
     RunRequest,
     check_hostname,
     command,
     environment,
     environment_lines,
-    parse_mount,
-    parse_tmpfs,
-    parse_volume,
     process,
 )
 
@@ -70,59 +65,6 @@ def test_process_takes_the_images_user_and_directory_unless_told() -> None:
 
 def test_bare_names_take_the_hosts_value() -> None:
     assert environment_lines(["A=1", "HOME", "NOT"], {"HOME": "/me"}) == ["A=1", "HOME=/me"]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("/data", MountRequest("volume", "/data")),
-        ("vol:/data", MountRequest("volume", "/data", "vol")),
-        ("/a:/b", MountRequest("bind", "/b", "/a", make_source=True)),
-        ("./a:/b:ro", MountRequest("bind", "/b", "./a", True, make_source=True)),
-        (".:/b//c/./d/", MountRequest("bind", "/b/c/d", ".", make_source=True)),
-        ("vol:/b:ro,z", MountRequest("volume", "/b", "vol", True)),
-    ],
-)
-def test_volumes(text: str, expected: MountRequest) -> None:
-    assert parse_volume(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "a:", ":b", "a:b:c:d", "a:b", "/a:/", "/a:/..", "/a:/b/../..", "/a:/b:exec", "x:/b"],
-)
-def test_bad_volumes(text: str) -> None:
-    with pytest.raises(BadMount):
-        parse_volume(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("type=bind,source=/a,target=/b", MountRequest("bind", "/b", "/a")),
-        ("type=bind,src=/a,dst=/b,readonly", MountRequest("bind", "/b", "/a", True)),
-        ("type=volume,src=vol,destination=/b,ro=true", MountRequest("volume", "/b", "vol", True)),
-        ("target=/b", MountRequest("volume", "/b")),
-        ("type=tmpfs,target=/b,tmpfs-size=1m,tmpfs-mode=700",
-         MountRequest("tmpfs", "/b", options="size=1m,mode=700")),
-    ],
-)  # fmt: skip
-def test_mounts(text: str, expected: MountRequest) -> None:
-    assert parse_mount(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "type=bind,target=/b", "type=npipe,source=a,target=/b", "type=bind,source=/a",
-             "type=tmpfs,target=/b,nonsense=1", "type=bind,source=/a,target=/b,size=1"]
-)  # fmt: skip
-def test_bad_mounts(text: str) -> None:
-    with pytest.raises(BadMount):
-        parse_mount(text)
-
-
-def test_tmpfs() -> None:
-    assert parse_tmpfs("/t") == MountRequest("tmpfs", "/t")
-    assert parse_tmpfs("/t:size=1m,exec") == MountRequest("tmpfs", "/t", options="size=1m,exec")
 
 
 def test_hostnames() -> None:
