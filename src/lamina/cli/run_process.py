@@ -88,8 +88,8 @@ def read(values: dict[str, Any], environment: Mapping[str, str]) -> ProcessOptio
     from lamina.run.request import check_hostname, environment_lines
     from lamina.run.sysctl import parse_sysctl
 
-    files = [line for path in values["env_file"] for line in _lines(path, "--env-file")]
-    labels = [line for path in values["label_file"] for line in _lines(path, "--label-file")]
+    files = [line for path in values["env_file"] for line in file_lines(path, "--env-file")]
+    labels = [line for path in values["label_file"] for line in file_lines(path, "--label-file")]
     return ProcessOptions(
         env=tuple(environment_lines([*files, *values["env"]], environment)),
         workdir=_workdir(values["workdir"]),
@@ -115,7 +115,7 @@ def _workdir(text: str) -> str:
     return text
 
 
-def _lines(path: Path, option: str) -> Iterator[str]:
+def file_lines(path: Path, option: str) -> Iterator[str]:
     """`NAME=value` or `NAME` lines, by the rules of Docker's env files."""
     try:
         text = path.read_text(encoding="utf-8-sig")
