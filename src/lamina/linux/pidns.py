@@ -6,8 +6,6 @@ import ctypes
 import os
 import struct
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from lamina.linux import syscall
 from lamina.linux.userns import is_initial
@@ -31,21 +29,18 @@ def fork_first() -> int:
 
 
 def _and_back() -> int:
-    with _new_for_children():
-        return os.fork()
-
-
-@contextmanager
-def _new_for_children() -> Iterator[None]:
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    pid = -1
     try:
         syscall.unshare(syscall.CLONE_NEWPID)
         try:
-            yield
+            pid = os.fork()
         finally:
-            syscall.setns(own, syscall.CLONE_NEWPID)
+            if pid:  # the child is where it should be, and could not leave
+                syscall.setns(own, syscall.CLONE_NEWPID)
     finally:
         os.close(own)
+    return pid
 
 
 def _through_another() -> int:
