@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.named import for_each
 from lamina.errors import NotFound
 
@@ -16,12 +16,12 @@ from lamina.errors import NotFound
 @click.pass_obj
 def command(app: App, containers: tuple[str, ...], force: bool, volumes: bool) -> int:
     """Remove containers: their changes, logs and records."""
-    from lamina.run.removal import remove
+    from lamina.lifecycle.remove import remove
 
     store = app.engine.store
 
     def act(text: str) -> None:
-        remove(store, store.containers.find(text), force=force, volumes=volumes)
+        remove(store, store.containers.find(text), timestamp, force=force, volumes=volumes)
         click.echo(text)
 
     return for_each(containers, act, forgive=(NotFound,) if force else ())

@@ -1,21 +1,16 @@
-"""`lamina run`: a command in a new container, in the foreground."""
+"""`lamina run`: a command in a new container."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from lamina.cli.app import App, timestamp
-from lamina.errors import EngineError, Invalid, Unsupported
-
-if TYPE_CHECKING:
-    from lamina.oci.digest import Digest
-    from lamina.run.request import RunRequest
-    from lamina.store.contract import Image
+from lamina.cli import creating
+from lamina.cli.app import App
+from lamina.errors import EngineError, Invalid
 
 _FAILED = 125
 """Docker's exit status when the container itself could not be made."""
@@ -29,60 +24,10 @@ class NotATerminal(Invalid):
     epilog="Example: lamina run --rm -it debian:bookworm bash",
     context_settings={"allow_interspersed_args": False},
 )
-@click.option("-i", "--interactive", is_flag=True, help="Keep standard input open.")
-@click.option("-t", "--tty", is_flag=True, help="Give the container a terminal.")
-@click.option("-d", "--detach", is_flag=True, help="Run in the background (not yet there).")
-@click.option("--rm", "remove", is_flag=True, help="Remove the container when it ends.")
-@click.option("--name", help="The container's name (default: a random one).")
-@click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Set a variable.")
-@click.option(
-    "--env-file",
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read variables from a file, one NAME=VALUE a line.",
-)
-@click.option("-w", "--workdir", default="", help="The directory to start in.")
-@click.option("-u", "--user", default="", metavar="USER[:GROUP]", help="Names or numbers.")
-@click.option(
-    "-v", "--volume", multiple=True, metavar="[SOURCE:]TARGET[:ro]", help="Mount a path or volume."
-)
-@click.option("--mount", multiple=True, metavar="type=…,source=…,target=…", help="Mount.")
-@click.option("--tmpfs", multiple=True, metavar="TARGET[:OPTIONS]", help="Mount a tmpfs.")
-@click.option("--entrypoint", help="Replace the image's entry point ('' for none).")
-@click.option("-h", "--hostname", default="", help="The host name inside.")
-@click.option(
-    "--network",
-    "--net",
-    type=click.Choice(["host", "none"]),
-    default="host",
-    show_default=True,
-    help="The host's network, or none at all.",
-)
-@click.option("--add-host", multiple=True, metavar="NAME:ADDRESS", help="Add to /etc/hosts.")
-@click.option("--read-only", is_flag=True, help="Make the root file system read-only.")
-@click.option("--cap-add", multiple=True, metavar="NAME", help="Give a capability (or all).")
-@click.option("--cap-drop", multiple=True, metavar="NAME", help="Take a capability (or all).")
-@click.option("--privileged", is_flag=True, help="Lift every restriction. Not a sandbox then.")
-@click.option(
-    "--security-opt",
-    multiple=True,
-    metavar="seccomp=unconfined|no-new-privileges=false",
-    help="Lift one restriction.",
-)
-@click.option("-l", "--label", multiple=True, metavar="NAME[=VALUE]", help="Label the container.")
-@click.option("--platform", default="", metavar="OS/ARCH", help="Of a multi-platform image.")
-@click.option(
-    "--pull",
-    type=click.Choice(["missing", "always", "never"]),
-    default="missing",
-    show_default=True,
-    help="When to pull the image.",
-)
-@click.option(
-    "--with-removed",
-    is_flag=True,
-    help="With what `slim --minify --keep-removed` took out of the image.",
-)
+@creating.options
+@click.option("-d", "--detach", is_flag=True, help="Leave it in the background; print its id.")
+@click.option("--detach-keys", default="ctrl-p,ctrl-q", metavar="KEYS", help="Leave it by these.")
+@click.option("--sig-proxy/--no-sig-proxy", default=True, help="Pass our signals on to it.")
 @click.help_option("--help")
 @click.argument("image")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -106,133 +51,26 @@ def command(app: App, /, **options: Any) -> int:
 
 
 def _run(app: App, options: dict[str, Any]) -> int:
-    from lamina.run.container import Naming, run
-    from lamina.run.spec import Streams
+    from lamina.cli.attaching import attach_first, tell_start
+    from lamina.lifecycle.attach import detach_keys
+    from lamina.lifecycle.start import start
 
-    if options["detach"]:
-        raise Unsupported(
-            "containers in the background are not there yet", hint="run without -d, in a terminal"
-        )
-    if options["tty"] and options["interactive"] and not os.isatty(0):
+    detached = options["detach"]
+    if options["tty"] and options["interactive"] and not detached and not os.isatty(0):
         raise NotATerminal("the input device is not a terminal", hint="leave out -t")
-    request = _request(options)
-    image = _find(app, options)
-    naming = Naming(os.urandom(32).hex(), options["name"] or _free_name(app), options["image"])
-    over = _removed(app, image) if options["with_removed"] else ()
+    keys = detach_keys(options["detach_keys"])
+    record = creating.new_container(app, options, detached=detached)
     sys.stdout.flush()
-    streams = Streams(0, 1, 2)
-    return run(app.engine.store, image, request, naming, now=timestamp, streams=streams, over=over)
-
-
-def _removed(app: App, image: Image) -> tuple[Digest, ...]:
-    """The layer of what was taken out of an image; fetched when it was not pulled along."""
-    from lamina.minify.removed import removed_artifact, removed_layers
-
-    store = app.engine.store
-    if not all(map(store.layers.has, removed_artifact(store, image).diff_ids)):
-        from lamina.cli.removed import fetch_removed
-
-        fetch_removed(app, image)
-    return removed_layers(store, image)
-
-
-def _request(options: dict[str, Any]) -> RunRequest:
-    from lamina.run.request import (
-        RunRequest,
-        environment_lines,
-        parse_mount,
-        parse_tmpfs,
-        parse_volume,
+    begun = start(app.engine.store, record, attached=not detached, detached=detached)
+    if (status := tell_start(begun)) is not None:
+        return status
+    if detached:
+        click.echo(record.id)
+        return 0
+    return attach_first(
+        app.engine.store,
+        begun,
+        stdin=options["interactive"],
+        keys=keys,
+        proxy=options["sig_proxy"],
     )
-
-    files = [line for path in options["env_file"] for line in _env_file(path)]
-    seccomp, no_new_privileges = _security(options["security_opt"])
-    return RunRequest(
-        command=options["command"],
-        entrypoint=options["entrypoint"],
-        env=tuple(environment_lines([*files, *options["env"]], os.environ)),
-        workdir=_workdir(options["workdir"]),
-        user=options["user"],
-        mounts=(
-            *map(parse_volume, options["volume"]),
-            *map(parse_mount, options["mount"]),
-            *map(parse_tmpfs, options["tmpfs"]),
-        ),
-        hostname=options["hostname"],
-        network=options["network"],
-        interactive=options["interactive"],
-        terminal=options["tty"],
-        read_only=options["read_only"],
-        privileged=options["privileged"],
-        capabilities_add=options["cap_add"],
-        capabilities_drop=options["cap_drop"],
-        extra_hosts=options["add_host"],
-        labels={name: value for name, _, value in (x.partition("=") for x in options["label"])},
-        seccomp=seccomp,
-        no_new_privileges=no_new_privileges and not options["privileged"],
-        remove=options["remove"],
-    )
-
-
-def _workdir(text: str) -> str:
-    if text and not text.startswith("/"):
-        raise Invalid(f"the working directory {text!r} is not absolute", hint=f"-w /{text}")
-    return text
-
-
-def _env_file(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise Invalid(f"{path} is not UTF-8 text") from None
-    return [line.lstrip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _security(options: tuple[str, ...]) -> tuple[bool, bool]:
-    """Whether seccomp and no_new_privs are on."""
-    seccomp = no_new_privileges = True
-    for text in options:
-        match text.replace(":", "=").partition("="):
-            case ("seccomp", _, "unconfined"):
-                seccomp = False
-            case ("no-new-privileges", _, "" | "true" | "false" as value):
-                no_new_privileges = value != "false"
-            case _:
-                raise Unsupported(
-                    f"unknown security option {text!r}",
-                    hint="seccomp=unconfined and no-new-privileges=false are known",
-                )
-    return seccomp, no_new_privileges
-
-
-def _find(app: App, options: dict[str, Any]) -> Image:
-    from lamina.store.errors import ImageNotFound
-
-    name, when, platform = options["image"], options["pull"], options["platform"]
-    if when != "always":
-        try:
-            return app.engine.store.images.find(name, platform=platform)
-        except ImageNotFound:
-            if when == "never":
-                raise
-    _pull(name, platform)
-    return app.engine.store.images.find(name, platform=platform)
-
-
-def _pull(name: str, platform: str) -> None:
-    from contextlib import redirect_stdout
-
-    from lamina.cli.pull import command as pull
-
-    with redirect_stdout(sys.stderr):  # standard output is the container's
-        click.get_current_context().invoke(pull, name=name, platform=platform or None)
-
-
-def _free_name(app: App) -> str:
-    """A random name that no container has; `create` has the last word on it."""
-    from lamina.cli.random_names import random_name
-
-    taken = {record.name for record in app.engine.store.containers}
-    while (name := random_name()) in taken:
-        pass
-    return name

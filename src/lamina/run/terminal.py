@@ -42,21 +42,24 @@ def raw(fd: int) -> Iterator[None]:
 
 
 @contextmanager
-def same_size(ours: int, theirs: int) -> Iterator[None]:
-    """Give the container's terminal our size, now and whenever it changes."""
+def following_size(ours: int, tell: Callable[[int, int], None]) -> Iterator[None]:
+    """Tell rows and columns of our terminal, now and whenever they change.
+
+    Does nothing when `ours` is not a terminal.
+    """
     if not os.isatty(ours):
         yield
         return
     import termios
 
-    def copy(*_: object) -> None:
+    def look(*_: object) -> None:
         try:
-            termios.tcsetwinsize(theirs, termios.tcgetwinsize(ours))
+            tell(*termios.tcgetwinsize(ours))
         except (OSError, termios.error):
-            pass  # one of the two has just gone away
+            pass  # it has just gone away
 
-    copy()
-    with handlers([signal.SIGWINCH], copy):
+    look()
+    with handlers([signal.SIGWINCH], look):
         yield
 
 

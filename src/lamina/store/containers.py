@@ -50,7 +50,7 @@ class DirContainers:
     def create(self, record: ContainerRecord) -> Path:
         target = self._directory / record.id
         with writing(self._directory), locked(self._directory):
-            for other in self._records():
+            for other in self.records():
                 if other.name == record.name or other.id == record.id:
                     raise NameTaken(record.name, other.id)
             self._sweep_trash()
@@ -73,7 +73,7 @@ class DirContainers:
     def find(self, text: str) -> ContainerRecord:
         wanted = text.removeprefix("/")
         begun: list[ContainerRecord] = []
-        for record in self._records():
+        for record in self.records():
             if wanted in (record.name, record.id):
                 return self._effective(record)
             if wanted and record.id.startswith(wanted):
@@ -114,7 +114,7 @@ class DirContainers:
                 raise ContainerNotFound(identity) from None
 
     def __iter__(self) -> Iterator[ContainerRecord]:
-        records = sorted(self._records(), key=lambda record: (record.created, record.id))
+        records = sorted(self.records(), key=lambda record: (record.created, record.id))
         return iter([self._effective(record) for record in records])
 
     def damaged(self) -> list[str]:
@@ -143,7 +143,7 @@ class DirContainers:
                 freed += delete_tree(path)
         return freed
 
-    def _records(self) -> Iterator[ContainerRecord]:
+    def records(self) -> Iterator[ContainerRecord]:
         for place in container_directories(self._directory):
             try:
                 yield read_record(place / RECORD)

@@ -240,8 +240,11 @@ class LayerStore(Protocol):
         """
         ...
 
-    def snapshot(self, upper: Path) -> LayerInfo:
-        """The same layer as `adopt` makes, but `upper` stays: its files are copied (commit)."""
+    def snapshot(self, upper: Path, *, whiteouts: Whiteouts | None = None) -> LayerInfo:
+        """The same layer as `adopt` makes, but `upper` stays: its files are copied (commit).
+
+        It may lie anywhere, and say what is gone as `whiteouts` does.
+        """
         ...
 
     def listing(self, diff_id: Digest) -> Listing:

@@ -72,6 +72,9 @@ class _Lease:
         self._fd = fd
         self._lock = lock
 
+    def fileno(self) -> int:
+        return self._fd
+
     def protect(self, *digests: Digest) -> None:
         text = "".join(f"{digest}\n" for digest in digests)
         with writing("a lease"), locked(self._lock, shared=True):

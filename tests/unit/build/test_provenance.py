@@ -25,6 +25,9 @@ class Lease:
     def protect(self, *digests: Digest) -> None:
         pass
 
+    def fileno(self) -> int:
+        return -1
+
 
 def nothing_fetched(op: RemoteOp) -> Tree:
     return Nothing()

@@ -1,0 +1,35 @@
+"""`lamina restart`: stop containers and start them again."""
+
+from __future__ import annotations
+
+import click
+
+from lamina.cli.app import App, timestamp
+from lamina.cli.named import for_each
+
+
+@click.command(epilog="Example: lamina restart web")
+@click.argument("containers", metavar="CONTAINER...", nargs=-1, required=True)
+@click.option(
+    "-t", "--timeout", "--time", type=int, metavar="SECONDS", help="Before it is killed (10)."
+)
+@click.option("-s", "--signal", "name", default="", metavar="SIGNAL", help="What to send first.")
+@click.pass_obj
+def command(app: App, containers: tuple[str, ...], timeout: int | None, name: str) -> int:
+    """Stop containers and start them again; those that do not run are only started."""
+    from lamina.cli.attaching import tell_start
+    from lamina.errors import Unsupported
+    from lamina.lifecycle.start import start
+    from lamina.lifecycle.stop import signal_number, stop
+
+    store = app.engine.store
+    number = signal_number(name) if name else None
+
+    def act(text: str) -> None:
+        record = store.containers.find(text)
+        stop(store, record, timestamp, timeout=timeout, number=number)
+        if tell_start(start(store, store.containers.find(record.id))) is not None:
+            raise Unsupported(f"container {record.name} could not be started again")
+        click.echo(text)
+
+    return for_each(containers, act)

@@ -1,0 +1,132 @@
+"""Options of `run` and `create` on what watches the container: restarts, health, log, its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lamina.errors import Invalid, Unsupported
+
+if TYPE_CHECKING:
+    from lamina.run.settings import Health, LogSettings, Restart
+
+F = TypeVar("F", bound=Callable[..., Any])
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+
+
+class BadOption(Invalid):
+    """The value of an option is none."""
+
+
+_OPTIONS = (
+    click.option("--restart", default="no", metavar="no|on-failure[:N]|always|unless-stopped"),
+    click.option("--stop-signal", default="", metavar="SIGNAL", help="What `stop` sends."),
+    click.option("--stop-timeout", type=int, metavar="SECONDS", help="Before `stop` kills."),
+    click.option("--health-cmd", default="", metavar="LINE", help="Check health by this."),
+    click.option("--health-interval", default="", metavar="DURATION", help="Between two checks."),
+    click.option("--health-timeout", default="", metavar="DURATION", help="For one check."),
+    click.option("--health-start-period", default="", metavar="DURATION", help="To start up."),
+    click.option("--health-start-interval", default="", metavar="DURATION", help="Meanwhile."),
+    click.option("--health-retries", type=int, metavar="N", help="Failures until unhealthy."),
+    click.option("--no-healthcheck", is_flag=True, help="Not even the image's check."),
+    click.option("--log-driver", default="json-file", metavar="json-file|local|none"),
+    click.option("--log-opt", multiple=True, metavar="max-size=10m|max-file=3", help="Rotate."),
+)
+
+
+def options(command: F) -> F:
+    """Add the options to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def seconds(text: str, option: str) -> float:
+    """`1m30s`, `500ms` as seconds.  Raises BadOption."""
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise BadOption(f"{option} is no length of time: {text!r}", hint="write 30s, 1m30s, 500ms")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def bytes_of(text: str, option: str) -> int:
+    """`10m`, `1.5g`, `4096` as bytes, by 1024 as Docker counts there.  Raises BadOption."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise BadOption(
+            f"{option} is no size: {text!r}", hint="write 512m, 2g or a number of bytes"
+        )
+    return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
+
+
+def restart(text: str, *, remove: bool = False) -> Restart:
+    """`--restart`.  Raises BadOption."""
+    from lamina.run.settings import Restart
+
+    policy, colon, count = text.partition(":")
+    if policy == "no" and not colon:
+        return Restart()
+    if remove:
+        raise BadOption("--restart and --rm contradict each other", hint="leave out one of them")
+    if policy == "on-failure" and (not colon or count.isdigit()):
+        return Restart("on-failure", int(count or 0))
+    if policy == "always" and not colon:
+        return Restart("always")
+    if policy == "unless-stopped" and not colon:
+        return Restart("unless-stopped")
+    raise BadOption(
+        f"invalid restart policy {text!r}", hint="no, on-failure[:N], always or unless-stopped"
+    )
+
+
+def health(options: dict[str, Any], image: dict[str, Any] | None) -> Health:
+    """The image's check (`Healthcheck` of its configuration, nanoseconds) as the options
+    change it.  Raises BadOption."""
+    from lamina.run.settings import Health
+
+    if options["no_healthcheck"]:
+        if any(value for name, value in options.items() if name.startswith("health_")):
+            raise BadOption("--no-healthcheck and other --health options contradict each other")
+        return Health(("NONE",))
+    given = image or {}
+    default = Health()
+    command = options["health_cmd"]
+
+    def span(name: str, key: str, otherwise: float) -> float:
+        if text := options[f"health_{name}"]:
+            return seconds(text, f"--health-{name.replace('_', '-')}")
+        return given.get(key, 0) / 1e9 or otherwise
+
+    return Health(
+        test=("CMD-SHELL", command) if command else tuple(given.get("Test") or ()),
+        interval=span("interval", "Interval", default.interval),
+        timeout=span("timeout", "Timeout", default.timeout),
+        start_period=span("start_period", "StartPeriod", default.start_period),
+        start_interval=span("start_interval", "StartInterval", default.start_interval),
+        retries=options["health_retries"] or given.get("Retries") or default.retries,
+    )
+
+
+def log(options: dict[str, Any]) -> LogSettings:
+    """`--log-driver` and `--log-opt`.  Raises BadOption, Unsupported."""
+    from lamina.run.settings import LogSettings
+
+    driver = options["log_driver"]
+    if driver not in {"json-file", "local", "none"}:
+        raise Unsupported(f"there is no log driver {driver!r}", hint="json-file, local or none")
+    found = {"max-size": "", "max-file": ""}
+    for text in options["log_opt"]:
+        name, _, value = text.partition("=")
+        if name not in found:
+            raise BadOption(f"unknown log option {name!r}", hint="max-size and max-file are known")
+        found[name] = value
+    size = bytes_of(found["max-size"], "max-size") if found["max-size"] not in {"", "-1"} else 0
+    count = found["max-file"] or "1"
+    if not count.isdigit() or not int(count):
+        raise BadOption(f"max-file is no number of files: {count!r}")
+    return LogSettings(driver, size, int(count))

@@ -1,0 +1,51 @@
+"""`lamina start`: run containers that were made, or have ended."""
+
+from __future__ import annotations
+
+import click
+
+from lamina.cli.app import App
+from lamina.cli.named import for_each
+
+
+@click.command(epilog="Example: lamina start web   (or: lamina start -ai busy_noether)")
+@click.argument("containers", metavar="CONTAINER...", nargs=-1, required=True)
+@click.option("-a", "--attach", is_flag=True, help="Show what it prints; exit with its status.")
+@click.option("-i", "--interactive", is_flag=True, help="Attach our input, too.")
+@click.option("--detach-keys", default="ctrl-p,ctrl-q", metavar="KEYS", help="Leave it by these.")
+@click.pass_obj
+def command(
+    app: App, containers: tuple[str, ...], attach: bool, interactive: bool, detach_keys: str
+) -> int:
+    """Start containers again, or for the first time."""
+    from lamina.cli.app import timestamp
+    from lamina.cli.attaching import attach_first, tell_start
+    from lamina.lifecycle.attach import detach_keys as read_keys
+    from lamina.lifecycle.finish import put_in_order
+    from lamina.lifecycle.start import start
+
+    store = app.engine.store
+    put_in_order(store, timestamp)
+    keys = read_keys(detach_keys)
+    if attach or interactive:
+        if len(containers) > 1:
+            raise click.UsageError(
+                "only one container can be attached to", click.get_current_context()
+            )
+        record = store.containers.find(containers[0])
+        begun = start(store, record, attached=True, detached=False)
+        if (status := tell_start(begun)) is not None:
+            return status
+        return attach_first(store, begun, stdin=interactive, keys=keys)
+
+    def act(text: str) -> None:
+        record = store.containers.find(text)
+        if record.status not in {"running", "paused", "restarting"}:
+            from lamina.errors import Unsupported
+
+            begun = start(store, record)
+            if tell_start(begun) is not None:
+                raise Unsupported(f"container {record.name} could not be started")
+        click.echo(text)
+
+    return for_each(containers, act)

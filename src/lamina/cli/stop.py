@@ -1,0 +1,29 @@
+"""`lamina stop`: ask containers to end, and see to it that they do."""
+
+from __future__ import annotations
+
+import click
+
+from lamina.cli.app import App, timestamp
+from lamina.cli.named import for_each
+
+
+@click.command(epilog="Example: lamina stop -t 30 db")
+@click.argument("containers", metavar="CONTAINER...", nargs=-1, required=True)
+@click.option(
+    "-t", "--timeout", "--time", type=int, metavar="SECONDS", help="Before it is killed (10)."
+)
+@click.option("-s", "--signal", "name", default="", metavar="SIGNAL", help="What to send first.")
+@click.pass_obj
+def command(app: App, containers: tuple[str, ...], timeout: int | None, name: str) -> int:
+    """Stop containers: their own stop signal, and SIGKILL when that was not enough."""
+    from lamina.lifecycle.stop import signal_number, stop
+
+    store = app.engine.store
+    number = signal_number(name) if name else None
+
+    def act(text: str) -> None:
+        stop(store, store.containers.find(text), timestamp, timeout=timeout, number=number)
+        click.echo(text)
+
+    return for_each(containers, act)

@@ -1,0 +1,91 @@
+"""What is left of a container that has ended, taken away; and its record, made true."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from lamina.errors import EngineError
+from lamina.linux.processes import boot, lives
+from lamina.run.volumes import remove_anonymous
+from lamina.store.containers import END, LIVELY, LOST, read_end
+from lamina.store.contract import ContainerRecord, End, Store
+from lamina.store.errors import ContainerNotFound
+
+Clock = Callable[[], str]
+_LEFT = ("attach", "stopping", "health")
+
+
+def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> None:
+    """Put in order what a container leaves: control groups, network, record; `--rm` too.
+
+    Its first process has ended.  `again` says that it is about to be started again, so that
+    it is not removed.  A container that somebody removed meanwhile is fine.
+    """
+    try:
+        record = _raw(store, identity)
+        place = store.containers.directory(identity)
+    except ContainerNotFound:
+        clear(store, identity, ())
+        return
+    clear(store, identity, record.groups)
+    end = read_end(place) or End(LOST, now())
+    try:
+        store.containers.update(
+            identity,
+            status="restarting" if again else "exited",
+            exit_status=end.status,
+            out_of_memory=end.out_of_memory,
+            finished=end.finished,
+            pid=0,
+            groups=(),
+        )
+        if again:
+            return
+        for name in (END, *_LEFT):
+            (place / name).unlink(missing_ok=True)
+        if record.settings.get("remove"):
+            store.containers.remove(identity)
+            remove_anonymous(store.root / "volumes", record)
+    except ContainerNotFound:
+        pass
+
+
+def clear(store: Store, identity: str, groups: tuple[str, ...]) -> None:
+    """Take away what lies outside of the container's directory."""
+    for group in groups:
+        try:
+            os.rmdir(group)
+        except OSError:
+            continue
+
+
+def put_in_order(store: Store, now: Clock) -> None:
+    """Finish every container whose watcher was killed, or whose machine went down.
+
+    Costs one look at each record that says that its container lives.
+    """
+    for record in list(store.containers.records()):
+        if record.status in LIVELY and not _attended(record):
+            finish(store, record.id, now)
+
+
+def _attended(record: ContainerRecord) -> bool:
+    if record.boot and record.boot != boot():
+        return False
+    return lives(record.watcher, record.watcher_started) or lives(record.pid, record.pid_started)
+
+
+def _raw(store: Store, identity: str) -> ContainerRecord:
+    for record in store.containers.records():
+        if record.id == identity:
+            return record
+    raise ContainerNotFound(identity)
+
+
+def forgiving(act: Callable[[], None]) -> None:
+    """Do something that may fail without harm: another command does it later."""
+    try:
+        act()
+    except (EngineError, OSError):
+        pass

@@ -1,0 +1,38 @@
+"""Removing containers."""
+
+from __future__ import annotations
+
+from lamina.lifecycle.errors import StillRunning
+from lamina.lifecycle.finish import Clock
+from lamina.lifecycle.stop import kill_and_wait
+from lamina.run.volumes import remove_anonymous
+from lamina.store.containers import LIVELY
+from lamina.store.contract import ContainerRecord, Store
+from lamina.store.errors import ContainerNotFound
+
+
+def remove(
+    store: Store,
+    record: ContainerRecord,
+    now: Clock,
+    *,
+    force: bool = False,
+    volumes: bool = False,
+) -> int:
+    """Remove a container, killing it first with `force`; returns the bytes of disk freed.
+
+    With `volumes` also those that were made for it without a name.  Raises StillRunning.
+    """
+    if record.status in LIVELY:
+        if not force:
+            raise StillRunning(record.name)
+        kill_and_wait(store, record, now)
+    try:
+        freed = store.containers.remove(record.id)
+    except ContainerNotFound:
+        if not force:
+            raise
+        freed = 0  # it was to go at its end anyway
+    if volumes:
+        remove_anonymous(store.root / "volumes", record)
+    return freed

@@ -1,0 +1,113 @@
+"""Start a container: fork its watcher, and hear from it how it went."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import msgspec
+
+from lamina.errors import KINDS, Unsupported
+from lamina.lifecycle.errors import AlreadyRunning
+from lamina.lifecycle.watcher import Report, watch
+from lamina.linux.processes import lives
+from lamina.store.containers import LIVELY
+from lamina.store.contract import ContainerRecord, Store
+from lamina.supervise import sockets
+
+_LONGEST = 1 << 20
+_PATIENCE_MS = 10_000
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A container that was started."""
+
+    record: ContainerRecord
+    """As it was before the start."""
+    pid: int = 0
+    """Of its first process."""
+    connection: int = -1
+    """To its watcher, as its first client; -1 when nobody is to be attached."""
+    refused: str = ""
+    """Why its program could not be executed; `status` is then 126 or 127."""
+    status: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def start(
+    store: Store, record: ContainerRecord, *, attached: bool = False, detached: bool = True
+) -> Begun:
+    """Start a container, and leave it to a watcher that outlives this process.
+
+    `attached` makes a connection that sees all it prints, from its first byte on.
+    Without `detached` the watcher is not made small: for a container whose end is near.
+    Returns when its program runs, or was refused by the kernel.
+
+    Raises AlreadyRunning, and EngineError when no container could be made.
+    """
+    if record.status in LIVELY:
+        raise AlreadyRunning(record.name)
+    _await_watcher(store, record)
+    ours, theirs = sockets.pair() if attached else (-1, -1)
+    reader, writer = os.pipe()
+    try:
+        _fork_watcher(store, record.id, writer, theirs, foreground=not detached)
+    finally:
+        os.close(writer)
+        if attached:
+            os.close(theirs)
+    with open(reader, "rb") as stream:
+        text = stream.read(_LONGEST)
+    try:
+        report = _read(text)
+    except BaseException:
+        if attached:
+            os.close(ours)
+        raise
+    return Begun(record, report.pid, ours, report.refused, report.status, report.warnings)
+
+
+def _read(text: bytes) -> Report:
+    if not text:
+        raise Unsupported("the process that was to watch the container was killed")
+    report = msgspec.json.decode(text, type=Report)
+    if report.kind:
+        raise KINDS.get(report.kind, Unsupported)(report.message, hint=report.hint)
+    return report
+
+
+def _await_watcher(store: Store, record: ContainerRecord) -> None:
+    """The watcher of its last run may still be putting things in order."""
+    if not lives(record.watcher, record.watcher_started):
+        return
+    import select
+
+    try:
+        pidfd = os.pidfd_open(record.watcher)
+    except ProcessLookupError:
+        return
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        if lives(record.watcher, record.watcher_started):
+            poll.poll(_PATIENCE_MS)
+    finally:
+        os.close(pidfd)
+
+
+def _fork_watcher(
+    store: Store, identity: str, ready: int, client: int, *, foreground: bool
+) -> None:
+    with warnings.catch_warnings():
+        # Python warns of forking beside threads; the watcher needs none of their locks.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        between = os.fork()
+        if between == 0:
+            # A process between us and the watcher, so that no long-lived program has to
+            # wait for it.
+            try:
+                if os.fork() == 0:
+                    watch(store, identity, ready, client=client, foreground=foreground)
+            finally:
+                os._exit(0)
+    os.waitpid(between, 0)
