@@ -1,4 +1,4 @@
-"""fork(2) into a new pid namespace."""
+"""fork(2) into another pid namespace, a new one or that of a process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE_PARENT = 0x00008000
 _SIGCHLD = 17
 _PID = struct.Struct("i")
+_NEW = -1
 
 
 def fork_first() -> int:
@@ -22,17 +23,30 @@ def fork_first() -> int:
     The caller's other children are where they would be without.  Returns the child's pid
     here.  Raises OSError.  The child must not rely on locks that other threads may hold.
     """
+    return _fork(_NEW)
+
+
+def fork_into(process: int) -> int:
+    """fork(2): the child, in which this returns 0, is in the pid namespace of the process that
+    the descriptor `process` (pidfd_open(2)) is of.  As `fork_first` for the rest."""
+    return _fork(process)
+
+
+def _fork(process: int) -> int:
     with warnings.catch_warnings():
         # Python warns of forking beside threads.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return _and_back() if is_initial() else _through_another()
+        return _and_back(process) if is_initial() else _through_another(process)
 
 
-def _and_back() -> int:
+def _and_back(process: int) -> int:
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     pid = -1
     try:
-        syscall.unshare(syscall.CLONE_NEWPID)
+        if process == _NEW:
+            syscall.unshare(syscall.CLONE_NEWPID)
+        else:
+            syscall.setns(process, syscall.CLONE_NEWPID)
         try:
             pid = os.fork()
         finally:
@@ -43,14 +57,17 @@ def _and_back() -> int:
     return pid
 
 
-def _through_another() -> int:
+def _through_another(process: int) -> int:
     """In a user namespace nobody may go back to the machine's pid namespace: a process that
     ends at once goes, and gives its parent another child."""
     reader, writer = os.pipe()
     between = os.fork()
     if between == 0:
         try:
-            pid = _clone(syscall.CLONE_NEWPID | _CLONE_PARENT | _SIGCHLD)
+            if process != _NEW:
+                syscall.setns(process, syscall.CLONE_NEWPID)
+            new = syscall.CLONE_NEWPID if process == _NEW else 0
+            pid = _clone(new | _CLONE_PARENT | _SIGCHLD)
             if pid == 0:
                 os.close(reader)
                 os.close(writer)

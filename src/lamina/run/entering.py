@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from lamina.errors import Conflict, Unsupported
 from lamina.linux import cgroup, syscall
+from lamina.linux.pidns import fork_into
 from lamina.linux.processes import lives
 from lamina.linux.rooted import open_in
 from lamina.run.become import SIGNALS, Failure, Progress, Role, be_alone, become
@@ -193,37 +194,17 @@ def _with_terminal(role: Role, terminal: int) -> Role:
 def _fork_inside(door: Door, role: Role, status: int, terminal: int) -> int:
     """Fork into the container's pid namespace; returns the child's pid in ours."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    syscall.prctl(syscall.PR_SET_DUMPABLE, 0)  # the child is born with it
     try:
-        with _pid_namespace(door), warnings.catch_warnings():
-            # Python warns of forking beside threads; the child needs none of their locks.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            syscall.prctl(syscall.PR_SET_DUMPABLE, 0)  # the child is born with it
-            try:
-                pid = os.fork()
-                if pid == 0:
-                    _main(door, role, status, terminal)
-            finally:
-                syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
+        pid = fork_into(door.process)
+        if pid == 0:
+            _main(door, role, status, terminal)
+    except ProcessLookupError:
+        raise EndedJustNow(door.name) from None
     finally:
+        syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid
-
-
-@contextmanager
-def _pid_namespace(door: Door) -> Iterator[None]:
-    """Let children of this thread be born in the container's pid namespace."""
-    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        try:
-            syscall.setns(door.process, syscall.CLONE_NEWPID)
-        except ProcessLookupError:
-            raise EndedJustNow(door.name) from None
-        try:
-            yield
-        finally:
-            syscall.setns(own, syscall.CLONE_NEWPID)
-    finally:
-        os.close(own)
 
 
 def _main(door: Door, role: Role, status: int, terminal: int) -> NoReturn:
