@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from lamina.errors import Unsupported
+from lamina.linux.cgroup_tree import delegate, remove, try_write, write
 
 Kind = Literal["none", "v1", "v2", "hybrid"]
 ROOT = "/sys/fs/cgroup"
 _OURS = "lamina"
-_TRIES, _PAUSE = 100, 0.01
-"""How often, and after how many seconds, a group is removed whose processes have just ended."""
 
 
 class NoMemoryControl(Unsupported):
@@ -42,7 +39,7 @@ def detect(root: str = ROOT) -> Kind:
 
 def join(group: Path) -> None:
     """Move this process into a group.  Raises OSError."""
-    _write(group / "cgroup.procs", "0")
+    write(f"{group}/cgroup.procs", "0")
 
 
 class MemoryGroup:
@@ -82,7 +79,7 @@ def limited_memory(name: str, size: int, root: str = ROOT) -> Iterator[MemoryGro
     try:
         yield MemoryGroup(group)
     finally:
-        _remove(group)
+        remove(str(group))
 
 
 def _own_v1(root: str) -> Path:
@@ -113,8 +110,7 @@ def _make(base: Path, name: str) -> Path:
     while True:
         ours.mkdir(exist_ok=True)
         if (base / "cgroup.subtree_control").exists():
-            _write(base / "cgroup.subtree_control", "+memory")
-            _write(ours / "cgroup.subtree_control", "+memory")
+            delegate(str(base), [_OURS], ["memory"], move=True)
         group = ours / f"{os.getpid()}-{name}"
         try:
             group.mkdir()
@@ -125,55 +121,21 @@ def _make(base: Path, name: str) -> Path:
 
 def _limit_v1(group: Path, size: int) -> None:
     try:
-        _write(group / "memory.limit_in_bytes", str(size))
+        write(f"{group}/memory.limit_in_bytes", str(size))
     except OSError:
         group.rmdir()
         raise
     # Swap is counted with memory here; the file is missing where it is not counted at all.
-    _try_write(group / "memory.memsw.limit_in_bytes", str(2 * size))
+    try_write(f"{group}/memory.memsw.limit_in_bytes", str(2 * size))
 
 
 def _limit_v2(group: Path, size: int) -> None:
     try:
-        _write(group / "memory.max", str(size))
+        write(f"{group}/memory.max", str(size))
     except OSError:
         group.rmdir()
         raise
-    _try_write(group / "memory.swap.max", str(size))
-
-
-def _write(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, text.encode())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        os.close(fd)
-
-
-def _try_write(path: Path, text: str) -> None:
-    try:
-        _write(path, text)
-    except OSError:
-        pass
-
-
-def _remove(group: Path) -> None:
-    for _ in range(_TRIES):
-        try:
-            group.rmdir()
-            break
-        except FileNotFoundError:
-            break
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                return
-            time.sleep(_PAUSE)
-    try:
-        group.parent.rmdir()
-    except OSError:
-        pass  # others have groups in it
+    try_write(f"{group}/memory.swap.max", str(size))
 
 
 def _sweep(ours: Path) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from lamina.errors import Conflict, Invalid, NotFound, Unsupported
 from lamina.linux.cgroup import ROOT
@@ -22,9 +22,11 @@ from lamina.linux.cgroup_limits import (
 )
 from lamina.linux.cgroup_tree import (
     Hierarchy,
+    below,
     delegate,
     hierarchies,
     read,
+    remove,
     try_write,
     try_write_lines,
     write,
@@ -108,7 +110,7 @@ class Group:
         """The pids of the processes in it, and in groups that it made below."""
         for path in self.paths:
             if os.path.isdir(path):
-                texts = (read(f"{each}/cgroup.procs") for each in _below(path))
+                texts = (read(f"{each}/cgroup.procs") for each in below(path))
                 return [int(pid) for text in texts for pid in text.split() if pid != "0"]
         return []
 
@@ -195,7 +197,7 @@ class Group:
         Waits for processes that are ending.  What still has processes stays.
         """
         for path in self.paths:
-            _remove(path)
+            remove(path)
 
     # what it is made of
 
@@ -371,7 +373,7 @@ def _make(
         except FileExistsError:
             if Group((path,)).processes():
                 raise GroupTaken(path) from None
-            _remove(path)
+            remove(path)
             continue
         if "cpuset" in place.controllers and place.version == 1:
             _inherit_cpuset(path)
@@ -435,31 +437,3 @@ def _numbers(device: str) -> str:
     except OSError as error:
         raise NoBlockDevice(f"no device {device}: {error.strerror}") from None
     return f"{os.major(number)}:{os.minor(number)}"
-
-
-def _below(path: str) -> Iterator[str]:
-    """A group and those below it, the deepest last."""
-    yield path
-    try:
-        entries = [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return
-    for name in entries:
-        yield from _below(f"{path}/{name}")
-
-
-def _remove(path: str) -> None:
-    for _ in range(_TRIES):
-        busy = False
-        for each in reversed(list(_below(path))):
-            try:
-                os.rmdir(each)
-            except OSError as error:
-                busy = busy or error.errno == errno.EBUSY
-        if not busy:
-            break
-        time.sleep(_PAUSE)
-    try:
-        os.rmdir(os.path.dirname(path))
-    except OSError:
-        pass  # others have groups in it

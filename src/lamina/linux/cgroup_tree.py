@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator
 from typing import Literal
 
@@ -16,6 +17,8 @@ ALWAYS_V2 = frozenset({"freezer", "devices", "cpuacct"})
 _V2_NAMES = {"io": "blkio"}
 _REST = "init"
 _TRIES = 10
+_PAUSE, _BUSY_TRIES = 0.005, 400
+"""Seconds between attempts to remove a group whose processes have just ended."""
 
 
 class Hierarchy(msgspec.Struct, frozen=True):
@@ -190,3 +193,35 @@ def try_write(path: str, text: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def below(path: str) -> Iterator[str]:
+    """A group and those below it, the deepest last."""
+    yield path
+    try:
+        entries = [entry.name for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return
+    for name in entries:
+        yield from below(f"{path}/{name}")
+
+
+def remove(path: str) -> None:
+    """Remove a group, those below it, and the one above when it has no others.
+
+    Waits for processes that are ending; a group that keeps some stays.
+    """
+    for _ in range(_BUSY_TRIES):
+        busy = False
+        for each in reversed(list(below(path))):
+            try:
+                os.rmdir(each)
+            except OSError as error:
+                busy = busy or error.errno == errno.EBUSY
+        if not busy:
+            break
+        time.sleep(_PAUSE)
+    try:
+        os.rmdir(os.path.dirname(path))
+    except OSError:
+        pass  # others have groups in it
