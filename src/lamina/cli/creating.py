@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lamina.cli import run_watch
+from lamina.cli import run_limits, run_watch
 from lamina.cli.app import App, timestamp
 from lamina.errors import Invalid, Unsupported
 
@@ -86,7 +86,7 @@ _OPTIONS = (
 
 def options(command: F) -> F:
     """Add the options to a command."""
-    command = run_watch.options(command)
+    command = run_limits.options(run_watch.options(command))
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -147,6 +147,12 @@ def _settings(
         ),
         extra_hosts=request.extra_hosts,
         read_only=request.read_only,
+        ulimits=run_limits.ulimits(options["ulimits"]),
+        devices=run_limits.devices(options),
+        device_rules=run_limits.device_rules(options),
+        limits=run_limits.limits(options),
+        cgroup_parent=run_limits.cgroup_parent(options),
+        oom_score_adj=run_limits.oom_score_adj(options),
         stop_signal=options["stop_signal"] or execution.stop_signal,
         stop_timeout=(
             execution.stop_timeout if options["stop_timeout"] is None else options["stop_timeout"]

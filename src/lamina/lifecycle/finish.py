@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from lamina.errors import EngineError
+from lamina.linux.cgroup_group import open_group
 from lamina.linux.processes import boot, lives
 from lamina.run.volumes import remove_anonymous
 from lamina.store.containers import END, LIVELY, LOST, read_end
@@ -53,11 +53,11 @@ def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> N
 
 def clear(store: Store, identity: str, groups: tuple[str, ...]) -> None:
     """Take away what lies outside of the container's directory."""
-    for group in groups:
-        try:
-            os.rmdir(group)
-        except OSError:
-            continue
+    if groups:
+        group = open_group(groups)
+        # With the host's pids its other processes outlive the first one.
+        group.kill()
+        group.remove()
 
 
 def put_in_order(store: Store, now: Clock) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from pathlib import Path
 
 import msgspec
 
 from lamina.errors import Conflict
 from lamina.lifecycle.errors import NotRunning
+from lamina.lifecycle.group import group_for
 from lamina.run.lowers import lowers
 from lamina.run.settings import Settings
 from lamina.run.spec import Namespaces
@@ -40,6 +42,8 @@ def surroundings(
     lease = stack.enter_context(store.leases.hold())
     lease.protect(record.image_id, *record.layers)
     below = stack.enter_context(lowers(store.layers, record.layers))
+    group, warnings = group_for(record, settings)
+    stack.callback(group.remove)
     mode = settings.network.mode
     network = mode if mode in {"host", "none"} else "host"
     return Made(
@@ -47,9 +51,12 @@ def surroundings(
             lowers=below,
             network=_joined(store, mode, "net") if mode.startswith(_OTHER) else network,
             namespaces=_namespaces(store, settings.namespaces),
+            cgroups=tuple(map(Path, group.paths)),
             cache=store.root / "cache",
         ),
         lease.fileno(),
+        group.paths,
+        warnings,
     )
 
 
