@@ -48,7 +48,7 @@ def test_capabilities_are_dockers_default_set_and_no_more(box: Box) -> None:
         assert fields[name] == expected, name
     for name in ("CapInh", "CapAmb"):
         assert int(fields[name], 16) == 0, name
-    assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("1", "2")
+    assert (fields["NoNewPrivs"], fields["Seccomp"]) == ("0", "2")
 
 
 def test_an_ordinary_user_has_no_capabilities(box: Box) -> None:

@@ -101,6 +101,18 @@ def clone(directory: int, path: str, *, flags: Iterable[str] = (), recursive: bo
     return fd
 
 
+_PROPAGATION = {
+    "private": syscall.MS_PRIVATE,
+    "slave": syscall.MS_SLAVE,
+    "shared": syscall.MS_SHARED,
+}
+
+
+def propagate(mount: int, propagation: str) -> None:
+    """Give a mount and those below it `private`, `slave` or `shared` propagation."""
+    syscall.mount_setattr(mount, propagation=_PROPAGATION[propagation], recursive=True)
+
+
 def attach(mount: int, target: int) -> None:
     """Put a detached mount in its place and close its descriptor."""
     try:
@@ -109,9 +121,11 @@ def attach(mount: int, target: int) -> None:
         os.close(mount)
 
 
-def restrict(fd: int, flags: Iterable[str]) -> None:
-    """Add attributes to the mount that `fd` is the root of."""
-    syscall.mount_setattr(fd, set_flags=attributes(flags), recursive=False)
+def restrict(fd: int, flags: Iterable[str], *, recursive: bool = False) -> None:
+    """Add attributes to the mount that `fd` is the root of, and to those below it if
+    `recursive`."""
+    if bits := attributes(flags):
+        syscall.mount_setattr(fd, set_flags=bits, recursive=recursive)
 
 
 def mount_overlay(

@@ -27,6 +27,8 @@ CLONE_NEWNET = 0x40000000
 
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
+MS_SLAVE = 0x80000
+MS_SHARED = 0x100000
 MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
 
@@ -141,9 +143,12 @@ def move_mount(mount_fd: int, target_fd: int) -> None:
     _call(_MOVE_MOUNT, "move_mount", mount_fd, b"", target_fd, b"", flags)
 
 
-def mount_setattr(fd: int, *, set_flags: int, recursive: bool) -> None:
-    """mount_setattr(2): add attributes to the mount `fd` (and those below it)."""
-    attributes = struct.pack("QQQQ", set_flags, 0, 0, 0)
+def mount_setattr(
+    fd: int, *, set_flags: int = 0, propagation: int = 0, recursive: bool = False
+) -> None:
+    """mount_setattr(2): add attributes to the mount `fd` (and those below it), and give it
+    another propagation (an MS_ flag), or leave that (0)."""
+    attributes = struct.pack("QQQQ", set_flags, 0, propagation, 0)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     _call(_MOUNT_SETATTR, "mount_setattr", fd, b"", flags, attributes, len(attributes))
 
@@ -230,6 +235,12 @@ def sethostname(name: str) -> None:
     """sethostname(2)."""
     raw = os.fsencode(name)
     _check(libc.sethostname(raw, ctypes.c_size_t(len(raw))), "sethostname", name)
+
+
+def setdomainname(name: str) -> None:
+    """setdomainname(2)."""
+    raw = os.fsencode(name)
+    _check(libc.setdomainname(raw, ctypes.c_size_t(len(raw))), "setdomainname", name)
 
 
 def join_session_keyring(name: str) -> None:

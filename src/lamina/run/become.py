@@ -20,7 +20,7 @@ from typing import NoReturn
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.linux import capability, rlimit, syscall
+from lamina.linux import apparmor, capability, rlimit, syscall
 from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
 from lamina.run.identity import lookup
@@ -60,6 +60,9 @@ class Role(msgspec.Struct, frozen=True):
     """Seccomp program; empty for none."""
     no_new_privileges: bool = False
     limits: tuple[Limit, ...] = ()
+    apparmor: str = ""
+    """The AppArmor profile of the program; empty for our own."""
+    oom_score_adj: int | None = None
     lasting: bool = False
     """Whether it goes on when its parent ends."""
 
@@ -124,7 +127,9 @@ def become(role: Role, progress: Progress) -> NoReturn:
     _take_streams(role, progress.status)
     progress.status = STATUS_FD
     progress.doing = "look up the user"
-    identity, home = lookup(process.user, _read("/etc/passwd"), _read("/etc/group"))
+    identity, home = lookup(
+        process.user, _read("/etc/passwd"), _read("/etc/group"), further=process.groups
+    )
     _hand_over_streams(identity.uid)
     progress.doing = f"enter the working directory {process.cwd}"
     _enter(process.cwd)
@@ -190,7 +195,21 @@ def _enter(cwd: str) -> None:
         os.close(root)
 
 
+def _adjust_score(score: int) -> None:
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = open_in(root, "/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, str(score).encode())
+        os.close(fd)
+    finally:
+        os.close(root)
+
+
 def _give_up(role: Role, identity: Identity) -> None:
+    if role.oom_score_adj is not None:
+        _adjust_score(role.oom_score_adj)
+    if role.apparmor:
+        apparmor.change_on_exec(role.apparmor)
     for limit in role.limits:
         rlimit.set_limit(limit.name, limit.soft, limit.hard)
     held = syscall.capget()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lamina.errors import Invalid, NotFound
 from lamina.run.spec import Identity
@@ -19,13 +19,16 @@ class BadUser(Invalid):
     """The text is not a user."""
 
 
-def lookup(user: str, passwd: bytes, group: bytes) -> tuple[Identity, str]:
+def lookup(
+    user: str, passwd: bytes, group: bytes, *, further: Sequence[str] = ()
+) -> tuple[Identity, str]:
     """The ids that `user` stands for, and its home directory.
 
     `user` is empty, `name`, `uid`, `name:group`, `uid:gid` or any mix.  A number
     need not be in the files; a name must be.  Without a group, the primary group
     is the one in passwd (0 for a bare unknown uid), and every group that lists
-    the user's name is a supplementary one.  Home is `/` when passwd does not say.
+    the user's name is a supplementary one, beside those of `further` (names or numbers).
+    Home is `/` when passwd does not say.
 
     Raises UnknownUser, BadUser.
     """
@@ -37,16 +40,17 @@ def lookup(user: str, passwd: bytes, group: bytes) -> tuple[Identity, str]:
     uid = entry[1] if entry else _number(name_text)
     if uid is None:
         raise UnknownUser(
-            f"no user {name_text} in the image's /etc/passwd",
+            f"unable to find user {name_text}: no matching entries in passwd file",
             hint="give a number instead, which need not be listed there",
         )
     home = (entry[3] if entry else "") or "/"
+    groups = {_checked(_find_group(text, group), text) for text in further}
     if group_text:
         gid = _find_group(group_text, group)
-        return Identity(_checked(uid, user), _checked(gid, user), ()), home
-    gid = entry[2] if entry else 0
-    groups = tuple(sorted(set(_memberships(entry[0], group)) - {gid})) if entry else ()
-    return Identity(_checked(uid, user), _checked(gid, user), groups), home
+    else:
+        gid = entry[2] if entry else 0
+        groups |= set(_memberships(entry[0], group)) if entry else set()
+    return Identity(_checked(uid, user), _checked(gid, user), tuple(sorted(groups - {gid}))), home
 
 
 def _checked(number: int, user: str) -> int:
@@ -89,7 +93,7 @@ def _find_group(text: str, group: bytes) -> int:
     gid = _number(text)
     if gid is None:
         raise UnknownUser(
-            f"no group {text} in the image's /etc/group",
+            f"unable to find group {text}: no matching entries in group file",
             hint="give a number instead, which need not be listed there",
         )
     return gid

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 from typing import NoReturn
 
-from lamina.linux import cgroup, fanotify, syscall
+import msgspec
+
+from lamina.linux import cgroup, fanotify, mounts, syscall
+from lamina.linux.rooted import open_in
 from lamina.run.become import Progress, Role, be_alone, become
 from lamina.run.layout import carry_out, mount_root, name_of
 from lamina.run.orders import Orders
-from lamina.run.spec import ContainerSpec
 
 
 def main(orders: Orders) -> NoReturn:
@@ -40,6 +42,8 @@ def _role(orders: Orders) -> Role:
         orders.filter,
         spec.no_new_privileges,
         spec.limits,
+        apparmor=spec.apparmor,
+        oom_score_adj=spec.oom_score_adj,
     )
 
 
@@ -50,7 +54,7 @@ def _enter(orders: Orders, progress: Progress) -> None:
     for group in spec.cgroups:
         cgroup.join(group)
     progress.doing = "make namespaces"
-    _unshare(spec)
+    orders = _unshare(orders)
     progress.doing = "mount the root file system"
     root = mount_root(orders)
     for step in orders.steps:
@@ -61,23 +65,33 @@ def _enter(orders: Orders, progress: Progress) -> None:
     if orders.watch >= 0:
         progress.doing = "watch which files are opened"
         fanotify.mark(orders.watch, "/")
-    progress.doing = "set the host name"
-    syscall.sethostname(spec.hostname or spec.identity[:12])
+    if spec.namespaces.uts == "private":
+        progress.doing = "set the host name"
+        syscall.sethostname(spec.hostname or spec.identity[:12])
+        syscall.setdomainname(spec.domainname or "(none)")
     if spec.network == "none":
         progress.doing = "set up the loopback interface"
         syscall.raise_interface("lo")
 
 
-def _unshare(spec: ContainerSpec) -> None:
-    flags = (
-        syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWCGROUP
-    )
-    if spec.network == "none":
-        flags |= syscall.CLONE_NEWNET
-    elif spec.network != "host":
-        there = os.open(spec.network, os.O_RDONLY | os.O_CLOEXEC)
-        syscall.setns(there, syscall.CLONE_NEWNET)
-        os.close(there)
+def _unshare(orders: Orders) -> Orders:
+    """Make or join namespaces; the pid namespace is there already."""
+    spec, shared = orders.spec, -1
+    namespaces = spec.namespaces
+    network = "private" if spec.network == "none" else spec.network
+    if namespaces.ipc.startswith("/"):
+        shared = _shared_memory(namespaces.ipc)
+    flags = syscall.CLONE_NEWNS
+    for where, flag in (
+        (network, syscall.CLONE_NEWNET),
+        (namespaces.uts, syscall.CLONE_NEWUTS),
+        (namespaces.ipc, syscall.CLONE_NEWIPC),
+        (namespaces.cgroup, syscall.CLONE_NEWCGROUP),
+    ):
+        if where.startswith("/"):
+            _join(where, flag)
+        elif where != "host":
+            flags |= flag
     syscall.unshare(flags)
     # Nothing that is mounted from here on may be seen by the host, nor the reverse.
     syscall.mount("", "/", "", syscall.MS_REC | syscall.MS_PRIVATE)
@@ -85,6 +99,28 @@ def _unshare(spec: ContainerSpec) -> None:
         syscall.join_session_keyring(spec.identity)
     except OSError:
         pass  # no keyrings in this kernel, or the user's quota of keys is used up
+    return msgspec.structs.replace(orders, shared_memory=shared)
+
+
+def _join(path: str, kind: int) -> None:
+    there = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscall.setns(there, kind)
+    finally:
+        os.close(there)
+
+
+def _shared_memory(ipc: str) -> int:
+    """The /dev/shm of the container whose ipc namespace this path is."""
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _join(ipc.replace("/ns/ipc", "/ns/mnt"), syscall.CLONE_NEWNS)
+        root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        place = open_in(root, "/dev/shm")  # noqa: S108
+        return mounts.clone(place, "", recursive=False)
+    finally:
+        syscall.setns(own, syscall.CLONE_NEWNS)
+        os.close(own)
 
 
 def _pivot(root: int) -> None:

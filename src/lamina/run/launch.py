@@ -8,16 +8,19 @@ import signal
 import stat
 import struct
 import threading
+import warnings
 
 import msgspec
 
 from lamina.errors import KINDS, Denied, Unsupported
 from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
-from lamina.linux.pidns import fork_first
+from lamina.linux.devices import found
+from lamina.linux.pidns import fork_first, fork_into
 from lamina.run import become, init, network
 from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
-from lamina.run.spec import ContainerSpec, Streams
+from lamina.run.propagation import check_propagation
+from lamina.run.spec import ContainerSpec, Mount, Streams
 
 _TERMINALS = (("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
@@ -109,21 +112,40 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
     granted = _capabilities(spec)
     program = b""
     if spec.seccomp and not spec.privileged:
-        program = seccomp.filter_for(granted, spec.cache)
+        program = seccomp.filter_for(granted, spec.cache, spec.seccomp_profile)
+    if spec.devices:
+        nodes = tuple(node for device in spec.devices for node in found(device))
+        spec = msgspec.structs.replace(spec, devices=nodes)
+    steps = plan(
+        spec,
+        devices=_host_devices() if spec.privileged else DEVICES,
+        unified=cgroup.detect() == "v2",
+        hierarchies=_hierarchies(),
+    )
     _write_files(spec)
     terminals, master = _make_terminals(spec)
-    devices = _host_devices() if spec.privileged else DEVICES
     reader, writer = os.pipe()
-    orders = Orders(
-        spec,
-        plan(spec, devices=devices, unified=cgroup.detect() == "v2"),
-        *(granted, program, trampoline.descriptor(), writer, streams, terminals, watch),
-    )
+    trees: dict[str, int] = {}
     try:
-        pid = _fork(orders)
+        _clone_propagating(spec, trees)
+        pid = _fork(
+            Orders(
+                spec,
+                steps,
+                *(granted, program, trampoline.descriptor(), writer, streams),
+                terminals=terminals,
+                trees=trees,
+                watch=watch,
+            )
+        )
+    except BaseException:
+        os.close(reader)
+        if master >= 0:
+            os.close(master)
+        raise
     finally:
-        os.close(writer)
-        os.close(terminals)
+        for fd in (writer, terminals, *trees.values()):
+            os.close(fd)
     running = Running(pid, master)
     try:
         return started(running, reader, spec.process.args[0])
@@ -141,6 +163,27 @@ def _capabilities(spec: ContainerSpec) -> frozenset[str]:
     if spec.privileged:
         return capability.ALL
     return capability.granted(spec.capabilities_add, spec.capabilities_drop)
+
+
+def _hierarchies() -> list[str]:
+    """The host's cgroup hierarchies of version 1, as /proc/self/cgroup names them."""
+    lines = (line.split(":", 2) for line in _host_file("/proc/self/cgroup").splitlines())
+    return [words[1] for words in sorted(lines, key=lambda words: int(words[0])) if words[1]]
+
+
+def _clone_propagating(spec: ContainerSpec, trees: dict[str, int]) -> None:
+    """Clones of what is bound with a propagation, by target, put into `trees`."""
+    for mount in spec.mounts:
+        if not isinstance(mount, Mount) or mount.kind != "bind" or mount.source is None:
+            continue
+        kind = mount.propagation.removeprefix("r")
+        if kind == "private":
+            continue
+        source = str(mount.source)
+        check_propagation(source, kind)
+        tree = mounts.clone(syscall.AT_FDCWD, source, recursive=mount.recursive)
+        trees[mount.target] = tree
+        mounts.propagate(tree, kind)
 
 
 def _host_devices() -> list[str]:
@@ -215,15 +258,36 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
 
 
 def _fork(orders: Orders) -> int:
-    """Fork the first process of a new pid namespace; returns its pid here."""
+    """Fork the container's first process; returns its pid here."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, become.SIGNALS)
     try:
-        pid = fork_first()
+        where = orders.spec.namespaces.pid
+        pid = fork_first() if where == "private" else _fork_among_others(where)
         if pid == 0:
             init.main(orders)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid
+
+
+def _fork_among_others(where: str) -> int:
+    """Fork into a pid namespace that has other processes: the path of one, or `host`.
+
+    The child is born without the right of anybody in there to look into it (CVE-2016-9962).
+    """
+    namespace = -1 if where == "host" else os.open(where, os.O_RDONLY | os.O_CLOEXEC)
+    syscall.prctl(syscall.PR_SET_DUMPABLE, 0)
+    try:
+        if namespace >= 0:
+            return fork_into(namespace)
+        with warnings.catch_warnings():
+            # Python warns of forking beside threads.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return os.fork()
+    finally:
+        syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
+        if namespace >= 0:
+            os.close(namespace)
 
 
 def started(running: Running, reader: int, program: str) -> Running:

@@ -9,18 +9,22 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from lamina.errors import Invalid
+from lamina.errors import Invalid, NotFound
 from lamina.linux import mounts, syscall
-from lamina.linux.rooted import make_in, open_in, resolve_in
+from lamina.linux.rooted import exists_in, make_in, open_in, resolve_in
 from lamina.run import steps
 from lamina.run.orders import Orders
-from lamina.run.plan import mount_points
+from lamina.run.plan import mount_points, plan
+from lamina.run.spec import ContainerSpec
 from lamina.run.steps import Step
 from lamina.run.stubs import make_stubs
+from lamina.run.sysctl import path_of
 from lamina.run.volumes import fill_from_image
 
 _KERNELS = {"/proc", "/sys", "/dev"}
+_DEVICE = ("ro", "nosuid", "noexec")
 
 
 class LinkedMountPoint(Invalid):
@@ -31,6 +35,20 @@ class LinkedMountPoint(Invalid):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"the image has a link at {path}, where a directory belongs")
+
+
+class NoSuchSubpath(NotFound):
+    """The volume has nothing at the subpath."""
+
+    def __init__(self, source: str, subpath: str, why: str) -> None:
+        super().__init__(f"cannot access path {subpath} in the volume at {source}: {why}")
+
+
+class BadValue(Invalid):
+    """The kernel does not take the value of a parameter."""
+
+    def __init__(self, name: str, value: str, why: str) -> None:
+        super().__init__(f"sysctl {name}={value}: {why}")
 
 
 def mount_root(orders: Orders) -> int:
@@ -46,6 +64,8 @@ def mount_root(orders: Orders) -> int:
     merged = f"{private}/root"
     os.mkdir(merged)
     rootfs = spec.rootfs
+    if rootfs.whole is not None:
+        return _mount_whole(str(rootfs.whole), merged, privileged=spec.privileged)
     lowers = [str(path) for path in reversed(rootfs.lowers)]
     upper, work = str(rootfs.upper), str(rootfs.work)
     image = _open_image(lowers, upper, merged)
@@ -55,6 +75,17 @@ def mount_root(orders: Orders) -> int:
         os.close(image)
     flags = () if spec.privileged else ("nodev",)
     mounts.mount_overlay(merged, lowers, upper, work, volatile=rootfs.volatile, flags=flags)
+    return os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _mount_whole(root: str, merged: str, *, privileged: bool) -> int:
+    flags = () if privileged else ("nodev",)
+    mount = mounts.clone(syscall.AT_FDCWD, root, flags=flags, recursive=False)
+    place = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mounts.attach(mount, place)
+    finally:
+        os.close(place)
     return os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
@@ -69,6 +100,19 @@ def _open_image(lowers: list[str], upper: str, merged: str) -> int:
     fd = os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     syscall.umount2(merged, syscall.MNT_DETACH)
     return fd
+
+
+def missing_mount_points(root: Path, spec: ContainerSpec) -> list[tuple[str, bool]]:
+    """What `spec` mounts onto and a whole root file system does not have: paths, and whether
+    each is a directory."""
+    steps_ = plan(spec)
+    fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        targets = dict.fromkeys(mount_points(steps_))
+        missing = [target for target in targets if not exists_in(fd, target)]
+    finally:
+        os.close(fd)
+    return [(target, _is_directory(steps_, target)) for target in missing]
 
 
 def _make_stubs(image: int, orders: Orders, private: str) -> str:
@@ -97,7 +141,9 @@ def _make_stubs(image: int, orders: Orders, private: str) -> str:
 def _is_directory(plan: Sequence[Step], target: str) -> bool:
     for step in plan:
         if isinstance(step, steps.BindMount) and step.target == target:
-            return os.path.isdir(step.source)
+            return os.path.isdir(_inside(step))
+        if isinstance(step, steps.BindDevice) and step.target == target:
+            return False
         if isinstance(step, steps.TreeBind) and step.target == target:
             return step.directory
         if isinstance(step, steps.PlaceFile) and step.target == target:
@@ -107,7 +153,7 @@ def _is_directory(plan: Sequence[Step], target: str) -> bool:
 
 def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
     try:
-        mount = _new_filesystem(step)
+        mount = _new_filesystem(root, step)
     except OSError:
         if step.optional:
             return
@@ -118,9 +164,12 @@ def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
     _attach(root, mount, step.target, directory=True)
 
 
-def _new_filesystem(step: steps.MountFilesystem) -> int:
+def _new_filesystem(root: int, step: steps.MountFilesystem) -> int:
+    options = step.options
+    if step.keep_mode:
+        options = (*options, ("mode", _mode_in(root, step.target)))
     try:
-        return mounts.new_filesystem(step.fstype, step.options, step.flags)
+        return mounts.new_filesystem(step.fstype, options, step.flags)
     except PermissionError:
         if step.fstype != "sysfs":
             raise
@@ -128,11 +177,51 @@ def _new_filesystem(step: steps.MountFilesystem) -> int:
         return mounts.clone(syscall.AT_FDCWD, step.target, flags=step.flags)
 
 
+def _mode_in(root: int, target: str) -> str:
+    place = _open_if_there(root, target)
+    if place is None:
+        return "1777"
+    try:
+        return f"{stat.S_IMODE(os.fstat(place).st_mode):o}"
+    finally:
+        os.close(place)
+
+
 def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
+    if step.optional and not os.path.exists(step.source):
+        return
     if step.populate:
         fill_from_image(root, step.target, step.source)
-    mount = mounts.clone(syscall.AT_FDCWD, step.source, flags=step.flags)
+    mount = _tree_of(step, orders)
+    try:
+        mounts.restrict(mount, step.flags, recursive=step.recursive and step.flags_below)
+    except OSError:
+        os.close(mount)
+        raise
     _attach(root, mount, step.target, directory=stat.S_ISDIR(os.fstat(mount).st_mode))
+
+
+def _tree_of(step: steps.BindMount, orders: Orders) -> int:
+    if step.target in orders.trees:
+        return os.dup(orders.trees[step.target])
+    if not step.subpath:
+        return mounts.clone(syscall.AT_FDCWD, step.source, recursive=step.recursive)
+    source = os.open(step.source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        place = open_in(source, step.subpath)
+    except OSError as error:
+        raise NoSuchSubpath(step.source, step.subpath, error.strerror or "") from None
+    finally:
+        os.close(source)
+    try:
+        return mounts.clone(place, "", recursive=step.recursive)
+    finally:
+        os.close(place)
+
+
+def _inside(step: steps.BindMount) -> str:
+    """The path of a source, to ask for its kind alone: links in it lead anywhere."""
+    return f"{step.source}/{step.subpath}" if step.subpath else step.source
 
 
 def _tree(root: int, step: steps.TreeBind, orders: Orders) -> None:
@@ -207,8 +296,34 @@ def _devices(root: int, step: steps.MakeDevices, orders: Orders) -> None:
     for name in step.names:
         # Bound, not made: on a mount without `nodev` of its own, while everything else is
         # `nodev`, so that a device node the container makes opens nothing.
-        device = mounts.clone(syscall.AT_FDCWD, f"/dev/{name}", recursive=False)
-        _attach(root, device, f"{step.directory}/{name}", directory=False)
+        source, target = f"/dev/{name}", f"{step.directory}/{name}"
+        _device(root, steps.BindDevice(source, target), orders)
+
+
+def _device(root: int, step: steps.BindDevice, orders: Orders) -> None:
+    # Read-only is its owner and mode, which are the host's; what is written to it still goes.
+    device = mounts.clone(syscall.AT_FDCWD, step.source, flags=_DEVICE, recursive=False)
+    _attach(root, device, step.target, directory=False)
+
+
+def _shared_memory(root: int, step: steps.ShareMemory, orders: Orders) -> None:
+    _attach(root, os.dup(orders.shared_memory), step.target, directory=True)
+
+
+def _parameter(root: int, step: steps.SetParameter, orders: Orders) -> None:
+    try:
+        fd = open_in(root, f"/proc/sys/{path_of(step.name)}", os.O_WRONLY)
+    except OSError:
+        if step.optional:
+            return
+        raise
+    try:
+        os.write(fd, step.value.encode())
+    except OSError as error:
+        if not step.optional:
+            raise BadValue(step.name, step.value, error.strerror or "") from None
+    finally:
+        os.close(fd)
 
 
 def _link(root: int, step: steps.MakeLink, orders: Orders) -> None:
@@ -243,9 +358,13 @@ def _read_only(root: int, step: steps.MakeReadOnly, orders: Orders) -> None:
     place = _open_if_there(root, step.path)
     if place is None:
         return
+    flags = ("ro", "nosuid", "nodev", "noexec")
     try:
-        flags = ("ro", "nosuid", "nodev", "noexec")
-        mounts.attach(mounts.clone(place, "", flags=flags), place)
+        mounts.restrict(place, flags)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        mounts.attach(mounts.clone(place, "", flags=flags), place)  # it is no mount yet
     finally:
         os.close(place)
 
@@ -268,6 +387,12 @@ def name_of(step: Step) -> str:
             return f"put a file at {step.target}"
         case steps.BindMount():
             return f"mount {step.source} at {step.target}"
+        case steps.BindDevice():
+            return f"bind the device {step.source} at {step.target}"
+        case steps.ShareMemory():
+            return f"share {step.target}"
+        case steps.SetParameter():
+            return f"set {step.name}"
         case _:
             return f"set up {getattr(step, 'path', '/dev')}"
 
@@ -280,6 +405,9 @@ _STEPS: dict[type, Callable[[int, object, Orders], None]] = {
     steps.AttachTerminals: _terminals,  # type: ignore[dict-item]
     steps.MakeDirectory: _directory,  # type: ignore[dict-item]
     steps.MakeDevices: _devices,  # type: ignore[dict-item]
+    steps.BindDevice: _device,  # type: ignore[dict-item]
+    steps.ShareMemory: _shared_memory,  # type: ignore[dict-item]
+    steps.SetParameter: _parameter,  # type: ignore[dict-item]
     steps.MakeLink: _link,  # type: ignore[dict-item]
     steps.Mask: _mask,  # type: ignore[dict-item]
     steps.MakeReadOnly: _read_only,  # type: ignore[dict-item]

@@ -24,5 +24,10 @@ class Orders(msgspec.Struct, frozen=True):
     streams: Streams
     terminals: int = -1
     """The devpts to attach, a mount of its own."""
+    trees: dict[str, int] = {}
+    """By target: clones of what is bound with a propagation, which was lost when the
+    container's mount namespace was made."""
+    shared_memory: int = -1
+    """The /dev/shm of another container, a mount of its own."""
     watch: int = -1
     """The fanotify group that hears of files opened in the root file system."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from lamina.run.spec import ContainerSpec, FileMount, Mount, TreeMount
 from lamina.run.steps import (
     AttachTerminals,
+    BindDevice,
     BindMount,
     MakeDevices,
     MakeDirectory,
@@ -19,9 +20,12 @@ from lamina.run.steps import (
     Mask,
     MountFilesystem,
     PlaceFile,
+    SetParameter,
+    ShareMemory,
     Step,
     TreeBind,
 )
+from lamina.run.sysctl import FOR_EVERY_NETWORK, check_namespaces
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
@@ -50,55 +54,104 @@ _LINKS = (
     ("ptmx", "pts/ptmx"),
 )
 _TMPFS_FLAGS = ("nosuid", "nodev", "noexec")
+_TMPFS_MODE = "mode"
 
 
 def plan(
-    spec: ContainerSpec, *, devices: Sequence[str] = DEVICES, unified: bool = False
+    spec: ContainerSpec,
+    *,
+    devices: Sequence[str] = DEVICES,
+    unified: bool = False,
+    hierarchies: Sequence[str] = (),
 ) -> list[Step]:
     """The steps in their order: each may rely on those before it.
 
     `devices` are the names of the host's device nodes that the container gets;
-    `unified` says whether the host's cgroups are version 2 alone.
+    `unified` says whether the host's cgroups are version 2 alone; `hierarchies` are those
+    of version 1, as /proc/self/cgroup names them (`cpu,cpuacct`, `name=systemd`).
+    Raises SharedSysctl.
     """
     return [
-        *_kernel(spec, unified=unified),
+        *_kernel(spec, unified=unified, hierarchies=hierarchies),
+        *_parameters(spec),
         *_devices(spec, devices),
         *_own_files(spec),
         *_chosen(spec),
-        *([] if spec.privileged else _closed()),
+        *([] if spec.privileged or spec.unmasked else _closed()),
         *([MakeReadOnly("/")] if spec.read_only else []),
     ]
 
 
 def mount_points(steps: Sequence[Step]) -> list[str]:
     """The targets that must exist in the image, or be made, before the steps can run."""
-    kinds = MountFilesystem | BindMount | TreeBind | PlaceFile
+    kinds = MountFilesystem | BindMount | TreeBind | PlaceFile | BindDevice
     mounted = [step.target for step in steps if isinstance(step, kinds)]
     made_by_us = ("/dev/", "/proc/", "/sys/")
     return [target for target in mounted if not target.startswith(made_by_us)]
 
 
-def _kernel(spec: ContainerSpec, *, unified: bool) -> Iterator[Step]:
+def _kernel(spec: ContainerSpec, *, unified: bool, hierarchies: Sequence[str]) -> Iterator[Step]:
     yield MountFilesystem("proc", "/proc")
     flags = ("nosuid", "nodev", "noexec") + (() if spec.privileged else ("ro",))
     yield MountFilesystem("sysfs", "/sys", flags=flags)
     if unified:
         yield MountFilesystem("cgroup2", "/sys/fs/cgroup", flags=flags, optional=True)
+    elif hierarchies:
+        yield from _hierarchies(hierarchies, flags)
+
+
+def _hierarchies(names: Sequence[str], flags: tuple[str, ...]) -> Iterator[Step]:
+    """Each shows the container's own groups alone, for it has a cgroup namespace."""
+    top = "/sys/fs/cgroup"
+    yield MountFilesystem("tmpfs", top, (("mode", "755"),), _TMPFS_FLAGS)
+    for name in names:
+        kind, equals, label = name.partition("=")
+        place = f"{top}/{label or name}"
+        yield MakeDirectory(place)
+        options = ((kind, label),) if equals else tuple((word, "") for word in name.split(","))
+        yield MountFilesystem("cgroup", place, options, flags, optional=True)
+        for word in name.split(",") if "," in name else ():
+            yield MakeLink(f"{top}/{word}", name)
+    yield MakeReadOnly(top)
+
+
+def _parameters(spec: ContainerSpec) -> Iterator[Step]:
+    check_namespaces(spec.sysctls, network=spec.network, ipc=spec.namespaces.ipc)
+    if spec.network != "host":
+        for name, value in FOR_EVERY_NETWORK.items():
+            if name not in spec.sysctls:
+                yield SetParameter(name, value, optional=True)
+    for name, value in spec.sysctls.items():
+        yield SetParameter(name, value)
 
 
 def _devices(spec: ContainerSpec, devices: Sequence[str]) -> Iterator[Step]:
     yield MountFilesystem(
         "tmpfs", "/dev", (("mode", "755"), ("size", "65536k")), ("nosuid", "nodev")
     )
-    for name in ("pts", "shm", "mqueue"):
+    for name in ("pts", "mqueue") if spec.namespaces.ipc == "none" else ("pts", "shm", "mqueue"):
         yield MakeDirectory(f"/dev/{name}")
     yield MakeDevices("/dev", tuple(devices))
     for name, text in _LINKS:
         yield MakeLink(f"/dev/{name}", text)
     yield AttachTerminals("/dev/pts", "/dev/console" if spec.process.terminal else "")
-    size = str(spec.shm_size)
-    yield MountFilesystem("tmpfs", "/dev/shm", (("mode", "1777"), ("size", size)))  # noqa: S108
-    yield MountFilesystem("mqueue", "/dev/mqueue", optional=True)
+    yield from _memory(spec)
+    for device in spec.devices:
+        yield BindDevice(device.host, device.container)
+
+
+def _memory(spec: ContainerSpec) -> Iterator[Step]:
+    place, queues = "/dev/shm", "/dev/mqueue"  # noqa: S108
+    if spec.namespaces.ipc == "host":
+        yield BindMount(place, place, optional=True)
+        yield BindMount(queues, queues, optional=True)
+        return
+    if spec.namespaces.ipc in {"private", "shareable"}:
+        size = str(spec.shm_size)
+        yield MountFilesystem("tmpfs", place, (("mode", "1777"), ("size", size)))
+    elif spec.namespaces.ipc != "none":
+        yield ShareMemory(place)
+    yield MountFilesystem("mqueue", queues, optional=True)
 
 
 def _own_files(spec: ContainerSpec) -> Iterator[Step]:
@@ -136,22 +189,27 @@ def _file(mount: FileMount) -> PlaceFile:
 def _bind(mount: Mount, spec: ContainerSpec) -> BindMount:
     flags: tuple[str, ...] = () if spec.privileged else ("nodev",)
     flags += ("ro",) if mount.read_only else ()
-    return BindMount(str(mount.source), mount.target, flags, mount.populate)
+    return BindMount(
+        str(mount.source),
+        mount.target,
+        flags,
+        mount.populate,
+        mount.subpath,
+        mount.propagation,
+        mount.recursive,
+        mount.read_only_below or not mount.read_only,
+    )
 
 
 def _tmpfs(mount: Mount) -> MountFilesystem:
     words = [word for word in mount.options.split(",") if word]
-    lifted = {"exec": "noexec", "suid": "nosuid"}
+    lifted = {"exec": "noexec", "suid": "nosuid", "dev": "nodev"}
     flags = [flag for flag in _TMPFS_FLAGS if flag not in {lifted.get(word) for word in words}]
     if mount.read_only or "ro" in words:
         flags.append("ro")
-    pairs = [word.partition("=") for word in words if "=" in word]
-    return MountFilesystem(
-        "tmpfs",
-        mount.target,
-        tuple((key, value) for key, _, value in pairs),
-        tuple(flags),
-    )
+    pairs = tuple(word.partition("=")[::2] for word in words if "=" in word)
+    keep_mode = all(key != _TMPFS_MODE for key, _ in pairs)
+    return MountFilesystem("tmpfs", mount.target, pairs, tuple(flags), keep_mode=keep_mode)
 
 
 def _closed() -> Iterator[Step]:

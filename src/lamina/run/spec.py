@@ -191,7 +191,7 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     sysctls: dict[str, str] = {}
     """Of its own namespaces: `net.ipv4.ip_forward`."""
     devices: tuple[Device, ...] = ()
-    """Nodes of the host's, as `linux.devices.found` gives them."""
+    """Nodes of the host's, or directories of them."""
     init: bool = False
     """Whether a small program of ours is the first process, starts the container's, hands
     on signals and waits for orphans."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from lamina.run.spec import Hidden
+from lamina.run.spec import Hidden, Propagation
 
 
 class MountFilesystem(msgspec.Struct, frozen=True):
@@ -24,6 +24,8 @@ class MountFilesystem(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ("nosuid", "nodev", "noexec")
     optional: bool = False
     """Left out without a word where the kernel does not have it."""
+    keep_mode: bool = False
+    """Whether its directory has the mode of the image's at the target; 1777 if there is none."""
 
 
 class BindMount(msgspec.Struct, frozen=True):
@@ -34,6 +36,14 @@ class BindMount(msgspec.Struct, frozen=True):
     flags: tuple[str, ...] = ()
     populate: bool = False
     """An empty source gets what the image has at the target."""
+    subpath: str = ""
+    """What of the source, through no link that leads out of it."""
+    propagation: Propagation = "rprivate"
+    recursive: bool = True
+    flags_below: bool = True
+    """Whether the flags go for what is mounted below the source, too."""
+    optional: bool = False
+    """Left out without a word where the source is not there."""
 
 
 class TreeBind(msgspec.Struct, frozen=True):
@@ -80,6 +90,28 @@ class MakeDevices(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
 
 
+class BindDevice(msgspec.Struct, frozen=True):
+    """A device node of the host's, whose owner and mode cannot be changed from inside."""
+
+    source: str
+    target: str
+
+
+class ShareMemory(msgspec.Struct, frozen=True):
+    """The /dev/shm of the container whose ipc namespace was joined."""
+
+    target: str
+
+
+class SetParameter(msgspec.Struct, frozen=True):
+    """A kernel parameter of the container's own namespaces."""
+
+    name: str
+    value: str
+    optional: bool = False
+    """Left as it is, without a word, where the kernel does not have it."""
+
+
 class MakeLink(msgspec.Struct, frozen=True):
     """A symbolic link."""
 
@@ -107,6 +139,9 @@ Step: TypeAlias = (
     | AttachTerminals
     | MakeDirectory
     | MakeDevices
+    | BindDevice
+    | ShareMemory
+    | SetParameter
     | MakeLink
     | Mask
     | MakeReadOnly

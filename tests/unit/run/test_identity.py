@@ -54,7 +54,7 @@ def test_unknown_users_are_named(user: str) -> None:
 
 
 def test_unknown_groups_are_named() -> None:
-    with pytest.raises(UnknownUser, match="no group bad"):
+    with pytest.raises(UnknownUser, match="unable to find group bad: no matching entries in group file"):
         lookup("bob:bad", PASSWD, GROUP)
 
 
