@@ -246,7 +246,7 @@ def _need_directory(cwd: str) -> None:
     try:
         os.close(open_in(root, cwd, os.O_PATH | os.O_DIRECTORY))
     except OSError as error:
-        text = f"exec: working directory {cwd}: {(error.strerror or '').lower()}"
+        text = f"exec: working directory {cwd}: {os.strerror(error.errno or 0).lower()}"
         raise Failure(text, 126) from None
     finally:
         os.close(root)
