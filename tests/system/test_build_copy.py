@@ -118,7 +118,7 @@ def test_names_are_those_of_the_image(busybox_store: Lamina, context: Path) -> N
         busybox_store, context, "FROM busybox\nCOPY --chown=nosuch tree /x\n", check=False
     )
     assert "Dockerfile:2" in output
-    assert "no user nosuch in the image's /etc/passwd" in output
+    assert "unable to find user nosuch: no matching entries in passwd file" in output
     nothing_left(busybox_store)
 
 

@@ -600,7 +600,7 @@ def test_the_environment(busybox_store: Lamina, context: Path) -> None:
 
 def test_a_user_that_is_not_there(busybox_store: Lamina, context: Path) -> None:
     output = built(busybox_store, context, "FROM busybox\nUSER nobody2\nRUN true\n", check=False)
-    assert "Dockerfile:3: no user nobody2 in the image's /etc/passwd" in output
+    assert "Dockerfile:3: unable to find user nobody2: no matching entries in passwd file" in output
 
 
 def test_what_is_left_running_ends(busybox_store: Lamina, context: Path) -> None:

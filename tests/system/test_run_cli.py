@@ -85,7 +85,7 @@ def test_command_entrypoint_and_environment(cli: Cli, tmp_path: Path) -> None:
         (("--rm", "bb", "nonesuch"), 127, "nonesuch: not found"),
         (("--rm", "bb", "/etc/passwd"), 126, "ermission denied"),
         (("--rm", "--pull", "never", "absent", "true"), 125, "no image absent"),
-        (("--rm", "-u", "carol", "bb", "true"), 125, "no user carol"),
+        (("--rm", "-u", "carol", "bb", "true"), 125, "unable to find user carol"),
         (("--rm", "--cap-add", "FLY", "bb", "true"), 125, "no capability FLY"),
         (("--rm", "-v", "relative", "bb", "true"), 125, "not an absolute path"),
         (("--rm", "--mount", "type=bind,source=/nowhere,target=/x", "bb", "true"), 125, "/nowhere"),
