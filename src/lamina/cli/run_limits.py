@@ -1,4 +1,5 @@
-"""What a container may use, on `run`, `create` and `update`: limits, resource limits, devices."""
+"""What a container may use, on `run`, `create` and `update`: limits, resource limits, rules
+for devices."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from lamina.errors import Invalid
 
 if TYPE_CHECKING:
     from lamina.linux.cgroup_limits import Limits, Rate
-    from lamina.linux.devices import Device, DeviceRule
+    from lamina.linux.devices import DeviceRule
     from lamina.run.spec import Limit
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,12 +79,6 @@ _FOR_LIFE: tuple[Callable[[Any], Any], ...] = (
         "--oom-kill-disable", is_flag=True, help="Let processes wait when memory is used up."
     ),
     click.option(
-        "--oom-score-adj",
-        type=int,
-        metavar="NUMBER",
-        help="How willingly the kernel ends it when the host lacks memory, -1000 to 1000.",
-    ),
-    click.option(
         "--blkio-weight-device", multiple=True, metavar="DEVICE:WEIGHT", help="Of one disk."
     ),
     click.option(
@@ -104,13 +99,6 @@ _FOR_LIFE: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="NAME=SOFT[:HARD]",
         help="A resource limit of its processes: nofile=1024:4096.",
-    ),
-    click.option(
-        "--device",
-        "devices",
-        multiple=True,
-        metavar="PATH[:PATH][:rwm]",
-        help="Give it a device node of this host.",
     ),
     click.option(
         "--device-cgroup-rule",
@@ -246,21 +234,6 @@ def _ulimits(texts: Iterable[str]) -> Iterator[Limit]:
 
 def _is_limit(text: str) -> bool:
     return text == "-1" or (text.isascii() and text.isdigit())
-
-
-def oom_score_adj(given: Mapping[str, Any]) -> int | None:
-    """`--oom-score-adj`; None when it is not given.  Raises BadLimitOption."""
-    value: int | None = given["oom_score_adj"]
-    if value is not None and not -1000 <= value <= 1000:
-        raise BadLimitOption(f"invalid value {value}, range for oom score adj is [-1000, 1000]")
-    return value
-
-
-def devices(given: Mapping[str, Any]) -> tuple[Device, ...]:
-    """`--device`, as asked for: whether it is there is seen at the start.  Raises BadDevice."""
-    from lamina.linux.devices import parse_device
-
-    return tuple(map(parse_device, given["devices"]))
 
 
 def device_rules(given: Mapping[str, Any]) -> tuple[DeviceRule, ...]:

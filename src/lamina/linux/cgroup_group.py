@@ -371,13 +371,18 @@ def _make(
         except FileNotFoundError:
             continue  # whoever had the last other group there removed the parent meanwhile
         except FileExistsError:
-            if Group((path,)).processes():
+            # Somebody's who was killed before it had a process.
+            if Group((path,)).processes() or not _cleared(path):
                 raise GroupTaken(path) from None
-            remove(path)
             continue
         if "cpuset" in place.controllers and place.version == 1:
             _inherit_cpuset(path)
         return
+
+
+def _cleared(path: str) -> bool:
+    remove(path)
+    return not os.path.exists(path)
 
 
 def _v2_names(controllers: Iterable[str]) -> set[str]:
