@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lamina.cli import run_limits, run_watch
+from lamina.cli import (
+    run_limits,
+    run_mounts,
+    run_network,
+    run_process,
+    run_runtime,
+    run_security,
+    run_watch,
+)
 from lamina.cli.app import App, timestamp
-from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
     from lamina.oci.digest import Digest
-    from lamina.run.request import RunRequest
     from lamina.run.settings import Settings
     from lamina.store.contract import ContainerRecord, Image
 
@@ -27,47 +32,6 @@ _OPTIONS = (
     click.option("-t", "--tty", is_flag=True, help="Give the container a terminal."),
     click.option("--rm", "remove", is_flag=True, help="Remove the container when it ends."),
     click.option("--name", help="The container's name (default: a random one)."),
-    click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Set a variable."),
-    click.option(
-        "--env-file",
-        multiple=True,
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Read variables from a file, one NAME=VALUE a line.",
-    ),
-    click.option("-w", "--workdir", default="", help="The directory to start in."),
-    click.option("-u", "--user", default="", metavar="USER[:GROUP]", help="Names or numbers."),
-    click.option(
-        "-v",
-        "--volume",
-        multiple=True,
-        metavar="[SOURCE:]TARGET[:ro]",
-        help="Mount a path or volume.",
-    ),
-    click.option("--mount", multiple=True, metavar="type=…,source=…,target=…", help="Mount."),
-    click.option("--tmpfs", multiple=True, metavar="TARGET[:OPTIONS]", help="Mount a tmpfs."),
-    click.option("--entrypoint", help="Replace the image's entry point ('' for none)."),
-    click.option("-h", "--hostname", default="", help="The host name inside."),
-    click.option(
-        "--network",
-        "--net",
-        default="host",
-        show_default=True,
-        help="host, none or container:NAME.",
-    ),
-    click.option("--add-host", multiple=True, metavar="NAME:ADDRESS", help="Add to /etc/hosts."),
-    click.option("--read-only", is_flag=True, help="Make the root file system read-only."),
-    click.option("--cap-add", multiple=True, metavar="NAME", help="Give a capability (or all)."),
-    click.option("--cap-drop", multiple=True, metavar="NAME", help="Take a capability (or all)."),
-    click.option("--privileged", is_flag=True, help="Lift every restriction. Not a sandbox then."),
-    click.option(
-        "--security-opt",
-        multiple=True,
-        metavar="seccomp=unconfined|no-new-privileges=false",
-        help="Lift one restriction.",
-    ),
-    click.option(
-        "-l", "--label", multiple=True, metavar="NAME[=VALUE]", help="Label the container."
-    ),
     click.option("--platform", default="", metavar="OS/ARCH", help="Of a multi-platform image."),
     click.option(
         "--pull",
@@ -82,11 +46,21 @@ _OPTIONS = (
         help="With what `slim --minify --keep-removed` took out of the image.",
     ),
 )
+_GROUPS = (
+    run_process,
+    run_mounts,
+    run_network,
+    run_security,
+    run_limits,
+    run_watch,
+    run_runtime,
+)
 
 
 def options(command: F) -> F:
     """Add the options to a command."""
-    command = run_limits.options(run_watch.options(command))
+    for group in reversed(_GROUPS):
+        command = group.options(command)
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -96,73 +70,112 @@ def new_container(app: App, options: dict[str, Any], *, detached: bool = False) 
     """Make a container as the options say; it does not run yet."""
     from lamina.lifecycle.create import Naming, create
 
-    request = _request(options)
+    chosen = Chosen.read(options)
     image = _find(app, options)
     naming = Naming(os.urandom(32).hex(), options["name"] or _free_name(app), options["image"])
     over = _removed(app, image) if options["with_removed"] else ()
-    settings = _settings(app, image, request, options, naming.identity, detached=detached)
+    settings = chosen.settings(app, image, options, naming.identity, detached=detached)
     store = app.engine.store
-    record = create(store, image, settings, naming, timestamp(), labels=request.labels, over=over)
+    for warning in chosen.security.warnings:
+        print(f"lamina: {warning}", file=sys.stderr)
+    labels = chosen.process.labels
+    record = create(store, image, settings, naming, timestamp(), labels=labels, over=over)
     about = {"image": record.image, "name": record.name}
     store.events.append("container", "create", record.id, about, record.created)
     return record
 
 
-def _settings(
-    app: App,
-    image: Image,
-    request: RunRequest,
-    options: dict[str, Any],
-    identity: str,
-    *,
-    detached: bool,
-) -> Settings:
-    import msgspec
+class Chosen:
+    """The options of each group, read: what is wrong with them is said before an image is
+    looked for."""
 
-    from lamina.network.request import NetworkRequest
-    from lamina.run.request import check_hostname, process
-    from lamina.run.settings import Security, Settings
-    from lamina.run.volumes import declared, mounts_of
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.process = run_process.read(options, os.environ)
+        self.mounts = run_mounts.read(options)
+        self.network = run_network.network_request(options)
+        self.security = run_security.read(options)
+        self.limits = run_limits.limits(options)
+        self.ulimits = run_limits.ulimits(options["ulimits"])
+        self.devices = self.security.devices
+        self.device_rules = run_limits.device_rules(options)
+        self.cgroup_parent = run_limits.cgroup_parent(options)
+        self.oom_score_adj = self.process.oom_score_adj
+        self.restart = run_watch.restart(options["restart"], remove=options["remove"])
+        self.log = run_watch.log(options)
+        self.runtime = run_runtime.runtime(options)
 
-    execution = image.config.execution
-    hostname = check_hostname(request.hostname) or identity[:12]
-    check = execution.healthcheck
-    return Settings(
-        process=process(execution, request, hostname=hostname),
-        stdin=request.interactive,
-        stdin_once=request.interactive and not detached,
-        hostname=hostname,
-        mounts=mounts_of(
-            declared(request.mounts, execution.volumes or ()),
-            app.engine.store.root / "volumes",
-            identity,
-        ),
-        network=NetworkRequest(mode=request.network),
-        security=Security(
-            capabilities_add=request.capabilities_add,
-            capabilities_drop=request.capabilities_drop,
-            privileged=request.privileged,
-            seccomp="" if request.seccomp else "unconfined",
-            no_new_privileges=request.no_new_privileges,
-        ),
-        extra_hosts=request.extra_hosts,
-        read_only=request.read_only,
-        ulimits=run_limits.ulimits(options["ulimits"]),
-        devices=run_limits.devices(options),
-        device_rules=run_limits.device_rules(options),
-        limits=run_limits.limits(options),
-        cgroup_parent=run_limits.cgroup_parent(options),
-        oom_score_adj=run_limits.oom_score_adj(options),
-        stop_signal=options["stop_signal"] or execution.stop_signal,
-        stop_timeout=(
-            execution.stop_timeout if options["stop_timeout"] is None else options["stop_timeout"]
-        ),
-        restart=run_watch.restart(options["restart"], remove=request.remove),
-        health=run_watch.health(options, msgspec.to_builtins(check) if check else None),
-        log=run_watch.log(options),
-        remove=request.remove,
-        exposed=tuple(sorted(execution.exposed_ports or ())),
-    )
+    @classmethod
+    def read(cls, options: dict[str, Any]) -> Chosen:
+        """Raises EngineError for an option that makes no sense."""
+        return cls(options)
+
+    def settings(
+        self,
+        app: App,
+        image: Image,
+        options: dict[str, Any],
+        identity: str,
+        *,
+        detached: bool,
+    ) -> Settings:
+        """All that is decided of a container of the image."""
+        import msgspec
+
+        from lamina.run.request import RunRequest, process
+        from lamina.run.settings import Settings
+        from lamina.run.volumes import declared, mounts_of
+
+        execution = image.config.execution
+        asked = self.process
+        host = self.network.mode == "host" or self.security.namespaces.uts == "host"
+        hostname = asked.hostname or (os.uname().nodename if host else identity[:12])
+        request = RunRequest(
+            command=options["command"],
+            entrypoint=asked.entrypoint,
+            env=asked.env,
+            workdir=asked.workdir,
+            user=asked.user,
+            terminal=options["tty"],
+        )
+        check = execution.healthcheck
+        stop = options["stop_timeout"]
+        ports = {*(execution.exposed_ports or ()), *run_network.exposed(options)}
+        return Settings(
+            process=msgspec.structs.replace(
+                process(execution, request, hostname=hostname), groups=asked.groups
+            ),
+            stdin=options["interactive"],
+            stdin_once=options["interactive"] and not detached,
+            hostname=hostname,
+            domainname=asked.domainname,
+            mounts=mounts_of(
+                declared(self.mounts.requests, execution.volumes or ()),
+                app.engine.store.root / "volumes",
+                identity,
+            ),
+            network=self.network,
+            namespaces=self.security.namespaces,
+            security=self.security.security,
+            extra_hosts=asked.extra_hosts,
+            read_only=self.security.read_only,
+            init=asked.init,
+            shm_size=self.mounts.shm_size,
+            sysctls=asked.sysctls,
+            ulimits=self.ulimits,
+            devices=self.devices,
+            device_rules=self.device_rules,
+            limits=self.limits,
+            cgroup_parent=self.cgroup_parent,
+            oom_score_adj=self.oom_score_adj,
+            stop_signal=options["stop_signal"] or execution.stop_signal,
+            stop_timeout=execution.stop_timeout if stop is None else stop,
+            restart=self.restart,
+            health=run_watch.health(options, msgspec.to_builtins(check) if check else None),
+            log=self.log,
+            remove=options["remove"],
+            exposed=tuple(sorted(ports)),
+            runtime=self.runtime,
+        )
 
 
 def _removed(app: App, image: Image) -> tuple[Digest, ...]:
@@ -175,75 +188,6 @@ def _removed(app: App, image: Image) -> tuple[Digest, ...]:
 
         fetch_removed(app, image)
     return removed_layers(store, image)
-
-
-def _request(options: dict[str, Any]) -> RunRequest:
-    from lamina.run.request import (
-        RunRequest,
-        environment_lines,
-        parse_mount,
-        parse_tmpfs,
-        parse_volume,
-    )
-
-    files = [line for path in options["env_file"] for line in _env_file(path)]
-    seccomp, no_new_privileges = _security(options["security_opt"])
-    return RunRequest(
-        command=options["command"],
-        entrypoint=options["entrypoint"],
-        env=tuple(environment_lines([*files, *options["env"]], os.environ)),
-        workdir=_workdir(options["workdir"]),
-        user=options["user"],
-        mounts=(
-            *map(parse_volume, options["volume"]),
-            *map(parse_mount, options["mount"]),
-            *map(parse_tmpfs, options["tmpfs"]),
-        ),
-        hostname=options["hostname"],
-        network=options["network"],
-        interactive=options["interactive"],
-        terminal=options["tty"],
-        read_only=options["read_only"],
-        privileged=options["privileged"],
-        capabilities_add=options["cap_add"],
-        capabilities_drop=options["cap_drop"],
-        extra_hosts=options["add_host"],
-        labels={name: value for name, _, value in (x.partition("=") for x in options["label"])},
-        seccomp=seccomp,
-        no_new_privileges=no_new_privileges and not options["privileged"],
-        remove=options["remove"],
-    )
-
-
-def _workdir(text: str) -> str:
-    if text and not text.startswith("/"):
-        raise Invalid(f"the working directory {text!r} is not absolute", hint=f"-w /{text}")
-    return text
-
-
-def _env_file(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise Invalid(f"{path} is not UTF-8 text") from None
-    return [line.lstrip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-
-
-def _security(options: tuple[str, ...]) -> tuple[bool, bool]:
-    """Whether seccomp and no_new_privs are on."""
-    seccomp = no_new_privileges = True
-    for text in options:
-        match text.replace(":", "=").partition("="):
-            case ("seccomp", _, "unconfined"):
-                seccomp = False
-            case ("no-new-privileges", _, "" | "true" | "false" as value):
-                no_new_privileges = value != "false"
-            case _:
-                raise Unsupported(
-                    f"unknown security option {text!r}",
-                    hint="seccomp=unconfined and no-new-privileges=false are known",
-                )
-    return seccomp, no_new_privileges
 
 
 def _find(app: App, options: dict[str, Any]) -> Image:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lamina.errors import EngineError
 from lamina.linux.cgroup_group import open_group
 from lamina.linux.processes import boot, lives
+from lamina.network.sandbox import close_sandbox, reconcile
 from lamina.run.volumes import remove_anonymous
 from lamina.store.containers import END, LIVELY, LOST, read_end
 from lamina.store.contract import ContainerRecord, End, Store
@@ -28,6 +29,10 @@ def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> N
     except ContainerNotFound:
         clear(store, identity, ())
         return
+    if runtime := record.settings.get("runtime"):
+        from lamina.run.external import remove_external
+
+        remove_external(place, identity, runtime)
     clear(store, identity, record.groups)
     end = read_end(place) or End(LOST, now())
     try:
@@ -53,6 +58,7 @@ def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> N
 
 def clear(store: Store, identity: str, groups: tuple[str, ...]) -> None:
     """Take away what lies outside of the container's directory."""
+    close_sandbox(store.root, identity)
     if groups:
         group = open_group(groups)
         # With the host's pids its other processes outlive the first one.
@@ -68,12 +74,16 @@ def put_in_order(store: Store, now: Clock) -> None:
     for record in list(store.containers.records()):
         if record.status in LIVELY and not _attended(record):
             finish(store, record.id, now)
+    reconcile(store.root)
 
 
 def _attended(record: ContainerRecord) -> bool:
     if record.boot and record.boot != boot():
         return False
-    return lives(record.watcher, record.watcher_started) or lives(record.pid, record.pid_started)
+    if lives(record.watcher, record.watcher_started):
+        return True
+    # Another runtime's container does not end with its watcher: it is ended here.
+    return not record.settings.get("runtime") and lives(record.pid, record.pid_started)
 
 
 def _raw(store: Store, identity: str) -> ContainerRecord:

@@ -11,11 +11,13 @@ import msgspec
 from lamina.errors import Conflict
 from lamina.lifecycle.errors import NotRunning
 from lamina.lifecycle.group import group_for
+from lamina.network.sandbox import Sandbox, close_sandbox, open_sandbox
 from lamina.run.lowers import lowers
 from lamina.run.settings import Settings
 from lamina.run.spec import Namespaces
 from lamina.run.specification import Surroundings
 from lamina.store.contract import ContainerRecord, Store
+from lamina.supervise.log import timestamp
 
 _OTHER = "container:"
 
@@ -28,8 +30,8 @@ class Made(msgspec.Struct, frozen=True):
     """The descriptor of the lease on its layers."""
     groups: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    names: object = None
-    """What the supervisor needs to answer for names (supervise/names.py)."""
+    sandbox: Sandbox | None = None
+    """Its network, when that is one of ours."""
 
 
 def surroundings(
@@ -44,12 +46,16 @@ def surroundings(
     below = stack.enter_context(lowers(store.layers, record.layers))
     group, warnings = group_for(record, settings)
     stack.callback(group.remove)
-    mode = settings.network.mode
-    network = mode if mode in {"host", "none"} else "host"
+    sandbox = _sandbox(store, record, settings)
+    if sandbox is not None:
+        stack.callback(close_sandbox, store.root, record.id)
+        stack.callback(sandbox.close)
     return Made(
         Surroundings(
             lowers=below,
-            network=_joined(store, mode, "net") if mode.startswith(_OTHER) else network,
+            network=_network(store, settings, sandbox),
+            hosts=_hosts(sandbox),
+            resolv_conf=sandbox.resolv_conf if sandbox is not None else None,
             namespaces=_namespaces(store, settings.namespaces),
             cgroups=tuple(map(Path, group.paths)),
             cache=store.root / "cache",
@@ -57,7 +63,36 @@ def surroundings(
         lease.fileno(),
         group.paths,
         warnings,
+        sandbox,
     )
+
+
+def _sandbox(store: Store, record: ContainerRecord, settings: Settings) -> Sandbox | None:
+    mode = settings.network.mode
+    if mode == "host" or mode.startswith(_OTHER):
+        return None
+    return open_sandbox(
+        store.root,
+        settings.network,
+        container=record.id,
+        name=record.name,
+        hostname=settings.hostname,
+        exposed=settings.exposed,
+        now=timestamp(),
+    )
+
+
+def _network(store: Store, settings: Settings, sandbox: Sandbox | None) -> str:
+    if sandbox is not None:
+        # By our own number: a runtime that we start reads it as well.
+        return f"/proc/{os.getpid()}/fd/{sandbox.namespace}"
+    return _joined(store, settings.network.mode, "net")
+
+
+def _hosts(sandbox: Sandbox | None) -> tuple[str, ...]:
+    """The lines `ADDRESS NAMES` of a sandbox as `name=address`."""
+    lines = [line.split() for line in sandbox.hosts] if sandbox is not None else []
+    return tuple(f"{name}={line[0]}" for line in lines for name in line[1:])
 
 
 def _namespaces(store: Store, wanted: Namespaces) -> Namespaces:

@@ -23,10 +23,11 @@ from lamina.lifecycle.finish import finish
 from lamina.lifecycle.surroundings import Made, surroundings
 from lamina.linux import trampoline
 from lamina.linux.processes import boot, started
+from lamina.network.sandbox import Sandbox
 from lamina.run.launch import Running, start
 from lamina.run.logs import FILE
 from lamina.run.settings import Settings, settings_of
-from lamina.run.spec import OWN_FILES, Streams
+from lamina.run.spec import OWN_FILES, ContainerSpec, Streams
 from lamina.run.specification import specification
 from lamina.store.containers import END
 from lamina.store.contract import ContainerRecord, Store
@@ -143,7 +144,7 @@ def _start(
         spec = specification(record.id, place, settings, record.labels, made.around)
         ours, theirs = _streams(settings)
         try:
-            running = start(spec, theirs)
+            running = _launch(spec, theirs, settings.runtime)
         finally:
             for fd in {theirs.stdin, theirs.stdout, theirs.stderr}:
                 os.close(fd)
@@ -174,8 +175,18 @@ def _start(
             groups=made.groups,
             stopped=False,
         )
+        if made.sandbox is not None:
+            os.close(made.sandbox.namespace)  # it lives as long as the container
         _tell(ready, Report(pid=running.pid, warnings=made.warnings))
         return _Started(running, made, *ours, listener, time.monotonic(), stack.pop_all())
+
+
+def _launch(spec: ContainerSpec, streams: Streams, runtime: str) -> Running:
+    if not runtime:
+        return start(spec, streams)
+    from lamina.run.external import start_external
+
+    return start_external(spec, streams, runtime)
 
 
 def _streams(settings: Settings) -> tuple[tuple[int, int, int], Streams]:
@@ -225,7 +236,8 @@ def _attend(
         "once": settings.stdin_once,
         "log": None if log.driver == "none" else (f"{place}/{FILE}", log.max_size, log.max_file),
         "health": _health(store, record, settings),
-        "names": begun.made.names,
+        "names": _names(begun.made.sandbox),
+        "holders": begun.made.sandbox.holders if begun.made.sandbox else (),
         "policy": settings.restart.policy,
         "retries": settings.restart.retries,
         "restarts": record.restarts,
@@ -264,6 +276,12 @@ def _again(store: Store, identity: str, tries: int) -> NoReturn:
     _attend(store, record, settings, begun, -1, False, tries)
 
 
+def _names(sandbox: Sandbox | None) -> dict[str, Any] | None:
+    if sandbox is None or sandbox.names is None:
+        return None
+    return msgspec.structs.asdict(sandbox.names)
+
+
 def _health(store: Store, record: ContainerRecord, settings: Settings) -> dict[str, Any] | None:
     health = settings.health
     if not health.test or health.test[0] == "NONE":
@@ -279,6 +297,11 @@ def _become_supervisor(task: dict[str, Any], lease: int) -> NoReturn:
     for name in ("terminal", "stdin", "stdout", "stderr", "socket"):
         if task[name] >= 0:
             task[name] = fcntl.fcntl(task[name], fcntl.F_DUPFD, _HIGH)
+    for holder in task["holders"]:
+        fcntl.fcntl(holder, fcntl.F_DUPFD, _HIGH)
+    if task["names"]:
+        for name in ("udp", "tcp"):
+            task["names"][name] = fcntl.fcntl(task["names"][name], fcntl.F_DUPFD, _HIGH)
     # A lease ends when its descriptor is closed: it lasts as long as the container.
     fcntl.fcntl(lease, fcntl.F_DUPFD, _HIGH)
     if task["client"] >= 0:
