@@ -21,6 +21,7 @@ from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
 from lamina.run.propagation import check_propagation
 from lamina.run.spec import ContainerSpec, Mount, Streams
+from lamina.run.steps import Step
 
 _TERMINALS = (("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
@@ -109,20 +110,11 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
     if os.geteuid() != 0:
         raise NotRoot
     trampoline.program(os.uname().machine)
-    granted = _capabilities(spec)
+    spec, steps, granted = foresee(spec)
     program = b""
     if spec.seccomp and not spec.privileged:
         program = seccomp.filter_for(granted, spec.cache, spec.seccomp_profile)
-    if spec.devices:
-        nodes = tuple(node for device in spec.devices for node in found(device))
-        spec = msgspec.structs.replace(spec, devices=nodes)
-    steps = plan(
-        spec,
-        devices=_host_devices() if spec.privileged else DEVICES,
-        unified=cgroup.detect() == "v2",
-        hierarchies=_hierarchies(),
-    )
-    _write_files(spec)
+    write_own_files(spec)
     terminals, master = _make_terminals(spec)
     reader, writer = os.pipe()
     trees: dict[str, int] = {}
@@ -157,6 +149,25 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
         raise
     finally:
         os.close(reader)
+
+
+def foresee(spec: ContainerSpec) -> tuple[ContainerSpec, list[Step], frozenset[str]]:
+    """What is about to be done on this host: the specification with the device nodes that are
+    found, the steps, and the capabilities that are granted.
+
+    Raises NoDevice, BadCapability, SharedSysctl.
+    """
+    granted = _capabilities(spec)
+    if spec.devices:
+        nodes = tuple(node for device in spec.devices for node in found(device))
+        spec = msgspec.structs.replace(spec, devices=nodes)
+    steps = plan(
+        spec,
+        devices=_host_devices() if spec.privileged else DEVICES,
+        unified=cgroup.detect() == "v2",
+        hierarchies=_hierarchies(),
+    )
+    return spec, steps, granted
 
 
 def _capabilities(spec: ContainerSpec) -> frozenset[str]:
@@ -199,7 +210,8 @@ def _host_devices() -> list[str]:
         )
 
 
-def _write_files(spec: ContainerSpec) -> None:
+def write_own_files(spec: ContainerSpec) -> None:
+    """Make the container's directories, and its own files of /etc that are not there yet."""
     (spec.directory / "merged").mkdir(parents=True, exist_ok=True)
     spec.rootfs.upper.mkdir(parents=True, exist_ok=True)
     spec.rootfs.work.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,35 @@
+"""`--runtime`: which program makes the container."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_EMBEDDED = {"", "lamina"}
+
+
+def options(command: F) -> F:
+    """Add the option to a command."""
+    return click.option(
+        "--runtime",
+        default="",
+        metavar="NAME|PATH",
+        help="runc, crun or another program that takes bundles (default: our own).",
+    )(command)
+
+
+def runtime(options: dict[str, Any]) -> str:
+    """As `Settings.runtime` has it: an absolute path, or empty for our own.
+
+    Raises NoRuntime.
+    """
+    if options["runtime"] in _EMBEDDED:
+        return ""
+    from lamina.run.external import find_runtime
+
+    return find_runtime(options["runtime"], os.environ.get("PATH", os.defpath))
