@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from lamina.linux.netlink import CREATE, NETFILTER, Message, Netlink, attribute, nested, text
+from lamina.linux.netlink import CREATE, EXCL, NETFILTER, Message, Netlink, attribute, nested, text
 
 INET, IPV4, IPV6 = 1, 2, 10
 PREROUTING, FORWARD, OUTPUT, POSTROUTING = 0, 2, 3, 4
@@ -208,9 +208,9 @@ def masquerade() -> bytes:
 # messages
 
 
-def new_table(name: str) -> Message:
-    """Make a table, or leave it as it is."""
-    return _message(_NEWTABLE, CREATE, text(1, name))
+def new_table(name: str, *, only: bool = False) -> Message:
+    """Make a table, or leave it as it is; `only`: EEXIST when there is one."""
+    return _message(_NEWTABLE, CREATE | (EXCL if only else 0), text(1, name))
 
 
 def delete_table(name: str) -> Message:

@@ -4,7 +4,7 @@ Why not pyroute2, which speaks all of this: on the machine of bench/results.md i
 takes 220 to 380 ms, its lower modules without the package's own `__init__` still 100 to 150
 (asyncio, and classes for every message there is), and `pyroute2.minimal` no less.  A
 container with a bridge and a published port is to start in 150 ms, all told; what is needed
-of netlink for that is five kinds of message, and these modules import in 2 ms.  The tests
+of netlink for that is a dozen kinds of message, and these modules import in 3 ms.  The tests
 read back with pyroute2 what they told the kernel.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import struct
+from collections.abc import Sequence
 
 import msgspec
 
@@ -25,15 +26,14 @@ _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
-_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_NET_NS_FD = 18, 20, 28
+_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_GROUP, _IFLA_NET_NS_FD = 18, 20, 27, 28
 _KIND, _DATA, _SLAVE_KIND, _SLAVE_DATA, _PEER = 1, 2, 4, 5, 1
 _BRPORT_MODE, _BRPORT_ISOLATED = 4, 33
 _UP = 1
 _NO_DAD = 0x02
-_MAIN, _LOCAL = 254, 255
+_MAIN = 254
 _STATIC = 4
-_UNIVERSE, _HOST = 0, 254
-_UNICAST, _LOCAL_ROUTE = 1, 2
+_UNIVERSE, _UNICAST = 0, 1
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -112,6 +112,16 @@ def delete_link(index: int) -> Message:
     return Message(_DELLINK, 0, _link(index))
 
 
+def delete_links(indexes: Sequence[int], group: int) -> list[Message]:
+    """Take several links away at once: the kernel waits for all processors each time.
+
+    `group` is a number that no other link is in, not 0.
+    """
+    mark = attribute(_IFLA_GROUP, number(group))
+    marked = [Message(_NEWLINK, 0, _link(each) + mark) for each in indexes]
+    return [*marked, Message(_DELLINK, 0, _link() + mark)]
+
+
 def delete_address(index: int, address: bytes, prefix: int) -> Message:
     body = _ADDRESS.pack(family(address), prefix, 0, _UNIVERSE, index)
     return Message(_DELADDR, 0, body + attribute(2, address))
@@ -136,15 +146,6 @@ def default_route(index: int, gateway: bytes) -> Message:
     )
     body += attribute(5, gateway) + attribute(4, number(index))
     return Message(_NEWROUTE, CREATE | EXCL, body)
-
-
-def local_route(index: int, address: bytes) -> Message:
-    """What arrives by a link for `address` is for this host."""
-    body = _ROUTE.pack(
-        *(family(address), 8 * len(address), 0, 0, _LOCAL, _STATIC, _HOST, _LOCAL_ROUTE, 0)
-    )
-    body += attribute(1, address) + attribute(4, number(index))
-    return Message(_NEWROUTE, CREATE, body)
 
 
 def links(netlink: Netlink) -> list[Link]:

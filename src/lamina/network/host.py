@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lamina.linux import netfilter as nft
 from lamina.linux import netlink_route as route
-from lamina.linux.netlink import ROUTE, Message, Netlink
+from lamina.linux.netlink import ROUTE, Netlink
 from lamina.network import rules
 from lamina.network.addresses import (
     IPNetwork,
@@ -77,11 +77,9 @@ class Host:
                 return self._make_bridge(network), network
         return link.index, network
 
-    def drop_bridge(self, network: Network) -> None:
-        """Take a network's bridge away, if it is ours and there."""
-        link = route.find_link(self.route, network.bridge)
-        if link is not None and link.alias.startswith(_OURS):
-            self._gone_by_now(route.delete_link(link.index))
+    def has_link(self, name: str) -> bool:
+        """Whether there is a link of that name."""
+        return route.find_link(self.route, name) is not None
 
     def taken(self) -> list[IPNetwork]:
         """The subnets that the host reaches by a route of its own, or has an address in."""
@@ -136,17 +134,18 @@ class Host:
         try:
             self._set_up(network, link.index)
         except BaseException:
-            self._gone_by_now(route.delete_link(link.index))
+            self.remove([], [network])
             raise
         return link.index
 
     def _set_up(self, network: Network, index: int) -> None:
+        alias = f"{_OURS}{network.name} of {self._state.root}"[:200]
+        self.route.ask(route.set_alias(index, alias))
         six = any(":" in each.network for each in network.subnets)
         conf = f"conf/{network.bridge}"
         _sysctl(f"ipv4/{conf}/route_localnet", "1")
         _sysctl(f"ipv6/{conf}/disable_ipv6", "0" if six else "1")
-        alias = f"{_OURS}{network.name} of {self._state.root}"[:200]
-        messages = [route.set_alias(index, alias)]
+        messages = []
         for each in network.subnets:
             gateway, whole = ipaddress.ip_address(each.gateway), parse_network(each.network)
             messages.append(route.new_address(index, gateway.packed, whole.prefixlen))
@@ -154,8 +153,6 @@ class Host:
         if six:
             _sysctl(f"ipv6/{conf}/accept_ra", "0")
             _sysctl(f"ipv6/{conf}/accept_dad", "0")
-            # The host's own loopback has published ports too: answers to it come by the bridge.
-            messages.append(route.local_route(index, bytes(15) + b"\1"))
         self.route.ask(*messages)
         if not network.internal:
             _forward(six=six)
@@ -174,23 +171,32 @@ class Host:
                     mac=endpoint.mac,
                     namespace=namespace,
                 ),
-                route.bridge_port(endpoint.link, hairpin=True, isolated=not network.icc),
+                route.bridge_port(
+                    endpoint.link, hairpin=True, isolated=not network.icc and not _sees_bridged()
+                ),
             )
         except OSError as error:
             raise _refusal(f"connect to network {network.name}", error) from None
 
-    def leave(self, endpoints: Iterable[Endpoint]) -> None:
-        """Take the links of endpoints away, where they still are."""
-        for each in endpoints:
-            link = route.find_link(self.route, each.link)
-            if link is not None:
-                self._gone_by_now(route.delete_link(link.index))
-
-    def _gone_by_now(self, message: Message) -> None:
+    def remove(self, endpoints: Iterable[Endpoint], networks: Iterable[Network]) -> None:
+        """Take away the links of endpoints, where they still are, and the bridges of
+        networks that are ours."""
+        named = [route.find_link(self.route, each.link) for each in endpoints]
+        for network in networks:
+            link = route.find_link(self.route, network.bridge)
+            if link is not None and link.alias.startswith(_OURS):
+                named.append(link)
+        indexes = [each.index for each in named if each is not None]
+        if not indexes:
+            return
+        if len(indexes) == 1:
+            messages = [route.delete_link(indexes[0])]
+        else:
+            messages = route.delete_links(indexes, int.from_bytes(os.urandom(4)) | 1)
         try:
-            self.route.ask(message)
+            self.route.ask(*messages)
         except OSError as error:
-            if error.errno != errno.ENODEV:
+            if error.errno != errno.ENODEV:  # its container's end took it meanwhile
                 raise
 
     # the packet filter
@@ -200,17 +206,17 @@ class Host:
 
         `networks` are those whose bridges were made for it.
         """
-        if not first:
+        if first:
+            batch = rules.whole(self.table, [member], networks, anew=False)
+        else:
             elements = [rules.of_member(member), *map(rules.of_network, networks)]
             batch = [message for each in elements for message in rules.added(self.table, each)]
-            try:
-                nft.commit(self._netfilter, batch)
-            except OSError as error:
-                if error.errno in _REFUSED:
-                    raise _refusal("filter packets", error) from None
-            else:
-                return
-        self.rewrite()
+        try:
+            nft.commit(self._netfilter, batch)
+        except OSError as error:
+            if error.errno in _REFUSED:
+                raise _refusal("filter packets", error) from None
+            self.rewrite()
 
     def rewrite(self) -> None:
         """Make the table what the state says, or take it away when nobody is in a network."""
@@ -221,9 +227,19 @@ class Host:
         there = {endpoint.network for each in members for endpoint in each.endpoints}
         active = [each for each in self._state.networks() if each.id in there]
         try:
-            nft.commit(self._netfilter, rules.whole(self.table, members, active))
+            nft.commit(self._netfilter, rules.whole(self.table, members, active, anew=True))
         except OSError as error:
             raise _refusal("filter packets", error) from None
+
+    def change(self, before: Member, after: Member, networks: Iterable[Network]) -> None:
+        """Let a container's packets pass as it is now; `networks` are new ones."""
+        batch = rules.removed(self.table, rules.of_member(before))
+        for each in (rules.of_member(after), *map(rules.of_network, networks)):
+            batch += rules.added(self.table, each)
+        try:
+            nft.commit(self._netfilter, batch)
+        except OSError:
+            self.rewrite()
 
     def dismiss(self, member: Member, networks: Iterable[Network]) -> None:
         """Take a container out of the table; `networks` are those that it was the last in."""
@@ -264,6 +280,22 @@ def _forward(*, six: bool) -> None:
             if _read_sysctl(f"ipv6/conf/{name}/accept_ra") == "1":
                 _sysctl(f"ipv6/conf/{name}/accept_ra", "2")
         _sysctl("ipv6/conf/all/forwarding", "1")
+
+
+def _sees_bridged() -> bool:
+    """Whether our packet filter is asked about packets between ports of one bridge.
+
+    Then it keeps containers apart; the bridge would keep them also from published ports of
+    each other, since the kernel redirects before it forwards.
+    """
+    try:
+        with (
+            open("/proc/sys/net/bridge/bridge-nf-call-iptables", encoding="ascii") as four,
+            open("/proc/sys/net/bridge/bridge-nf-call-ip6tables", encoding="ascii") as six,
+        ):
+            return four.read().strip() == six.read().strip() == "1"
+    except OSError:
+        return False
 
 
 def _read_sysctl(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from lamina.network.request import DEFAULT, Attachment
 from lamina.network.state import Member, Network, State
 
 PREDEFINED = ("bridge", "host", "none")
-_LEAST_PREFIX = 1
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
 def find_network(state: State, text: str) -> Network:
@@ -46,6 +47,14 @@ def default_network(state: State, host: Host, attachments: Iterable[Attachment],
     if any(each.name == DEFAULT for each in state.networks()):
         return
     add_network(state, host, Network("", DEFAULT, now, "", chosen=True))
+
+
+def check_name(name: str) -> None:
+    """Raise BadNetwork when no network can have that name."""
+    if name in PREDEFINED or name == "default" or name.startswith("container:"):
+        raise BadNetwork(f"operation is not permitted on predefined {name} network")
+    if not _NAME.fullmatch(name):
+        raise BadNetwork(f"not a network name: {name!r}", hint="letters, digits, '_', '.' and '-'")
 
 
 def add_network(state: State, host: Host, network: Network) -> Network:
@@ -85,7 +94,7 @@ def remove_network(state: State, host: Host, text: str) -> Network:
         raise Predefined(network.name)
     if members := members_of(state, network):
         raise NetworkInUse(network.name, [each.name for each in members])
-    host.drop_bridge(network)
+    host.remove([], [network])
     state.drop_network(network)
     return network
 

@@ -7,6 +7,7 @@ container runs; the namespace itself is kept by the container.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from lamina.network.state import (
 )
 from lamina.network.wanted import bindings
 
+_HIGH = 16
 _RESOLV_CONF = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 
 
@@ -54,7 +56,7 @@ class Sandbox(msgspec.Struct, frozen=True):
     namespace: int
     """The network namespace, open; close it when the container has joined it."""
     hosts: tuple[str, ...] = ()
-    """Lines for /etc/hosts: `172.17.0.2\\tNAME`."""
+    """The container's own lines for /etc/hosts, as `name:address`."""
     resolv_conf: str = ""
     names: Names | None = None
     holders: tuple[int, ...] = ()
@@ -71,6 +73,11 @@ class Sandbox(msgspec.Struct, frozen=True):
     def kept(self) -> tuple[int, ...]:
         """The descriptors that the watcher keeps as long as the container runs."""
         return (*self.holders, *((self.names.udp, self.names.tcp) if self.names else ()))
+
+    def survive(self) -> None:
+        """Let what is kept outlive an exec of this process.  The numbers are over 15."""
+        for fd in self.kept:
+            os.set_inheritable(fd, True)
 
     def close(self) -> None:
         """Close all descriptors, for a container that did not start."""
@@ -305,8 +312,8 @@ def _sandbox(
     if member.names and furnished.udp is not None and furnished.tcp is not None:
         outward = any(not each.internal for each in member.endpoints)
         names = Names(
-            furnished.udp.detach(),
-            furnished.tcp.detach(),
+            _high(furnished.udp.detach()),
+            _high(furnished.tcp.detach()),
             str(state.member_directory),
             member.container,
             asked.servers if outward else (),
@@ -318,15 +325,22 @@ def _sandbox(
         hosts=host_lines(member),
         resolv_conf=resolver.write(asked),
         names=names,
-        holders=held.detach(),
+        holders=tuple(map(_high, held.detach())),
         member=member,
     )
 
 
+def _high(fd: int) -> int:
+    """The descriptor under a number that no program expects for its own."""
+    moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    os.close(fd)
+    return moved
+
+
 def host_lines(member: Member) -> tuple[str, ...]:
-    """A container's own lines in its /etc/hosts."""
+    """A container's own lines in its /etc/hosts, as `name:address`."""
     return tuple(
-        f"{address}\t{member.hostname}"
+        f"{member.hostname}:{address}"
         for each in member.endpoints
         for address in (each.ip, each.ip6)
         if address
@@ -372,9 +386,7 @@ def _leave(state: State, host: Host, member: Member, also: Iterable[Network] = (
     last = [each for each in state.networks() if each.id in mine - kept]
     if kept:
         host.dismiss(member, last)
-    host.leave(member.endpoints)
-    for network in last:
-        host.drop_bridge(network)
+    host.remove(member.endpoints, last)
     state.drop_member(member.container)
     if not kept:
         host.rewrite()
