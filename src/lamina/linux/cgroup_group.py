@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from lamina.errors import Conflict, Invalid, NotFound, Unsupported
 from lamina.linux.cgroup import ROOT
@@ -31,8 +32,10 @@ from lamina.linux.cgroup_tree import (
     try_write_lines,
     write,
 )
-from lamina.linux.cgroup_usage import Usage, oom_kills, usage
 from lamina.linux.devices import DEFAULT, EVERYTHING, DeviceRule
+
+if TYPE_CHECKING:
+    from lamina.linux.cgroup_usage import Usage
 
 PARENT = "lamina"
 _BASIC = frozenset({"freezer", "pids", "memory", "cpuacct", "devices", "blkio"})
@@ -116,10 +119,14 @@ class Group:
 
     def usage(self) -> Usage:
         """What it uses now."""
+        from lamina.linux.cgroup_usage import usage
+
         return usage(self._read)
 
     def out_of_memory(self) -> bool:
         """Whether the kernel killed one of its processes for want of memory."""
+        from lamina.linux.cgroup_usage import oom_kills
+
         return oom_kills(self._read) > 0
 
     def freeze(self) -> None:

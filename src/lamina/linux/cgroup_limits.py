@@ -5,7 +5,6 @@ Limits are checked as Docker checks them, and in its words where people know the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -244,6 +243,8 @@ def _bandwidth(limits: Limits) -> tuple[int, int]:
 def weight_of_shares(shares: int) -> int:
     """A weight of version 2 (1 to 10000) for shares of version 1 (2 to 262144): the ends meet,
     and 1024 is 100, as either is without a word."""
+    import math  # for this alone
+
     length = math.log2(min(max(shares, 2), 1 << 18))
     return math.ceil(10 ** ((length * length + 125 * length) / 612 - 7 / 34))
 
