@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from lamina.cli.app import App
-from lamina.cli.format import parse_time
-from lamina.errors import Invalid
+from lamina.cli.moments import moment, stamp
+from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
-    from lamina.run.logs import LogLine
+    from lamina.run.logs import Log, LogLine
+    from lamina.store.contract import ContainerRecord, Store
 
-_SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_INTERVAL = 0.1
+_BUFFER = 64 << 10
+_LOOK = 0.3
+"""Seconds between two questions whether the container goes on."""
 
 
-class BadTime(Invalid):
-    """Neither a time nor a length of time."""
+class NoLog(Unsupported):
+    """Nothing of what the container prints is kept."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "configured logging driver does not support reading",
+            hint=f"container {name} was made with --log-driver none",
+        )
 
 
 @click.command(epilog="Example: lamina logs --tail 20 -t busy_noether")
@@ -35,6 +40,7 @@ class BadTime(Invalid):
 @click.option("--since", default="", metavar="TIME", help="From then on: RFC 3339, or 10m ago.")
 @click.option("--until", default="", metavar="TIME", help="Up to then.")
 @click.option("-t", "--timestamps", is_flag=True, help="Show when each line came.")
+@click.option("--details", is_flag=True, help="As Docker has it; there are none here.")
 @click.pass_obj
 def command(
     app: App,
@@ -44,79 +50,117 @@ def command(
     since: str,
     until: str,
     timestamps: bool,
+    details: bool,
 ) -> None:
     """Show what a container printed, each line where it went: output or error."""
-    from lamina.run.logs import FILE
+    from lamina.run.logs import FILE, Log
+    from lamina.run.settings import OlderContainer, settings_of
 
     store = app.engine.store
     record = store.containers.find(container)
+    try:
+        driver = settings_of(record.name, record.settings).log.driver
+    except OlderContainer:
+        driver = "json-file"  # what it printed is there all the same
+    if driver == "none":
+        raise NoLog(record.name)
     now = datetime.now(UTC)
-    earliest, latest = _moment(since, now), _moment(until, now)
+    earliest, latest = (stamp(moment(text, now)) if text else "" for text in (since, until))
+    printer = _Printer(timestamps=timestamps, details=details)
+    with Log(store.containers.directory(record.id) / FILE) as log:
+        for line in _known(log, _count(tail), earliest, latest):
+            printer.line(line)
+        printer.flush()
+        if follow:
+            _follow(log, printer, _alive(store, record), earliest, latest)
 
-    def wanted(line: LogLine) -> bool:
-        when = parse_time(line.time) or now
-        return (earliest is None or when >= earliest) and (latest is None or when <= latest)
+
+def _known(log: Log, count: int | None, since: str, until: str) -> Iterator[LogLine]:
+    if count is not None:
+        yield from log.last(count, since=since, until=until)
+        return
+    for line in log.lines():
+        if since <= line.time and (not until or line.time <= until):
+            yield line
+
+
+def _follow(log: Log, printer: _Printer, alive: Callable[[], bool], since: str, until: str) -> None:
+    def wait(seconds: float) -> bool:
+        time.sleep(seconds)
+        return alive() and (not until or stamp(datetime.now(UTC)) <= until)
+
+    for line in log.follow(wait):
+        if line is None:
+            printer.flush()
+        elif until and line.time > until:
+            return
+        elif since <= line.time:
+            printer.line(line)
+
+
+def _alive(store: Store, record: ContainerRecord) -> Callable[[], bool]:
+    """Whether the container goes on; looked up now and then."""
+    from lamina.linux.processes import lives
+    from lamina.store.containers import LIVELY
+    from lamina.store.errors import ContainerNotFound
+
+    looked, goes_on = 0.0, False
 
     def alive() -> bool:
-        return follow and store.containers.find(record.id).status == "running"
+        nonlocal looked, goes_on
+        if time.monotonic() - looked > _LOOK:
+            looked = time.monotonic()
+            try:
+                now = store.containers.find(record.id)
+            except ContainerNotFound:
+                return False
+            # Its watcher may still be writing what it printed last.
+            goes_on = now.status in LIVELY or lives(now.watcher, now.watcher_started)
+        return goes_on
 
-    path = store.containers.directory(record.id) / FILE
-    for line in _lines(path, _count(tail), wanted, alive):
-        _print(line, timestamps)
-
-
-def _lines(
-    path: Path, count: int | None, wanted: Callable[[LogLine], bool], alive: Callable[[], bool]
-) -> Iterator[LogLine]:
-    from lamina.run.logs import follow_lines
-
-    lived = alive()
-    offset, raw = _read(path, 0)
-    yield from deque((line for line in follow_lines(raw) if wanted(line)), maxlen=count)
-    while lived:
-        time.sleep(_INTERVAL)
-        lived = alive()  # asked before reading: what it printed last is not missed
-        offset, raw = _read(path, offset)
-        yield from (line for line in follow_lines(raw) if wanted(line))
-        sys.stdout.flush()
+    return alive
 
 
-def _read(path: Path, offset: int) -> tuple[int, list[bytes]]:
-    """Whole lines from `offset` on, and where the next one begins."""
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(offset)
-            raw = [line for line in stream if line.endswith(b"\n")]
-    except FileNotFoundError:
-        return offset, []
-    return offset + sum(map(len, raw)), raw
+class _Printer:
+    def __init__(self, *, timestamps: bool, details: bool) -> None:
+        self._timestamps = timestamps
+        self._details = details
+        self._begun: set[str] = set()
+        """Streams whose last piece had no end of line."""
+        self._pending: list[bytes] = []
+        self._size = 0
+        self._last = "stdout"
 
+    def line(self, line: LogLine) -> None:
+        if line.stream != self._last:
+            self.flush()
+            self._last = line.stream
+        text = line.log
+        if line.stream not in self._begun:
+            text = f"{f'{line.time} ' if self._timestamps else ''}{' ' * self._details}{text}"
+        if line.log.endswith("\n"):
+            self._begun.discard(line.stream)
+        else:
+            self._begun.add(line.stream)
+        self._pending.append(text.encode("utf-8", "replace"))
+        self._size += len(text)
+        if self._size > _BUFFER:
+            self.flush()
 
-def _print(line: LogLine, timestamps: bool) -> None:
-    stream = sys.stderr if line.stream == "stderr" else sys.stdout
-    prefix = f"{line.time} " if timestamps else ""
-    stream.buffer.write((prefix + line.log).encode())
-    stream.buffer.flush()
+    def flush(self) -> None:
+        """Pass on what is kept back, so that both streams come in order."""
+        if not self._pending:
+            return
+        stream = sys.stderr if self._last == "stderr" else sys.stdout
+        stream.buffer.write(b"".join(self._pending))
+        stream.buffer.flush()
+        self._pending.clear()
+        self._size = 0
 
 
 def _count(text: str) -> int | None:
-    if text == "all":
+    if text == "all" or (text.startswith("-") and text[1:].isdigit()):
         return None
     if not text.isdigit():
         raise Invalid(f"not a number of lines: {text!r}", hint="--tail 20, or --tail all")
     return int(text)
-
-
-def _moment(text: str, now: datetime) -> datetime | None:
-    if not text:
-        return None
-    span = _SPAN.fullmatch(text)
-    if span:
-        hours, minutes, seconds = (int(part or 0) for part in span.groups())
-        return now - timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    if text.replace(".", "", 1).isdigit():
-        return datetime.fromtimestamp(float(text), UTC)
-    moment = parse_time(text)
-    if moment is None:
-        raise BadTime(f"not a time: {text!r}", hint="2026-01-31T12:00:00Z, or 10m, 2h30m ago")
-    return moment
