@@ -14,17 +14,19 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from lamina.errors import Unsupported
-from lamina.run.bundle_seccomp import built_in
+from lamina.linux.devices import ANY, DeviceRule
+from lamina.run.bundle_seccomp import built_in, of_profile
 from lamina.run.plan import DEVICES
 from lamina.run.spec import ContainerSpec, Identity
 from lamina.run.steps import (
     AttachTerminals,
     BindMount,
-    MakeDevices,
     MakeReadOnly,
     Mask,
     MountFilesystem,
     PlaceFile,
+    SetParameter,
+    ShareMemory,
     Step,
     TreeBind,
 )
@@ -34,6 +36,8 @@ _MADE_BY_RUNTIMES = frozenset(f"/dev/{name}" for name in DEVICES)
 _TERMINALS = ("newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
 _DEVICES_USABLE = ("nosuid", "strictatime")
 """/dev itself: runtimes make the nodes in it, where the embedded one binds the host's."""
+_GROUPS = "/sys/fs/cgroup"
+"""Runtimes know what belongs there, on either version."""
 
 Document: TypeAlias = dict[str, Any]
 
@@ -51,12 +55,14 @@ class Node(msgspec.Struct, frozen=True):
     """A device node of the host."""
 
     path: str
+    """Inside the container."""
     kind: Literal["c", "b"]
     major: int
     minor: int
     mode: int = 0o666
     uid: int = 0
     gid: int = 0
+    permissions: str = "rwm"
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -73,11 +79,15 @@ class Found(msgspec.Struct, frozen=True):
     """As uname(2) says."""
     nodes: tuple[Node, ...] = ()
     """Devices beside those of every container."""
-    filesystems: frozenset[str] | None = None
-    """Those that the kernel has; None for all."""
+    device_rules: tuple[DeviceRule, ...] = ()
+    """What may be used beside the nodes."""
+    lacking: frozenset[str] = frozenset()
+    """Optional file systems, sources and parameters that this host does not have."""
     cgroups_path: str = ""
-    directories: frozenset[str] = frozenset()
-    """Sources of bind mounts that are directories."""
+    kernel: str = "6.0"
+    """As uname(2) says."""
+    sources: dict[str, str] = {}
+    """What is really mounted, by target, where a step says it in other words."""
 
 
 def bundle(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Document:
@@ -87,10 +97,10 @@ def bundle(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Document
         "root": {"path": found.root, "readonly": spec.read_only},
         "hostname": spec.hostname or spec.identity[:12],
         "process": _process(spec, found),
-        "mounts": list(_mounts(steps, found)),
+        "mounts": list(_mounts(spec, steps, found)),
         "linux": _linux(spec, steps, found),
     }
-    if spec.namespaces.uts == "host":
+    if spec.namespaces.uts != "private":
         del document["hostname"]
     return document
 
@@ -112,6 +122,10 @@ def _process(spec: ContainerSpec, found: Found) -> Document:
         "capabilities": _capabilities(found),
         "noNewPrivileges": spec.no_new_privileges,
     }
+    if spec.apparmor:
+        process["apparmorProfile"] = spec.apparmor
+    if spec.oom_score_adj is not None:
+        process["oomScoreAdj"] = spec.oom_score_adj
     if spec.limits:
         process["rlimits"] = [
             {
@@ -151,16 +165,20 @@ def _capabilities(found: Found) -> Document:
 # its file systems
 
 
-def _mounts(steps: Sequence[Step], found: Found) -> Iterator[Document]:
+def _mounts(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Iterator[Document]:
     for step in steps:
         match step:
             case MountFilesystem():
-                if not step.optional or _has(found, step.fstype):
-                    yield _filesystem(step)
+                yield from _filesystem(step, found)
             case AttachTerminals():
                 yield _mount(step.target, "devpts", "devpts", ("nosuid", "noexec", *_TERMINALS))
             case BindMount():
-                yield _bind(step, found)
+                if not (step.optional and step.source in found.lacking):
+                    yield _bind(step, found)
+            case ShareMemory():
+                options = ("bind", "rprivate", "nosuid", "nodev", "noexec")
+                shared = spec.namespaces.ipc.removesuffix("/ns/ipc") + "/root" + step.target
+                yield _mount(step.target, "bind", shared, options)
             case TreeBind():
                 raise NotInBundle(f"a mount of layers ({step.target})")
             case PlaceFile():
@@ -169,21 +187,24 @@ def _mounts(steps: Sequence[Step], found: Found) -> Iterator[Document]:
                 pass
 
 
-def _has(found: Found, fstype: str) -> bool:
-    return found.filesystems is None or fstype in found.filesystems
-
-
-def _filesystem(step: MountFilesystem) -> Document:
+def _filesystem(step: MountFilesystem, found: Found) -> Iterator[Document]:
+    if step.target.startswith(f"{_GROUPS}/") or (step.optional and step.fstype in found.lacking):
+        return
+    if step.target == _GROUPS:
+        closed = ("nosuid", "nodev", "noexec", "relatime", "ro")
+        yield _mount(_GROUPS, "cgroup", "cgroup", closed)
+        return
     flags = _DEVICES_USABLE if step.target == "/dev" else step.flags
-    options = (*flags, *(f"{key}={value}" for key, value in step.options))
-    return _mount(step.target, step.fstype, step.fstype, options)
+    options = (f"{key}={value}" if value else key for key, value in step.options)
+    yield _mount(step.target, step.fstype, step.fstype, (*flags, *options))
 
 
 def _bind(step: BindMount, found: Found) -> Document:
-    how = "rbind" if step.source in found.directories else "bind"
+    how = "rbind" if step.recursive else "bind"
     # `ro` holds for the topmost mount alone, `rro` for what is mounted below it as well.
-    deep = ("rro",) if "ro" in step.flags and how == "rbind" else ()
-    return _mount(step.target, "bind", step.source, (how, "rprivate", *step.flags, *deep))
+    deep = ("rro",) if "ro" in step.flags and step.recursive and step.flags_below else ()
+    source = found.sources.get(step.target, step.source)
+    return _mount(step.target, "bind", source, (how, step.propagation, *step.flags, *deep))
 
 
 def _mount(target: str, fstype: str, source: str, options: Iterable[str]) -> Document:
@@ -195,21 +216,38 @@ def _mount(target: str, fstype: str, source: str, options: Iterable[str]) -> Doc
 
 def _linux(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Document:
     nodes = [node for node in found.nodes if node.path not in _MADE_BY_RUNTIMES]
+    closed = [step.path for step in steps if isinstance(step, MakeReadOnly)]
     linux: Document = {
         "namespaces": list(_namespaces(spec)),
         "maskedPaths": [step.path for step in steps if isinstance(step, Mask)],
-        "readonlyPaths": [
-            step.path for step in steps if isinstance(step, MakeReadOnly) and step.path != "/"
-        ],
-        "resources": {"devices": list(_device_rules(spec, nodes))},
+        "readonlyPaths": [path for path in closed if path not in {"/", _GROUPS}],
+        "resources": {"devices": list(_device_rules(spec, nodes, found.device_rules))},
     }
     if nodes:
         linux["devices"] = [_device(node) for node in nodes]
     if found.cgroups_path:
         linux["cgroupsPath"] = found.cgroups_path
+    if parameters := dict(_parameters(spec, steps, found)):
+        linux["sysctl"] = parameters
     if spec.seccomp and not spec.privileged:
-        linux["seccomp"] = built_in(found.capabilities, found.machine)
+        linux["seccomp"] = _filter(spec, found)
     return linux
+
+
+def _parameters(
+    spec: ContainerSpec, steps: Sequence[Step], found: Found
+) -> Iterator[tuple[str, str]]:
+    for step in steps:
+        if isinstance(step, SetParameter) and not (step.optional and step.name in found.lacking):
+            yield step.name, step.value
+    if spec.domainname and spec.namespaces.uts == "private":
+        yield "kernel.domainname", spec.domainname
+
+
+def _filter(spec: ContainerSpec, found: Found) -> Document:
+    if not spec.seccomp_profile:
+        return built_in(found.capabilities, found.machine)
+    return of_profile(spec.seccomp_profile, found.capabilities, found.machine, found.kernel)
 
 
 def _namespaces(spec: ContainerSpec) -> Iterator[Document]:
@@ -220,27 +258,31 @@ def _namespaces(spec: ContainerSpec) -> Iterator[Document]:
         ("ipc", chosen.ipc),
         ("uts", chosen.uts),
         ("cgroup", chosen.cgroup),
-        ("network", "private" if spec.network == "none" else spec.network),
+        ("network", spec.network),
     ):
-        if where == "private":
+        if where in {"private", "shareable", "none"}:
             yield {"type": kind}
         elif where != "host":
             yield {"type": kind, "path": where}
 
 
-def _device_rules(spec: ContainerSpec, nodes: Iterable[Node]) -> Iterator[Document]:
+def _device_rules(
+    spec: ContainerSpec, nodes: Iterable[Node], rules: Iterable[DeviceRule]
+) -> Iterator[Document]:
     if spec.privileged:
         yield {"allow": True, "access": "rwm"}
         return
     yield {"allow": False, "access": "rwm"}
     for node in nodes:
-        yield {
-            "allow": True,
-            "type": node.kind,
-            "major": node.major,
-            "minor": node.minor,
-            "access": "rwm",
-        }
+        yield _allowed(DeviceRule(node.kind, node.major, node.minor, node.permissions))
+    for rule in rules:
+        yield _allowed(rule)
+
+
+def _allowed(rule: DeviceRule) -> Document:
+    allowed: Document = {"allow": True, "type": rule.kind, "access": rule.permissions}
+    numbers = {"major": rule.major, "minor": rule.minor}
+    return allowed | {name: number for name, number in numbers.items() if number != ANY}
 
 
 def _device(node: Node) -> Document:
@@ -253,8 +295,3 @@ def _device(node: Node) -> Document:
         "uid": node.uid,
         "gid": node.gid,
     }
-
-
-def device_names(steps: Iterable[Step]) -> list[str]:
-    """The host's device nodes that the steps show in the container's /dev."""
-    return [name for step in steps if isinstance(step, MakeDevices) for name in step.names]

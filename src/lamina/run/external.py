@@ -18,13 +18,12 @@ from typing import NoReturn
 
 import msgspec
 
-from lamina.errors import KINDS, EngineError, NotFound, Unsupported
-from lamina.linux import cgroup, syscall
+from lamina.errors import NotFound, Unsupported
+from lamina.linux import cgroup
 from lamina.linux.adoption import adopting
 from lamina.linux.console import ConsoleSocket
-from lamina.run import external_bundle, launch
+from lamina.run import become, external_bundle, launch
 from lamina.run.orders import Orders
-from lamina.run.plan import DEVICES, plan
 from lamina.run.spec import ContainerSpec, Streams
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -72,7 +71,9 @@ def start_external(spec: ContainerSpec, streams: Streams, runtime: str) -> launc
     if not os.access(runtime, os.X_OK):
         raise NoRuntime(runtime)
     remove_external(spec.directory, spec.identity, runtime)
-    launch._write_files(spec)
+    spec, steps, granted = launch.foresee(spec)
+    launch.write_own_files(spec)
+    orders = Orders(spec, steps, granted, b"", -1, -1, streams)
     directory = external_bundle.bundle_of(spec)
     directory.mkdir(mode=0o700)
     try:
@@ -80,7 +81,7 @@ def start_external(spec: ContainerSpec, streams: Streams, runtime: str) -> launc
             console = None
             if spec.process.terminal:
                 console = _console(stack, directory)
-            return _start(spec, streams, runtime, console)
+            return _start(orders, runtime, console)
     except BaseException:
         remove_external(spec.directory, spec.identity, runtime)
         raise
@@ -94,12 +95,11 @@ def _console(stack: ExitStack, directory: Path) -> ConsoleSocket:
     return console
 
 
-def _start(
-    spec: ContainerSpec, streams: Streams, runtime: str, console: ConsoleSocket | None
-) -> launch.Running:
+def _start(orders: Orders, runtime: str, console: ConsoleSocket | None) -> launch.Running:
+    spec = orders.spec
     directory = external_bundle.bundle_of(spec)
     with adopting():
-        refused = _create(spec, streams, runtime)
+        refused = _create(orders, runtime)
     if refused is not None:
         remove_external(spec.directory, spec.identity, runtime)
         return refused
@@ -161,34 +161,27 @@ def _last_line(text: bytes) -> str:
 # create
 
 
-def _create(spec: ContainerSpec, streams: Streams, runtime: str) -> launch.Running | None:
+def _create(orders: Orders, runtime: str) -> launch.Running | None:
     """None when the container is created; otherwise why its program is not executed."""
     reader, writer = os.pipe()
     try:
-        pid = _fork(spec, streams, runtime, writer)
+        child = launch.Running(_fork(orders, runtime, writer))
     finally:
         os.close(writer)
-    child = launch.Running(pid)
     try:
-        with open(reader, "rb") as stream:
-            report = stream.read()
+        launch.started(child, reader, orders.spec.process.args[0])
         status = child.wait()
     except BaseException:
         child.kill()
         child.wait()
         raise
-    if report:
-        return _refusal(report)
+    finally:
+        os.close(reader)
+    if child.refused:
+        return child
     if status != 0:
-        raise RuntimeRefused(runtime, _logged(external_bundle.bundle_of(spec) / _LOG))
+        raise RuntimeRefused(runtime, _logged(external_bundle.bundle_of(orders.spec) / _LOG))
     return None
-
-
-def _refusal(report: bytes) -> launch.Running:
-    status, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")
-    if kind == "exec":
-        return launch.Running(0, refused=message, _status=int(status))
-    raise KINDS.get(kind, Unsupported)(message, hint=hint)
 
 
 class _Entry(msgspec.Struct):
@@ -213,41 +206,42 @@ def _logged(path: Path) -> str:
     return message or "it does not say why"
 
 
-def _fork(spec: ContainerSpec, streams: Streams, runtime: str, status: int) -> int:
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+def _fork(orders: Orders, runtime: str, status: int) -> int:
+    orders = msgspec.structs.replace(orders, status=status)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, become.SIGNALS)
     try:
         with warnings.catch_warnings():
+            # Python warns of forking beside threads; what follows needs none of their locks.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
             if pid == 0:
-                _become_runtime(spec, streams, runtime, status)
+                _become_runtime(orders, runtime)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid
 
 
-def _become_runtime(spec: ContainerSpec, streams: Streams, runtime: str, status: int) -> NoReturn:
+def _become_runtime(orders: Orders, runtime: str) -> NoReturn:
+    progress = become.Progress(orders.status)
     try:
-        _prepare(spec, streams)
-        os.execve(runtime, [runtime, *_arguments(spec)], _ENVIRONMENT)  # noqa: S606
+        become.be_alone(orders.status)
+        progress.doing = "make the bundle"
+        _prepare(orders)
+        progress.doing = f"execute {runtime}"
+        os.execve(runtime, [runtime, *_arguments(orders.spec)], _ENVIRONMENT)  # noqa: S606
     except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
-        report = "\0".join(_report(error)).encode("utf-8", "surrogateescape")
-        os.write(status, report)
+        progress.fail(error)
     finally:
         os._exit(125)
 
 
-def _prepare(spec: ContainerSpec, streams: Streams) -> None:
-    syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+def _prepare(orders: Orders) -> None:
     external_bundle.private_mounts()
-    document = external_bundle.prepare(orders(spec, streams), _cgroups_path(spec))
-    directory = external_bundle.bundle_of(spec)
+    document = external_bundle.prepare(orders, _cgroups_path(orders.spec))
+    directory = external_bundle.bundle_of(orders.spec)
     external_bundle.write(document, directory)
     os.chdir(directory)
-    for place, fd in enumerate([os.dup(each) for each in _three(streams)]):
+    for place, fd in enumerate([os.dup(each) for each in _three(orders.streams)]):
         os.dup2(fd, place)
 
 
@@ -255,15 +249,15 @@ def _three(streams: Streams) -> tuple[int, int, int]:
     return streams.stdin, streams.stdout, streams.stderr
 
 
-def orders(spec: ContainerSpec, streams: Streams) -> Orders:
-    """What the embedded runtime would be told."""
-    granted = launch._capabilities(spec)
-    devices = launch._host_devices() if spec.privileged else DEVICES
-    steps = plan(spec, devices=devices, unified=cgroup.detect() == "v2")
-    return Orders(spec, steps, granted, b"", -1, -1, streams)
-
-
 def _cgroups_path(spec: ContainerSpec) -> str:
+    """The path below each hierarchy: the container's groups have the same in all of them.
+
+    With version 1 that is below the controller's directory, or what is mounted there.
+    """
+    for group in spec.cgroups:
+        parts = group.relative_to(cgroup.ROOT).parts
+        unified = os.path.exists(f"{cgroup.ROOT}/cgroup.controllers")
+        return "/" + "/".join(parts if unified else parts[1:])
     return f"/lamina/{spec.identity}"
 
 
@@ -272,16 +266,3 @@ def _arguments(spec: ContainerSpec) -> list[str]:
     terminal = ["--console-socket", _CONSOLE] if spec.process.terminal else []
     bundle = str(external_bundle.bundle_of(spec))
     return [*general, "create", "--bundle", bundle, "--pid-file", _PID, *terminal, spec.identity]
-
-
-def _report(error: BaseException) -> tuple[str, str, str, str]:
-    """Exit status, kind, message and hint."""
-    if isinstance(error, external_bundle.CannotExecute):
-        return str(error.status), "exec", str(error), ""
-    if isinstance(error, EngineError):
-        return "125", error.kind, str(error), error.hint
-    if isinstance(error, OSError):
-        where = f" ({error.filename})" if error.filename else ""
-        kind = "denied" if isinstance(error, PermissionError) else "unsupported"
-        return "125", kind, f"cannot make the bundle{where}: {error.strerror}", ""
-    return "125", "unsupported", f"cannot make the bundle: {error!r}", ""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from lamina.linux import capability, syscall
-from lamina.linux.rooted import make_in, open_in
-from lamina.run import steps
-from lamina.run.bundle import Document, Found, Node, bundle, device_names
+from lamina.linux import capability, devices, syscall
+from lamina.linux.rooted import make_in, open_in, resolve_in
+from lamina.run import steps, sysctl
+from lamina.run.become import Failure
+from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle
 from lamina.run.identity import lookup
 from lamina.run.layout import mount_root
 from lamina.run.orders import Orders
@@ -24,25 +25,18 @@ _LARGEST_PASSWD = 16 << 20
 _EXECUTABLE = 0o111
 
 
-class CannotExecute(Exception):
-    """The program cannot be executed; `status` is the exit status that says so."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 def private_mounts() -> None:
     """Leave the host's mount namespace: what is mounted from here on nobody else sees."""
     syscall.unshare(syscall.CLONE_NEWNS)
-    syscall.mount("", "/", "", syscall.MS_REC | syscall.MS_PRIVATE)
+    # Not private: a bind that is to follow the host's mounts still does.
+    syscall.mount("", "/", "", syscall.MS_REC | syscall.MS_SLAVE)
 
 
 def prepare(orders: Orders, cgroups_path: str) -> Document:
     """Mount the root file system, fill new volumes, and say all of the container.
 
     In a mount namespace of its own (`private_mounts`).  Raises OSError, EngineError, and
-    CannotExecute when the program is not there or is none.
+    Failure when the program is not there or is none.
     """
     root = mount_root(orders)
     try:
@@ -63,17 +57,19 @@ def describe(orders: Orders, root: int, cgroups_path: str, place: str = "") -> D
     that the document gives for it."""
     spec = orders.spec
     passwd, group = _read(root, "/etc/passwd"), _read(root, "/etc/group")
-    identity, home = lookup(spec.process.user, passwd, group)
+    identity, home = lookup(spec.process.user, passwd, group, further=spec.process.groups)
     found = Found(
         root=place or str(spec.directory / "merged" / "root"),
         identity=identity,
         home=home,
         capabilities=_given(orders.capabilities),
         machine=os.uname().machine,
-        nodes=_nodes(device_names(orders.steps)),
-        filesystems=_filesystems(),
+        nodes=tuple(_nodes(orders)),
+        device_rules=_device_rules(spec),
+        lacking=frozenset(_lacking(orders.steps)),
         cgroups_path=cgroups_path,
-        directories=_directories(orders.steps),
+        kernel=os.uname().release,
+        sources=dict(_sources(orders)),
     )
     return bundle(spec, orders.steps, found)
 
@@ -83,32 +79,71 @@ def _given(wanted: frozenset[str]) -> frozenset[str]:
     return frozenset(name for name in wanted if held >> capability.NAMES.index(name) & 1)
 
 
-def _nodes(names: Iterable[str]) -> tuple[Node, ...]:
-    found = []
-    for name in names:
-        status = os.stat(f"/dev/{name}")
-        found.append(
-            Node(
-                f"/dev/{name}",
-                "b" if stat.S_ISBLK(status.st_mode) else "c",
-                os.major(status.st_rdev),
-                os.minor(status.st_rdev),
-                stat.S_IMODE(status.st_mode),
-                status.st_uid,
-                status.st_gid,
-            )
-        )
-    return tuple(found)
+def _nodes(orders: Orders) -> Iterator[Node]:
+    wanted = {device.container: device.permissions for device in orders.spec.devices}
+    for step in orders.steps:
+        if isinstance(step, steps.MakeDevices):
+            for name in step.names:
+                yield _node(f"/dev/{name}", f"{step.directory}/{name}", "rwm")
+        elif isinstance(step, steps.BindDevice):
+            yield _node(step.source, step.target, wanted.get(step.target, "rwm"))
 
 
-def _filesystems() -> frozenset[str]:
+def _node(source: str, target: str, permissions: str) -> Node:
+    status = os.stat(source)
+    return Node(
+        target,
+        "b" if stat.S_ISBLK(status.st_mode) else "c",
+        os.major(status.st_rdev),
+        os.minor(status.st_rdev),
+        stat.S_IMODE(status.st_mode),
+        status.st_uid,
+        status.st_gid,
+        permissions,
+    )
+
+
+def _device_rules(spec: ContainerSpec) -> tuple[devices.DeviceRule, ...]:
+    """What the container's group of version 1 allows already: a runtime sets it anew."""
+    for group in spec.cgroups:
+        try:
+            lines = (group / "devices.list").read_text().splitlines()
+        except OSError:
+            continue
+        return tuple(devices.parse_rule(line) for line in lines)
+    return ()
+
+
+def _lacking(plan: Sequence[steps.Step]) -> Iterator[str]:
     with open("/proc/filesystems", encoding="ascii") as stream:
-        return frozenset(line.split()[-1] for line in stream)
+        known = {line.split()[-1] for line in stream}
+    for step in plan:
+        if isinstance(step, steps.MountFilesystem) and step.fstype not in known:
+            yield step.fstype
+        elif isinstance(step, steps.BindMount) and not os.path.exists(step.source):
+            yield step.source
+        elif isinstance(step, steps.SetParameter) and not os.path.exists(
+            f"/proc/sys/{sysctl.path_of(step.name)}"
+        ):
+            yield step.name
 
 
-def _directories(plan: Sequence[steps.Step]) -> frozenset[str]:
-    sources = [step.source for step in plan if isinstance(step, steps.BindMount)]
-    return frozenset(filter(os.path.isdir, sources))
+def _sources(orders: Orders) -> Iterator[tuple[str, str]]:
+    for step in orders.steps:
+        if isinstance(step, steps.BindMount):
+            if step.propagation.removeprefix("r") == "shared":
+                raise NotInBundle(f"a shared mount ({step.target})")
+            if step.subpath:
+                yield step.target, _inside(step.source, step.subpath)
+
+
+def _inside(source: str, subpath: str) -> str:
+    root = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.close(open_in(root, subpath))
+        return "/".join([source, *resolve_in(root, subpath)])
+    finally:
+        os.close(root)
 
 
 def _read(root: int, path: str) -> bytes:
@@ -128,7 +163,7 @@ def _read(root: int, path: str) -> bytes:
 def check_program(root: int, process: Process, env: Iterable[str]) -> None:
     """Say what the embedded runtime says of a program that is not there or cannot be executed.
 
-    Raises CannotExecute.
+    Raises Failure.
     """
     program = process.args[0]
     if "/" in program:
@@ -143,16 +178,16 @@ def check_program(root: int, process: Process, env: Iterable[str]) -> None:
                 return
             denied = True
     if denied:
-        raise CannotExecute(f"exec: {program}: permission denied", 126)
-    raise CannotExecute(f"exec: {program}: not found in $PATH", 127)
+        raise Failure(f"exec: {program}: permission denied", 126)
+    raise Failure(f"exec: {program}: not found in $PATH", 127)
 
 
 def _check_path(root: int, program: str, path: str) -> None:
     mode = _mode(root, path)
     if mode is None:
-        raise CannotExecute(f"exec: {program}: {os.strerror(errno.ENOENT)}", 127)
+        raise Failure(f"exec: {program}: {os.strerror(errno.ENOENT)}", 127)
     if not stat.S_ISREG(mode) or not mode & _EXECUTABLE:
-        raise CannotExecute(f"exec: {program}: {os.strerror(errno.EACCES)}", 126)
+        raise Failure(f"exec: {program}: {os.strerror(errno.EACCES)}", 126)
 
 
 def _mode(root: int, path: str) -> int | None:

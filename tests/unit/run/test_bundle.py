@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lamina.linux import capability
+from lamina.linux.devices import ANY, DeviceRule
 from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle
 from lamina.run.plan import MASKED, plan
 from lamina.run.spec import (
@@ -130,8 +131,7 @@ def test_devices_can_be_used_where_the_runtime_makes_them() -> None:
 
 
 def test_a_read_only_bind_is_read_only_all_the_way_down() -> None:
-    document = made(EVERYTHING, found(directories=frozenset({"/srv/data"})))
-    assert mount_at(document, "/data") == {
+    assert mount_at(made(EVERYTHING), "/data") == {
         "destination": "/data",
         "type": "bind",
         "source": "/srv/data",
@@ -144,8 +144,9 @@ def test_a_tmpfs_has_its_options() -> None:
 
 
 def test_what_the_kernel_lacks_and_nobody_needs_is_left_out() -> None:
-    known = found(filesystems=frozenset({"proc", "sysfs", "tmpfs", "devpts"}))
-    targets = [each["destination"] for each in made(spec(), known)["mounts"]]
+    targets = [
+        each["destination"] for each in made(spec(), found(lacking=frozenset({"mqueue"})))["mounts"]
+    ]
     assert "/dev/mqueue" not in targets
     assert "/dev/shm" in targets
 
@@ -208,6 +209,66 @@ def test_privileged_lifts_everything() -> None:
             "uid": 0,
             "gid": 3,
         }
+    ]
+
+
+def test_memory_is_shared_with_the_container_whose_ipc_is_joined() -> None:
+    assert mount_at(made(EVERYTHING), "/dev/shm")["source"] == "/proc/7/root/dev/shm"
+
+
+def test_control_groups_are_left_to_the_runtime() -> None:
+    document = made(spec(), hierarchies=("cpu,cpuacct", "name=systemd"))
+    groups = [each for each in document["mounts"] if "cgroup" in each["destination"]]
+    assert [(each["destination"], each["type"]) for each in groups] == [
+        ("/sys/fs/cgroup", "cgroup")
+    ]
+    assert "/sys/fs/cgroup" not in document["linux"]["readonlyPaths"]
+
+
+def test_kernel_parameters_are_set_where_there_are_any() -> None:
+    lonely = spec(network="none", sysctls={"net.core.somaxconn": "7"}, domainname="example.org")
+    known = found(lacking=frozenset({"net.ipv4.ping_group_range"}))
+    assert made(lonely, known)["linux"]["sysctl"] == {
+        "net.core.somaxconn": "7",
+        "net.ipv4.ip_unprivileged_port_start": "0",
+        "kernel.domainname": "example.org",
+    }
+
+
+def test_devices_may_be_used_as_far_as_their_rules_go() -> None:
+    reader = Node("/dev/x", "c", 10, 229, permissions="r")
+    known = found(nodes=(reader,), device_rules=(DeviceRule("b", 8, ANY, "m"),))
+    assert made(spec(), known)["linux"]["resources"]["devices"] == [
+        {"allow": False, "access": "rwm"},
+        {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "r"},
+        {"allow": True, "type": "b", "major": 8, "access": "m"},
+    ]
+
+
+def test_a_profile_of_ones_own_is_taken_as_it_comes_to() -> None:
+    profile = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [
+            {"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13},
+            {"names": ["bpf"], "action": "SCMP_ACT_KILL", "excludes": {"caps": ["CAP_BPF"]}},
+            {
+                "names": ["socket"],
+                "action": "SCMP_ACT_ERRNO",
+                "args": [{"index": 0, "value": 40, "op": "SCMP_CMP_EQ"}],
+            },
+        ],
+    }
+    own = made(spec(seccomp_profile=json.dumps(profile)))["linux"]["seccomp"]
+    assert own["defaultAction"] == "SCMP_ACT_ALLOW"
+    assert own["syscalls"] == [
+        {"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13},
+        {"names": ["bpf"], "action": "SCMP_ACT_KILL"},
+        {
+            "names": ["socket"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 1,
+            "args": [{"index": 0, "value": 40, "valueTwo": 0, "op": "SCMP_CMP_EQ"}],
+        },
     ]
 
 
