@@ -69,19 +69,19 @@ def options(command: F) -> F:
 def new_container(app: App, options: dict[str, Any], *, detached: bool = False) -> ContainerRecord:
     """Make a container as the options say; it does not run yet."""
     from lamina.lifecycle.create import Naming, create
+    from lamina.store.tell import tell_container
 
     chosen = Chosen.read(options)
     image = _find(app, options)
     naming = Naming(os.urandom(32).hex(), options["name"] or _free_name(app), options["image"])
     over = _removed(app, image) if options["with_removed"] else ()
     settings = chosen.settings(app, image, options, naming.identity, detached=detached)
-    store = app.engine.store
+    store = app.containers
     for warning in chosen.security.warnings:
         print(f"lamina: {warning}", file=sys.stderr)
     labels = chosen.process.labels
     record = create(store, image, settings, naming, timestamp(), labels=labels, over=over)
-    about = {"image": record.image, "name": record.name}
-    store.events.append("container", "create", record.id, about, record.created)
+    tell_container(store, record, "create", record.created)
     return record
 
 
@@ -123,8 +123,15 @@ class Chosen:
 
         from lamina.run.request import RunRequest, process
         from lamina.run.settings import Settings
-        from lamina.run.volumes import declared, mounts_of
+        from lamina.run.volumes import declared, inherited_mounts, mounts_of
 
+        inherited = [
+            mount
+            for name, read_only in self.mounts.inherited
+            for mount in inherited_mounts(
+                app.engine.store.containers.find(name), read_only=read_only
+            )
+        ]
         execution = image.config.execution
         asked = self.process
         host = self.network.mode == "host" or self.security.namespaces.uts == "host"
@@ -149,9 +156,11 @@ class Chosen:
             hostname=hostname,
             domainname=asked.domainname,
             mounts=mounts_of(
-                declared(self.mounts.requests, execution.volumes or ()),
+                declared(self.mounts.requests, execution.volumes or (), inherited),
                 app.engine.store.root / "volumes",
                 identity,
+                now=timestamp(),
+                inherited=inherited,
             ),
             network=self.network,
             namespaces=self.security.namespaces,

@@ -72,6 +72,7 @@ COMMANDS = {
     "update": ("update", "Change the limits of containers, also while they run"),
     "verify": ("verify", "Check every byte of the store, or that two images show the same"),
     "version": ("version", "Show versions"),
+    "volume": ("volume", "Make, list and remove volumes"),
 }
 OUTSIDE = {"history", "images", "login", "logout", "tag"}
 """Commands that need nothing but files of the user's own: no user namespace."""

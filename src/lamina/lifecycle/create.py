@@ -6,7 +6,9 @@ import msgspec
 
 from lamina.oci.digest import Digest
 from lamina.run.settings import Settings, to_json
+from lamina.run.volumes import remove_anonymous
 from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.volumes import DirVolumes
 
 
 class Naming(msgspec.Struct, frozen=True):
@@ -47,5 +49,11 @@ def create(
             labels={**image.config.labels, **labels},
             settings=to_json(settings),
         )
-        store.containers.create(record)
+        try:
+            store.containers.create(record)
+        except BaseException:
+            remove_anonymous(store.root / "volumes", record)
+            raise
+        # A volume that was pruned before the record told of it is made again.
+        DirVolumes(store.root).remake(record)
         return record

@@ -133,6 +133,9 @@ def become(role: Role, progress: Progress) -> NoReturn:
     _hand_over_streams(identity.uid)
     progress.doing = f"enter the working directory {process.cwd}"
     _enter(process.cwd)
+    if role.oom_score_adj is not None:
+        progress.doing = f"set its score for the end of memory to {role.oom_score_adj}"
+        _adjust_score(role.oom_score_adj)
     progress.doing = "give up privileges"
     _give_up(role, identity)
     env = _environment(process.env, home)
@@ -206,8 +209,6 @@ def _adjust_score(score: int) -> None:
 
 
 def _give_up(role: Role, identity: Identity) -> None:
-    if role.oom_score_adj is not None:
-        _adjust_score(role.oom_score_adj)
     if role.apparmor:
         apparmor.change_on_exec(role.apparmor)
     for limit in role.limits:

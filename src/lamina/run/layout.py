@@ -124,8 +124,12 @@ def _make_stubs(image: int, orders: Orders, private: str) -> str:
     if image < 0:
         os.mkdir(stubs, 0o755)
         root = os.open(stubs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    new = _new_temporary(root, orders.steps)
     try:
-        return stubs if make_stubs(root, targets, stubs) or image < 0 else ""
+        made = make_stubs(root, targets, stubs) or image < 0
+        for path in new:
+            os.chmod(f"{stubs}/{path}", 0o1777)  # noqa: S103 - as /tmp has it
+        return stubs if made else ""
     except OSError as error:
         if error.errno != errno.EOPNOTSUPP:
             raise
@@ -136,6 +140,14 @@ def _make_stubs(image: int, orders: Orders, private: str) -> str:
     finally:
         if image < 0:
             os.close(root)
+
+
+def _new_temporary(root: int, plan: Sequence[Step]) -> list[str]:
+    """Where a tmpfs goes that takes its mode from its place, and there is none."""
+    places = [
+        step.target for step in plan if isinstance(step, steps.MountFilesystem) and step.keep_mode
+    ]
+    return ["/".join(resolve_in(root, each)) for each in places if not exists_in(root, each)]
 
 
 def _is_directory(plan: Sequence[Step], target: str) -> bool:
