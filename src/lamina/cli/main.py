@@ -48,6 +48,7 @@ COMMANDS = {
     "logout": ("logout", "Log out of a registry"),
     "logs": ("logs", "Show what a container printed"),
     "ls": ("ls", "List a directory of an image"),
+    "network": ("network", "Make, list and remove networks; connect containers to them"),
     "pause": ("pause", "Hold all processes of containers"),
     "prune": ("prune", "Remove what nothing uses"),
     "ps": ("ps", "List containers"),
