@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from lamina.linux.netns import in_network_of
 from lamina.network import inside
 from lamina.network.addresses import overlapping, parse_address, parse_network, subnet_of
+from lamina.network.describe import DRIVERS
 from lamina.network.errors import (
     AlreadyConnected,
     BadNetwork,
@@ -23,11 +24,13 @@ from lamina.network.host import Host
 from lamina.network.networks import (
     PREDEFINED,
     add_network,
+    all_networks,
     bridge_options,
     check_name,
     default_network,
     find_network,
     members_of,
+    pick,
     remove_network,
 )
 from lamina.network.request import Attachment, NetworkRequest, is_bridged
@@ -119,7 +122,11 @@ def connect(root: Path, container: str, pid: int, asked: Attachment, *, now: str
         network = find_network(state, asked.network)
         member = state.member(container)
         if member is None:
-            raise NotConnected(container[:12], "of bridges")
+            raise BadNetwork(
+                f"container {container[:12]} was started with --network none, and no other"
+                " network can join it",
+                hint="stop it, connect it, and start it again",
+            )
         if any(each.network == network.id for each in member.endpoints):
             raise AlreadyConnected(member.name, network.name)
         others = state.members()
@@ -158,27 +165,49 @@ def disconnect(root: Path, container: str, pid: int, text: str) -> None:
             in_network_of(pid, inside.route_by(routes))
 
 
-def with_network(request: NetworkRequest, asked: Attachment) -> NetworkRequest:
-    """The request of a stopped container that is connected to another network.
+def with_network(
+    request: NetworkRequest, asked: Attachment, container: str, names: Collection[str]
+) -> NetworkRequest:
+    """The request of a container that is connected to another network, which goes by `names`.
 
-    Raises BadNetwork.
+    Raises BadNetwork, AlreadyConnected.
     """
+    if asked.network in DRIVERS:
+        raise BadNetwork(f"a container cannot be connected to network {asked.network}")
+    if request.mode == "none" and not request.publish:
+        # What was disconnected from everything may be connected again.
+        return _of((asked,), request)
     if not is_bridged(request.mode):
         raise BadNetwork(
-            f"a container with network {request.mode} cannot be connected to {asked.network}"
+            f"container {container} has network {request.mode}, which goes with no other"
         )
+    if any(each.network in names for each in request.attachments):
+        raise AlreadyConnected(container, asked.network)
     return replace(request, further=(*request.further, asked))
 
 
-def without_network(request: NetworkRequest, names: Collection[str]) -> NetworkRequest:
-    """The request of a stopped container that is disconnected from the network that goes by
-    these names.  Raises NotConnected."""
-    left = [each for each in request.attachments if each.network not in names]
+def without_network(
+    request: NetworkRequest, names: Collection[str], container: str
+) -> NetworkRequest:
+    """The request of a container that is disconnected from the network that goes by `names`.
+
+    Raises NotConnected.
+    """
+    left = tuple(each for each in request.attachments if each.network not in names)
     if len(left) == len(request.attachments):
-        raise NotConnected("", min(names, key=len))
+        raise NotConnected(container, min(names, key=len))
     if not left:
         return replace(request, mode="none", aliases=(), ip="", ip6="", mac="", further=())
-    first = left[0]
+    return _of(left, request)
+
+
+def named(root: Path, text: str) -> Network:
+    """A network, also one that is always there.  Raises NetworkNotFound, BadNetwork."""
+    return pick(all_networks(State(root)), text)
+
+
+def _of(attachments: tuple[Attachment, ...], request: NetworkRequest) -> NetworkRequest:
+    first, *further = attachments
     return replace(
         request,
         mode=first.network,
@@ -186,16 +215,8 @@ def without_network(request: NetworkRequest, names: Collection[str]) -> NetworkR
         ip=first.ip,
         ip6=first.ip6,
         mac=first.mac,
-        further=tuple(left[1:]),
+        further=tuple(further),
     )
-
-
-def names_of(root: Path, text: str) -> tuple[str, str]:
-    """Name and id of a network.  Raises NetworkNotFound."""
-    if text in PREDEFINED:
-        return text, text
-    found = find_network(State(root), text)
-    return found.name, found.id
 
 
 def _enter(host: Host, pid: int, member: Member, bridge: int, network: Network) -> None:

@@ -17,18 +17,43 @@ from lamina.network.errors import (
 )
 from lamina.network.host import Host
 from lamina.network.request import DEFAULT, Attachment
-from lamina.network.state import Member, Network, State
+from lamina.network.state import Member, Network, State, token
+from lamina.sha256 import sha256
 
 PREDEFINED = ("bridge", "host", "none")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
 def find_network(state: State, text: str) -> Network:
+    """The network of that name, id, or beginning of an id.  Raises NetworkNotFound, BadNetwork."""
+    return pick(state.networks(), text)
+
+
+def predefined_id(state: State, name: str) -> str:
+    """The id of `bridge`, `host` or `none`, also before it is made."""
+    return sha256(f"{token(state.root)} {name}".encode()).hex()
+
+
+def all_networks(state: State) -> list[Network]:
+    """All networks, those that are always there as well; `bridge` has no subnet before
+    somebody has used it."""
+    found = state.networks()
+    names = {each.name for each in found}
+    return [
+        *found,
+        *(
+            Network(predefined_id(state, name), name, "", "")
+            for name in PREDEFINED
+            if name not in names
+        ),
+    ]
+
+
+def pick(networks: list[Network], text: str) -> Network:
     """The network of that name, id, or only id that begins so.
 
     Raises NetworkNotFound, BadNetwork when several ids begin so.
     """
-    networks = state.networks()
     for each in networks:
         if text in (each.name, each.id):
             return each
@@ -46,7 +71,8 @@ def default_network(state: State, host: Host, attachments: Iterable[Attachment],
         return
     if any(each.name == DEFAULT for each in state.networks()):
         return
-    add_network(state, host, Network("", DEFAULT, now, "", chosen=True))
+    identity = predefined_id(state, DEFAULT)
+    add_network(state, host, Network(identity, DEFAULT, now, "", chosen=True))
 
 
 def check_name(name: str) -> None:
@@ -64,7 +90,7 @@ def add_network(state: State, host: Host, network: Network) -> Network:
     """
     if any(each.name == network.name for each in state.networks()):
         raise NetworkExists(network.name)
-    identity = os.urandom(32).hex()
+    identity = network.id or os.urandom(32).hex()
     network = replace(network, id=identity, bridge=network.bridge or f"lm-{identity[:12]}")
     if not network.subnets:
         network = replace(network, chosen=True)

@@ -121,6 +121,7 @@ def network_request(
     )
     for each in request.attachments:
         check_attachment(each)
+    _refuse_twice(request)
     return request
 
 
@@ -151,6 +152,14 @@ def check_address(text: str, version: int) -> str:
     return str(address)
 
 
+def check_server(text: str) -> str:
+    """`text` as the address of a server of names.  Raises BadNetworkOption."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise BadNetworkOption(f"{text} is not an ip address", hint="--dns 192.0.2.53") from None
+
+
 def check_mac(text: str) -> str:
     """`text` as a hardware address that a link can have.  Raises BadNetworkOption."""
     if not _MAC.fullmatch(text):
@@ -160,6 +169,18 @@ def check_mac(text: str) -> str:
     if int(text[:2], 16) & 1 or not int(text.replace(":", "").replace("-", ""), 16):
         raise BadNetworkOption(f"{text!r} is the mac address of a group, not of a container")
     return text.lower().replace("-", ":")
+
+
+def _refuse_twice(request: NetworkRequest) -> None:
+    seen: set[tuple[str, str, int]] = set()
+    for each in request.publish:
+        place = (each.protocol, each.host_ip, each.host_port)
+        if each.host_port and not each.host_last and place in seen:
+            raise BadPort(
+                f"port {each.host_port}/{each.protocol} of the host is published twice",
+                hint="a port leads to one port of the container",
+            )
+        seen.add(place)
 
 
 def _mode(text: str) -> str:

@@ -56,7 +56,7 @@ class Sandbox(msgspec.Struct, frozen=True):
     namespace: int
     """The network namespace, open; close it when the container has joined it."""
     hosts: tuple[str, ...] = ()
-    """The container's own lines for /etc/hosts, as `name:address`."""
+    """The container's own lines for /etc/hosts: an address, a tab, its host name."""
     resolv_conf: str = ""
     names: Names | None = None
     holders: tuple[int, ...] = ()
@@ -112,7 +112,7 @@ def open_sandbox(
     asks = any(each.network != DEFAULT for each in request.attachments)
     # A resolver on this host's loopback is asked by the watcher, who reaches it.
     names = asks or not (request.dns or resolver.reachable(host_resolver.servers))
-    namespace, furnished = _new_namespace(names=names, six=True)
+    namespace, furnished = _new_namespace(names=names, six=_has_six(state, request))
     try:
         member = Member(*(container, name, hostname, pid or os.getpid(), 0, boot_id()), names=names)
         member = replace(member, pid_started=started(member.pid))
@@ -182,6 +182,15 @@ def _new_namespace(*, names: bool, six: bool) -> tuple[int, Inside]:
         return in_new_network(inside.furnish(names=names, six=six))
     except OSError as error:
         raise NoNetworks("make a network namespace", error.strerror or "") from None
+
+
+def _has_six(state: State, request: NetworkRequest) -> bool:
+    asked = {each.network for each in request.attachments}
+    return any(
+        each.ipv6
+        for each in state.networks()
+        if each.name in asked or any(each.id.startswith(text) for text in asked)
+    )
 
 
 def _alone(request: NetworkRequest, host: resolver.Resolver) -> Sandbox:
@@ -338,9 +347,9 @@ def _high(fd: int) -> int:
 
 
 def host_lines(member: Member) -> tuple[str, ...]:
-    """A container's own lines in its /etc/hosts, as `name:address`."""
+    """A container's own lines in its /etc/hosts: an address, a tab, its host name."""
     return tuple(
-        f"{member.hostname}:{address}"
+        f"{address}\t{member.hostname}"
         for each in member.endpoints
         for address in (each.ip, each.ip6)
         if address
