@@ -9,7 +9,11 @@ from pathlib import Path
 
 from lamina.errors import Conflict
 from lamina.linux import mounts
+from lamina.linux.processes import lives
 from lamina.run.lowers import lowers
+from lamina.run.settings import OlderContainer, settings_of
+from lamina.run.spec import Mount
+from lamina.run.volumed import root_with_volumes
 from lamina.store.contract import ContainerRecord, Store
 
 
@@ -28,15 +32,16 @@ def root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
     layers and its changes, to read and to write.  Nothing is mounted anywhere for it.
     Raises NotRunningAnyMore.
     """
-    if record.status == "running":
-        try:
-            fd = os.open(f"/proc/{record.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:
-            raise NotRunningAnyMore(record.name) from None
+    if record.status in {"running", "paused"}:
+        fd = _root_of_process(record)
     else:
         directory = store.containers.directory(record.id)
         _accept_unsynced(directory / "work")
         with lowers(store.layers, record.layers) as below:
+            if binds := _binds(record):
+                with root_with_volumes(directory, _top_first(below), binds) as root:
+                    yield root
+                return
             fd = mounts.open_overlay(
                 str(directory / "merged"),
                 _top_first(below) or [str(directory / "merged")],
@@ -48,6 +53,26 @@ def root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def _root_of_process(record: ContainerRecord) -> int:
+    try:
+        fd = os.open(f"/proc/{record.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        raise NotRunningAnyMore(record.name) from None
+    # Between reading the record and opening the pid it may have been given to another.
+    if not lives(record.pid, record.pid_started):
+        os.close(fd)
+        raise NotRunningAnyMore(record.name)
+    return fd
+
+
+def _binds(record: ContainerRecord) -> list[Mount]:
+    try:
+        settings = settings_of(record.name, record.settings)
+    except OlderContainer:
+        return []
+    return [each for each in settings.mounts if each.kind == "bind"]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from functools import partial
 
 from lamina.layer.contract import Form
 from lamina.oci.digest import Digest
+from lamina.store.containers import LIVELY
 from lamina.store.contract import Lease, Store
 from lamina.store.errors import LayerInUse
 
@@ -44,7 +45,7 @@ def _alone(store: Store, lease: Lease, diff_id: Digest) -> Iterator[None]:
     """Nobody uses the layer, and nobody can begin to: whoever wants to asks for a lease first."""
     with store.leases.collecting():
         for record in store.containers:
-            if record.status == "running" and diff_id in record.layers:
+            if record.status in LIVELY and diff_id in record.layers:
                 raise LayerInUse(diff_id, f"container {record.name}")
         if diff_id in store.leases.protected(beside=lease):
             raise LayerInUse(diff_id, "another lamina command")

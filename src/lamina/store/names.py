@@ -9,6 +9,7 @@ import msgspec
 from lamina.errors import Invalid
 from lamina.oci.digest import Digest
 from lamina.oci.reference import BadReference, Reference
+from lamina.store.containers import LIVELY
 from lamina.store.contract import ContainerRecord, NamedImage, Store
 from lamina.store.errors import ImageInUse, ImageNotFound
 from lamina.store.gc import collect
@@ -97,7 +98,7 @@ def _remove_by_id(
     image_id = same[0].image_id
     names = [each.reference.familiar for each in same if each.reference is not None]
     repositories = {each.reference.name for each in same if each.reference is not None}
-    running = [each for each in users if each.status == "running"]
+    running = [each for each in users if each.status in LIVELY]
     if running or (users and not force):
         raise _used(text, (running or list(users))[0])
     if len(repositories) > 1 and not force:
@@ -125,7 +126,7 @@ def _untagged(row: NamedImage) -> str:
 
 
 def _used(text: str, record: ContainerRecord) -> ImageInUse:
-    if record.status == "running":
+    if record.status in LIVELY:
         return ImageInUse(
             text,
             f"container {record.name} ({record.id[:12]}) runs it",

@@ -11,6 +11,7 @@ from typing import Literal
 from lamina.oci.digest import Digest
 from lamina.store import inventory
 from lamina.store.atomic import is_held
+from lamina.store.containers import LIVELY
 from lamina.store.contract import ContainerRecord, NamedImage, Reclaimed, StepResult, Store
 from lamina.store.errors import ContainerNotFound
 from lamina.store.gc import collect
@@ -64,7 +65,7 @@ def plan(store: Store, scope: Scope) -> Plan:
         record
         for record in store.containers
         if scope.containers
-        and record.status != "running"
+        and record.status not in LIVELY
         # A container that is being started has a lease on its id.
         and Digest("sha256:" + record.id) not in protected
         and _is_before(record.created, scope.until)
@@ -137,7 +138,7 @@ def prune(store: Store, scope: Scope) -> Pruned:
 
 def _remove_container(store: Store, record: ContainerRecord) -> int:
     try:
-        if store.containers.find(record.id).status == "running":
+        if store.containers.find(record.id).status in LIVELY:
             return 0  # started since the plan was made
         return store.containers.remove(record.id)
     except ContainerNotFound:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lamina.oci.digest import Digest
 from lamina.store import inventory
+from lamina.store.containers import LIVELY
 from lamina.store.contract import ContainerRecord, NamedImage, StepResult, Store
 from lamina.store.inventory import Inventory, Owner, take_inventory
 from lamina.store.prune import Plan, Scope, foretell, plan
@@ -103,7 +104,7 @@ def measure(store: Store) -> Usage:
         "Images": (len(holders.images), len(holders.images.keys() & holders.used_images)),
         "Containers": (
             len(holders.containers),
-            sum(each.status == "running" for each in holders.containers),
+            sum(each.status in LIVELY for each in holders.containers),
         ),
         "Build Cache": (len(results), sum(map(holders.is_in_use, results))),
     }
