@@ -30,6 +30,7 @@ COMMANDS = {
     "cp": ("cp", "Copy files between a container and the host"),
     "create": ("create", "Make a container that does not run yet"),
     "diff": ("diff", "Show what a container changed, or how two images differ"),
+    "events": ("events", "Show what happens to containers, images, volumes, networks"),
     "exec": ("exec", "Run a command in a running container"),
     "explain": ("explain", "Say where an image's bytes come from and who can see them"),
     "explore": ("explore", "Look around in an image, layer by layer"),
