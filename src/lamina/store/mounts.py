@@ -137,9 +137,11 @@ class LayerMounts:
         if os.geteuid() != 0:
             return []
         try:
-            return [self._all / name for name in sorted(os.listdir(self._all))]
+            names = sorted(os.listdir(self._all))
         except FileNotFoundError:
             return []
+        # Networks have a file there, too.
+        return [self._all / name for name in names if "." not in name]
 
     def _mount_points(self, directory: Path | None = None) -> Iterator[Path]:
         base = directory or self._directory
