@@ -21,7 +21,7 @@ def make_directory(
 ) -> LayerInfo:
     """WORKDIR.  Raises InTheWay when something else is there."""
     below = shop.views.of(chain)
-    upper = Upper(place / "upper", below, now=shop.now)
+    upper = Upper(place / "upper", below, now=shop.now, whiteouts=shop.store.layers.whiteouts)
     path = upper.resolve(op.path)
     found = below.lookup(path)
     if found is None or found.kind is not Kind.DIRECTORY:
@@ -42,7 +42,8 @@ def copy(
     Raises InTheWay, ContextChanged, UnknownUser, BadUser.
     """
     below = shop.views.of(() if op.link else chain)
-    upper = Upper(place / "upper", below, now=shop.now, leaves=shop.epoch is None)
+    whiteouts, leaves = shop.store.layers.whiteouts, shop.epoch is None
+    upper = Upper(place / "upper", below, now=shop.now, whiteouts=whiteouts, leaves=leaves)
     owner = _owner(op.owner, shop.views.of(chain)) if op.owner else None
     timeless: set[str] | None = None if shop.epoch is None else set()
     copier = Copier(op, upper, owner, shop.now, timeless)

@@ -20,7 +20,8 @@ from lamina.text import prose_size
 if TYPE_CHECKING:
     from lamina.build.mount_sources import Shown
     from lamina.linux.cgroup import MemoryGroup
-    from lamina.run.spec import ContainerSpec, FileMount, Network
+    from lamina.run.launch import Running
+    from lamina.run.spec import ContainerSpec, FileMount, Network, Overlay, Streams
 
 _PIECE = 65536
 _SHM_SIZE = 64 << 20
@@ -46,48 +47,47 @@ def run(
     """
     from lamina.build.mount_sources import shown
     from lamina.build.secrecy import Redactor
-    from lamina.run.lowers import lowers
+    from lamina.build.standing import standing
 
     if op.platform:
         from lamina.build.foreign import require_emulator
 
         require_emulator(op.platform)
-    with (
-        shown(shop, place, op, origins, _Wait(output, stop)) as given,
-        lowers(shop.store.layers, chain) as below,
-        _memory(shop, place, output) as group,
-    ):
-        spec = _container(shop, place, op, below, given, proxies, group)
-        redactor = Redactor(given.secrets.values(), output)
-        status = _run_to_its_end(spec, redactor.feed, stop)
-        redactor.flush()
-        if group is not None and group.ran_out():
-            size = prose_size(shop.means.memory)
-            output(f"lamina: the command ran out of memory: it may use {size}\n".encode())
-    if status:
-        raise CommandFailed(status)
-    if given.secrets:
-        _note_secrets(place / "upper", given.secrets, output)
-    return shop.adopt(place)
+    with standing(shop, place, chain) as ground:
+        with (
+            shown(shop, place, op, origins, _Wait(output, stop)) as given,
+            _memory(shop, place, output) as group,
+        ):
+            spec = _container(shop, place, op, ground.rootfs, given, proxies, group)
+            redactor = Redactor(given.secrets.values(), output)
+            with ground.ready(spec, redactor.feed) as start:
+                status = _run_to_its_end(start, redactor.feed, stop)
+            redactor.flush()
+            if group is not None and group.ran_out():
+                size = prose_size(shop.means.memory)
+                output(f"lamina: the command ran out of memory: it may use {size}\n".encode())
+        if status:
+            raise CommandFailed(status)
+        return ground.layer(lambda upper: _note_secrets(upper, given.secrets, output))
 
 
 def _container(
     shop: Workshop,
     place: Path,
     op: RunOp,
-    below: tuple[Path, ...],
+    rootfs: Overlay,
     given: Shown,
     proxies: tuple[str, ...],
     group: MemoryGroup | None,
 ) -> ContainerSpec:
-    from lamina.run.spec import ContainerSpec, Overlay, Process
+    from lamina.run.spec import ContainerSpec, Process
 
     means = shop.means
     network: Network = "none" if op.network == "none" else "host"
     return ContainerSpec(
         identity=shop.directory.name,
         directory=shop.directory / f"run-{network}",
-        rootfs=Overlay(below, place / "upper", place / "work", True),
+        rootfs=rootfs,
         process=Process(op.args, (*op.env, *given.env, *proxies), op.cwd, op.user),
         hostname=_HOSTNAME,
         network=network,
@@ -154,6 +154,8 @@ class _Wait:
 def _note_secrets(
     upper: Path, secrets: Mapping[str, bytes], output: Callable[[bytes], None]
 ) -> None:
+    if not secrets:
+        return
     from lamina.build.secrecy import places
 
     for name, path in places(upper, secrets):
@@ -161,14 +163,15 @@ def _note_secrets(
         output(text.encode("utf-8", "surrogateescape"))
 
 
-def _run_to_its_end(spec: ContainerSpec, output: Callable[[bytes], None], stop: Stop) -> int:
-    from lamina.run.launch import start
+def _run_to_its_end(
+    start: Callable[[Streams], Running], output: Callable[[bytes], None], stop: Stop
+) -> int:
     from lamina.run.spec import Streams
 
     reader, writer = os.pipe()
     quiet = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        running = start(spec, Streams(quiet, writer, writer))
+        running = start(Streams(quiet, writer, writer))
         os.close(writer)
         writer = -1
         stop.add(running.kill)

@@ -167,6 +167,8 @@ class _Maker:
 
         reading = self._read(mount)
         layers = reading.origin.layers
+        if not self._shop.ground.is_mountable(layers or ()):
+            return self._bind_copy(mount, reading)
         if layers is None:
             from lamina.build.shown_tree import NAME, real_directory
 
@@ -179,6 +181,16 @@ class _Maker:
         scratch.mkdir(mode=0o700)
         directory = reading.selection[0].entry.kind is Kind.DIRECTORY
         return TreeMount(mount.target, below, path, directory, scratch, mount.read_only)
+
+    def _bind_copy(self, mount: RunMount, reading: Reading) -> AnyMount:
+        """Files that are to be shown, as a copy of this command's own."""
+        from lamina.build.shown_tree import NAME, lay_out
+        from lamina.run.spec import Mount
+
+        place = self._new_name()
+        place.mkdir(mode=0o755)
+        lay_out(self._shop, reading, place, f"/{NAME}")
+        return Mount("bind", mount.target, place / NAME, read_only=mount.read_only)
 
     def _read(self, mount: RunMount) -> Reading:
         origin = self._origins[mount.origin]
@@ -203,9 +215,11 @@ class _Maker:
                 raise NotADirectory(f"/{mount.source}")
             base = str(content(reading))
             populate = partial(_populate, self._shop, reading)
+        # What is moved into a root, for want of mounts, nobody else can have meanwhile.
+        moved = self._shop.ground.way.isolation == "chroot" and mount.sharing == "shared"
         return CacheMounts(self._shop.store.root).use(
             mount.id,
-            mount.sharing,
+            "locked" if moved else mount.sharing,
             now=strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(self._shop.now // 10**9)),
             mode=0o755 if mount.mode is None else mount.mode,
             uid=mount.uid,

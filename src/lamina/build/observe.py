@@ -75,6 +75,10 @@ class Observer(Protocol):
         """The step did not end well; the build ends with its error, which begins so."""
         ...
 
+    def remark(self, text: str) -> None:
+        """Something about this build as a whole, in one line."""
+        ...
+
 
 class Occasion(msgspec.Struct, frozen=True):
     """What differs from one run of the same build to the next; the command line knows it."""

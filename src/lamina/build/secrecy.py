@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 
 _SHORTEST_HIDDEN = 4
 """Bytes: what is shorter stands in too many words that have nothing to do with it."""
@@ -25,7 +26,8 @@ class Redactor:
     """Passes bytes on to `output`, with `***` for each secret in them.
 
     What may be the beginning of a secret waits for what comes next, so a secret is found
-    across the pieces it comes in; `flush` at the end passes on what still waits.
+    across the pieces it comes in; `flush` at the end passes on what still waits.  Pieces may
+    come from several threads.
     """
 
     def __init__(self, secrets: Iterable[bytes], output: Callable[[bytes], None]) -> None:
@@ -35,9 +37,14 @@ class Redactor:
         self._pattern = re.compile(b"|".join(map(re.escape, self._known)))
         self._output = output
         self._waiting = b""
+        self._lock = Lock()
 
     def feed(self, piece: bytes) -> None:
         """Pass on what cannot belong to a secret that is not at its end."""
+        with self._lock:
+            self._feed(piece)
+
+    def _feed(self, piece: bytes) -> None:
         if not self._known:
             self._output(piece)
             return

@@ -281,14 +281,20 @@ class _Solver:
 
     def _performer(self) -> Performer:
         # What carries steps out is not even imported for a build that is all cached.
+        from lamina.build.ground import Ground
         from lamina.build.perform import Performer
         from lamina.build.workshop import Workshop
 
-        occasion = self.occasion
+        occasion, views = self.occasion, self.inputs.views
+        ground = Ground(self.store, views, self.directory, self._remark)
         shop = Workshop(
-            self.store, self.inputs.views, self.directory, occasion.now, self.means, self.epoch
+            *(self.store, views, self.directory, occasion.now, self.means, ground, self.epoch)
         )
         return Performer(shop, self.inputs, self.stop, occasion.created)
+
+    def _remark(self, text: str) -> None:
+        with self.telling:
+            self.observer.remark(text)
 
     def _located(self, vertex: Vertex) -> AbstractContextManager[None]:
         return pointing(self.source, vertex, self.trees)

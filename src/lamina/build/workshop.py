@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from lamina.build.ground import Ground
 from lamina.build.means import Means
 from lamina.copying.merged import Views
 from lamina.layer.contract import LayerInfo
@@ -22,6 +23,7 @@ class Workshop(msgspec.Struct, frozen=True):
     now: int
     """Nanoseconds since the epoch: the mtime of directories that have no other."""
     means: Means
+    ground: Ground
     epoch: int | None = None
     """Seconds since 1970 that no time in a layer may pass; None keeps times."""
 
@@ -42,9 +44,15 @@ class Workshop(msgspec.Struct, frozen=True):
     ) -> LayerInfo:
         """The layer that the upper directory of `place` becomes; `filling` is what belongs in
         it, if whoever fills it knows (`LayerStore.adopt`), and what `timeless` is `clamp` says."""
-        if self.epoch is not None:
-            from lamina.copying.clamp import clamp
-
-            clamp(place / "upper", self.epoch, timeless)
+        if self.clamp(place / "upper", timeless):
             filling = None
         return self.store.layers.adopt(place / "upper", filling=filling)
+
+    def clamp(self, upper: Path, timeless: Container[str] = ()) -> bool:
+        """Let no time in an upper directory pass the epoch; whether there is one."""
+        if self.epoch is None:
+            return False
+        from lamina.copying.clamp import clamp
+
+        clamp(upper, self.epoch, timeless)
+        return True

@@ -132,6 +132,10 @@ class Steps:
         with self._view.lock:
             self._view.fail(self._tasks[step.vertex.digest], problem)
 
+    def remark(self, text: str) -> None:
+        with self._view.lock:
+            self._view.say(f"lamina: {text}")
+
 
 class Transfers:
     """Implements `Progress` (transfer/progress.py) on a view, as one task."""

@@ -22,7 +22,8 @@ from lamina.context.tree import ROOT, Content, Tree, resolve
 from lamina.copying.inode import copy_range, make_special, placed, settle
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path
-from lamina.layer.whiteout import here
+from lamina.layer.whiteout import ROOT as ROOT_WHITEOUTS
+from lamina.layer.whiteout import Whiteouts
 from lamina.store.atomic import write_whole
 
 if TYPE_CHECKING:
@@ -50,8 +51,18 @@ class Upper:
     Everything raises BadName for a path that is too long.
     """
 
-    def __init__(self, directory: Path, below: Tree, *, now: int, leaves: bool = False) -> None:
-        """With `leaves`, files may be left to be written by whoever takes the directory."""
+    def __init__(
+        self,
+        directory: Path,
+        below: Tree,
+        *,
+        now: int,
+        whiteouts: Whiteouts = ROOT_WHITEOUTS,
+        leaves: bool = False,
+    ) -> None:
+        """With `leaves`, files may be left to be written by whoever takes the directory, who
+        also says which `whiteouts` it understands."""
+        self._whiteouts = whiteouts
         self._base = os.fsencode(directory) + b"/"
         self._below = below
         self._now = now
@@ -258,7 +269,7 @@ class Upper:
                 continue
             place = self._place(path)
             if path in self._bare:
-                here(os.geteuid()).hide_lower(place)
+                self._whiteouts.hide_lower(place)
             os.utime(place, ns=(entry.mtime, entry.mtime))
         return self if plain else None
 

@@ -90,7 +90,7 @@ class _Walk:
         if kind is Kind.CHAR or kind is Kind.BLOCK:
             device = (os.major(status.st_rdev), os.minor(status.st_rdev))
         entry = Entry(path, kind, mode, *owner, size, mtime, link, device, xattrs)
-        if not opaque:
+        if not opaque or self.whiteouts.named:
             return (entry,)
         return entry, Entry(f"{path}/{OPAQUE_NAME}", Kind.FILE, 0, *owner, 0, mtime)
 

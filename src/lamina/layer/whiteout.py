@@ -50,7 +50,7 @@ class Whiteouts(msgspec.Struct, frozen=True):
 
     def is_whiteout(self, status: os.stat_result) -> bool:
         """Whether the file of that status stands for a deletion."""
-        return not self.named and stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+        return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
     def attributes(self, path: bytes) -> tuple[bool, tuple[tuple[str, bytes], ...]]:
         """Whether `path` is opaque, and its extended attributes without overlayfs' own."""

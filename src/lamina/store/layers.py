@@ -193,24 +193,21 @@ class DirLayers:
 
     def adopt(self, upper: Path, *, filling: Filling | None = None) -> LayerInfo:
         if self._tree.unusable:
-            info = self.ingest(self._tar_of(upper, filling), expected=None)
+            if filling is None:
+                info = self.snapshot(upper)
+            else:
+                from lamina.store.adopting import tar_of_filling
+
+                info = self.ingest(tar_of_filling(upper, filling), expected=None)
             delete_tree(upper)
             return info
         with self._new_layer() as place:
             return self._commit(self._tree, place, self._tree.adopt(place, upper, filling))
 
-    def snapshot(self, upper: Path) -> LayerInfo:
-        return self.ingest(self._tar_of(upper, None), expected=None)
-
-    def _tar_of(self, upper: Path, filling: Filling | None) -> Iterator[bytes]:
-        """The tar that `adopt` would make of an upper directory, which stays as it is."""
-        if filling is not None:
-            from lamina.store.adopting import tar_of_filling
-
-            return tar_of_filling(upper, filling)
+    def snapshot(self, upper: Path, *, whiteouts: Whiteouts | None = None) -> LayerInfo:
         from lamina.store.trees import tar_of_tree
 
-        return tar_of_tree(upper, self.whiteouts)
+        return self.ingest(tar_of_tree(upper, whiteouts or self.whiteouts), expected=None)
 
     def convert(
         self, diff_id: Digest, form: Form, *, alone: Callable[[], AbstractContextManager[object]]
