@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lamina.engine import Engine
     from lamina.layer.contract import Form
+    from lamina.store.contract import Store
 
 _KEPT = 64 << 20
 """Bytes of freed memory that a command keeps for its next buffers."""
@@ -47,6 +48,15 @@ class App:
             enter(self.root)
         keep_freed(_KEPT)
         return open_engine(self.root, layer_form=self.layer_form)
+
+    @cached_property
+    def containers(self) -> Store:
+        """The store, for commands about containers: what killed watchers left behind, and
+        what a machine that went down did, has been put in order."""
+        from lamina.lifecycle.finish import put_in_order
+
+        put_in_order(self.engine.store, timestamp)
+        return self.engine.store
 
     @cached_property
     def colored(self) -> bool:

@@ -19,12 +19,12 @@ def command(app: App, container: str, no_stdin: bool, detach_keys: str, sig_prox
     The exit status is the container's; 0 when it was left running.
     """
     from lamina.cli.attaching import attach
-    from lamina.lifecycle.attach import detach_keys as read_keys
     from lamina.lifecycle.errors import IsPaused, NotRunning
+    from lamina.run.keys import detach_keys as read_keys
     from lamina.run.settings import settings_of
     from lamina.supervise.sockets import connect
 
-    store = app.engine.store
+    store = app.containers
     record = store.containers.find(container)
     if record.status == "paused":
         raise IsPaused(record.name)

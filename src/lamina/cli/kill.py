@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.named import for_each
 
 
@@ -16,11 +16,11 @@ def command(app: App, containers: tuple[str, ...], name: str) -> int:
     """Kill containers, or send their first process another signal."""
     from lamina.lifecycle.stop import kill, signal_number
 
-    store = app.engine.store
+    store = app.containers
     number = signal_number(name)
 
     def act(text: str) -> None:
-        kill(store, store.containers.find(text), number)
+        kill(store, store.containers.find(text), number, timestamp)
         click.echo(text)
 
     return for_each(containers, act)

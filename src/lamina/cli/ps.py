@@ -65,7 +65,7 @@ def command(
     from lamina.cli.ps_filters import KNOWN, Filter
     from lamina.lifecycle.seen import UP
 
-    store = app.engine.store
+    store = app.containers
     wanted = parse_filters(filters, KNOWN)
     count = 1 if latest else last
     records = list(store.containers)[::-1]

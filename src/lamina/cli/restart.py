@@ -21,8 +21,9 @@ def command(app: App, containers: tuple[str, ...], timeout: int | None, name: st
     from lamina.errors import Unsupported
     from lamina.lifecycle.start import start
     from lamina.lifecycle.stop import signal_number, stop
+    from lamina.store.tell import tell_container
 
-    store = app.engine.store
+    store = app.containers
     number = signal_number(name) if name else None
 
     def act(text: str) -> None:
@@ -30,6 +31,7 @@ def command(app: App, containers: tuple[str, ...], timeout: int | None, name: st
         stop(store, record, timestamp, timeout=timeout, number=number)
         if tell_start(start(store, store.containers.find(record.id))) is not None:
             raise Unsupported(f"container {record.name} could not be started again")
+        tell_container(store, record, "restart", timestamp())
         click.echo(text)
 
     return for_each(containers, act)

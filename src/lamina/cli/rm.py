@@ -18,7 +18,7 @@ def command(app: App, containers: tuple[str, ...], force: bool, volumes: bool) -
     """Remove containers: their changes, logs and records."""
     from lamina.lifecycle.remove import remove
 
-    store = app.engine.store
+    store = app.containers
 
     def act(text: str) -> None:
         remove(store, store.containers.find(text), timestamp, force=force, volumes=volumes)

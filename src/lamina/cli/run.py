@@ -52,8 +52,8 @@ def command(app: App, /, **options: Any) -> int:
 
 def _run(app: App, options: dict[str, Any]) -> int:
     from lamina.cli.attaching import attach_first, tell_start
-    from lamina.lifecycle.attach import detach_keys
     from lamina.lifecycle.start import start
+    from lamina.run.keys import detach_keys
 
     detached = options["detach"]
     if options["tty"] and options["interactive"] and not detached and not os.isatty(0):

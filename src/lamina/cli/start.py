@@ -18,14 +18,11 @@ def command(
     app: App, containers: tuple[str, ...], attach: bool, interactive: bool, detach_keys: str
 ) -> int:
     """Start containers again, or for the first time."""
-    from lamina.cli.app import timestamp
     from lamina.cli.attaching import attach_first, tell_start
-    from lamina.lifecycle.attach import detach_keys as read_keys
-    from lamina.lifecycle.finish import put_in_order
     from lamina.lifecycle.start import start
+    from lamina.run.keys import detach_keys as read_keys
 
-    store = app.engine.store
-    put_in_order(store, timestamp)
+    store = app.containers
     keys = read_keys(detach_keys)
     if attach or interactive:
         if len(containers) > 1:

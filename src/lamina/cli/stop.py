@@ -19,7 +19,7 @@ def command(app: App, containers: tuple[str, ...], timeout: int | None, name: st
     """Stop containers: their own stop signal, and SIGKILL when that was not enough."""
     from lamina.lifecycle.stop import signal_number, stop
 
-    store = app.engine.store
+    store = app.containers
     number = signal_number(name) if name else None
 
     def act(text: str) -> None:

@@ -15,5 +15,5 @@ def command(app: App, containers: tuple[str, ...]) -> int:
     """Wait until containers have ended, and print their exit status."""
     from lamina.lifecycle.stop import wait
 
-    store = app.engine.store
+    store = app.containers
     return for_each(containers, lambda text: click.echo(wait(store, store.containers.find(text))))

@@ -6,33 +6,9 @@ import errno
 import os
 import select
 
-from lamina.errors import Invalid
+from lamina.run.keys import Typed
 from lamina.run.spec import Streams
 from lamina.supervise import frames, sockets
-
-DETACH_KEYS = b"\x10\x11"
-"""Ctrl-P, Ctrl-Q."""
-
-
-class BadKeys(Invalid):
-    """Not a sequence of keys."""
-
-
-def detach_keys(text: str) -> bytes:
-    """`ctrl-p,ctrl-q` or `a,ctrl-c` as the bytes that a terminal sends.  Raises BadKeys."""
-    keys = bytearray()
-    for key in text.split(",") if text else ():
-        name = key.removeprefix("ctrl-")
-        code = ord(name.upper()) & 0x1F if name != key and len(name) == 1 else -1
-        if name != key and len(name) == 1 and (name.isalpha() or name in "@[\\]^_"):
-            keys.append(code)
-        elif len(key) == 1 and key.isascii():
-            keys.append(ord(key))
-        else:
-            raise BadKeys(
-                f"not a key: {key!r}", hint="letters, and ctrl-a to ctrl-z: ctrl-p,ctrl-q"
-            )
-    return bytes(keys)
 
 
 class Attachment:
@@ -44,15 +20,12 @@ class Attachment:
     ) -> None:
         self._connection = connection
         self._streams = streams
-        self._keys = keys
-        self._typed = b""
-        """The beginning of `keys` that was typed and not sent yet."""
+        self._typed = Typed(keys)
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
         self._stdin = streams.stdin if stdin else -1
         if stdin:
             self._poll.register(streams.stdin, select.POLLIN)
-        self._detached = False
         self._status: int | None = None
 
     def resize(self, rows: int, columns: int) -> None:
@@ -62,12 +35,12 @@ class Attachment:
     def run(self) -> int | None:
         """Carry bytes until the container has ended, or the user detached."""
         try:
-            while self._status is None and not self._detached:
+            while self._status is None and not self._typed.detached:
                 for fd, event in self._poll.poll():
                     self._handle(fd, event)
         finally:
             os.close(self._connection)
-        return None if self._detached else self._status
+        return None if self._typed.detached else self._status
 
     def _handle(self, fd: int, event: int) -> None:
         if fd == self._connection:
@@ -101,25 +74,11 @@ class Attachment:
             self._poll.unregister(self._stdin)
             self._send(frames.INPUT_END)
             return
-        if self._keys:
-            data = self._without_keys(data)
+        data = self._typed.feed(data)
         if data:
             self._send(frames.INPUT + data)
-
-    def _without_keys(self, data: bytes) -> bytes:
-        data = self._typed + data
-        before, found, _ = data.partition(self._keys)
-        if found:
+        if self._typed.detached:
             self._send(frames.DETACH)
-            self._detached = True
-            self._typed = b""
-            return b""
-        for length in range(min(len(self._keys) - 1, len(data)), 0, -1):
-            if data.endswith(self._keys[:length]):
-                self._typed = data[-length:]
-                return data[:-length]
-        self._typed = b""
-        return before
 
     def _send(self, message: bytes) -> None:
         try:

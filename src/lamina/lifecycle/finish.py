@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lamina.errors import EngineError
 from lamina.linux.cgroup_group import open_group
 from lamina.linux.processes import boot, lives
 from lamina.network.sandbox import close_sandbox, reconcile
@@ -12,6 +11,7 @@ from lamina.run.volumes import remove_anonymous
 from lamina.store.containers import END, LIVELY, LOST, read_end
 from lamina.store.contract import ContainerRecord, End, Store
 from lamina.store.errors import ContainerNotFound
+from lamina.store.tell import tell_container
 
 Clock = Callable[[], str]
 _LEFT = ("attach", "stopping", "health")
@@ -45,6 +45,9 @@ def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> N
             pid=0,
             groups=(),
         )
+        if end.out_of_memory:
+            tell_container(store, record, "oom", now())
+        tell_container(store, record, "die", now(), exitCode=str(end.status))
         if again:
             return
         for name in (END, *_LEFT):
@@ -52,6 +55,7 @@ def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> N
         if record.settings.get("remove"):
             store.containers.remove(identity)
             remove_anonymous(store.root / "volumes", record)
+            tell_container(store, record, "destroy", now())
     except ContainerNotFound:
         pass
 
@@ -91,11 +95,3 @@ def _raw(store: Store, identity: str) -> ContainerRecord:
         if record.id == identity:
             return record
     raise ContainerNotFound(identity)
-
-
-def forgiving(act: Callable[[], None]) -> None:
-    """Do something that may fail without harm: another command does it later."""
-    try:
-        act()
-    except (EngineError, OSError):
-        pass

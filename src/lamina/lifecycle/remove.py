@@ -9,6 +9,7 @@ from lamina.run.volumes import remove_anonymous
 from lamina.store.containers import LIVELY
 from lamina.store.contract import ContainerRecord, Store
 from lamina.store.errors import ContainerNotFound
+from lamina.store.tell import tell_container
 
 
 def remove(
@@ -35,4 +36,5 @@ def remove(
         freed = 0  # it was to go at its end anyway
     if volumes:
         remove_anonymous(store.root / "volumes", record)
+    tell_container(store, record, "destroy", now())
     return freed

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from lamina.errors import Invalid
 from lamina.lifecycle.errors import NotRunning
 from lamina.lifecycle.finish import Clock, finish
@@ -17,6 +19,7 @@ from lamina.run.settings import settings_of
 from lamina.store.containers import LIVELY, LOST
 from lamina.store.contract import ContainerRecord, Store
 from lamina.store.errors import ContainerNotFound
+from lamina.store.tell import tell_container
 from lamina.supervise.frames import STOPPING
 
 STOP_TIMEOUT = 10
@@ -43,7 +46,7 @@ def signal_number(text: str) -> int:
     return number
 
 
-def kill(store: Store, record: ContainerRecord, number: int) -> None:
+def kill(store: Store, record: ContainerRecord, number: int, now: Clock) -> None:
     """Send its first process a signal.  Raises NotRunning.
 
     One that ends it also keeps its restart policy from starting it again, as in Docker.
@@ -56,6 +59,7 @@ def kill(store: Store, record: ContainerRecord, number: int) -> None:
         if pidfd < 0:
             raise NotRunning(record.name)
         signal.pidfd_send_signal(pidfd, number)
+    tell_container(store, record, "kill", now(), signal=str(number))
 
 
 def stop(
@@ -74,26 +78,41 @@ def stop(
         return
     _mark(store, record)
     patience = timeout if timeout is not None else _stop_timeout(record)
-    with _process(record) as pidfd:
-        if pidfd >= 0:
-            _send(pidfd, number or _stop_signal(record))
-            if record.status == "paused":
-                thaw(record)
-            if not _ended(pidfd, patience):
-                _send(pidfd, signal.SIGKILL)
-                _ended(pidfd, -1)
+    first = number or _stop_signal(record)
+    while record.status in LIVELY:
+        _stop_once(record, first, patience)
+        record = _later(store, record)
     await_order(store, record, now)
+    tell_container(store, record, "stop", now())
+
+
+def _stop_once(record: ContainerRecord, number: int, patience: float) -> None:
+    with _process(record) as pidfd:
+        if pidfd < 0:
+            time.sleep(_MOMENT)  # between two runs, or about to be put in order
+            return
+        _send(pidfd, number)
+        if record.status == "paused":
+            thaw(record)
+        if not _ended(pidfd, patience):
+            _send(pidfd, signal.SIGKILL)
+            _ended(pidfd, -1)
+
+
+def _later(store: Store, record: ContainerRecord) -> ContainerRecord:
+    """The record as it is by now; one that was removed has ended."""
+    try:
+        return store.containers.find(record.id)
+    except ContainerNotFound:
+        return msgspec.structs.replace(record, status="exited")
 
 
 def kill_and_wait(store: Store, record: ContainerRecord, now: Clock) -> None:
     """Kill a container; returns when it is gone and everything has been put in order."""
     _mark(store, record)
-    with _process(record) as pidfd:
-        if pidfd >= 0:
-            _send(pidfd, signal.SIGKILL)
-            if record.status == "paused":
-                thaw(record)
-            _ended(pidfd, -1)
+    while record.status in LIVELY:
+        _stop_once(record, signal.SIGKILL, -1)
+        record = _later(store, record)
     await_order(store, record, now)
 
 

@@ -31,6 +31,7 @@ from lamina.run.spec import OWN_FILES, ContainerSpec, Streams
 from lamina.run.specification import specification
 from lamina.store.containers import END
 from lamina.store.contract import ContainerRecord, Store
+from lamina.store.tell import tell_container
 from lamina.supervise import frames, sockets
 from lamina.supervise.log import timestamp
 from lamina.supervise.watch import Watch
@@ -105,6 +106,7 @@ def _be_alone(kept: set[int]) -> None:
 
 def _first(store: Store, identity: str, ready: int, client: int, foreground: bool) -> None:
     record = store.containers.find(identity)
+    (store.containers.directory(identity) / frames.STOPPING).unlink(missing_ok=True)
     settings = settings_of(record.name, record.settings)
     try:
         begun = _start(store, record, settings, ready)
@@ -137,7 +139,7 @@ def _start(
 ) -> _Started | None:
     """Start the container and tell so; None when its program was refused."""
     place = store.containers.directory(record.id)
-    for name in (END, frames.STOPPING, *OWN_FILES):
+    for name in (END, *OWN_FILES):
         (place / name).unlink(missing_ok=True)
     with ExitStack() as stack:
         made = surroundings(store, record, settings, stack)
@@ -173,8 +175,9 @@ def _start(
             out_of_memory=False,
             error="",
             groups=made.groups,
-            stopped=False,
+            stopped=record.stopped and ready < 0,
         )
+        tell_container(store, record, "start", timestamp())
         if made.sandbox is not None:
             os.close(made.sandbox.namespace)  # it lives as long as the container
         _tell(ready, Report(pid=running.pid, warnings=made.warnings))
@@ -265,8 +268,9 @@ def _again(store: Store, identity: str, tries: int) -> NoReturn:
     record = store.containers.find(identity)
     record = store.containers.update(identity, restarts=record.restarts + 1)
     settings = settings_of(record.name, record.settings)
+    stopping = store.containers.directory(identity) / frames.STOPPING
     try:
-        begun = _start(store, record, settings, -1)
+        begun = None if stopping.exists() else _start(store, record, settings, -1)
     except (EngineError, OSError) as error:
         store.containers.update(identity, error=str(error))
         begun = None
@@ -333,6 +337,10 @@ def program(words: list[str]) -> NoReturn:
             os.closerange(3, 256)
             store = open_store(Path(root))
             _ended(store, identity, int(tries))
+        case ["check", root, identity]:
+            from lamina.lifecycle.check import check
+
+            os._exit(check(open_store(Path(root)), identity))
     os._exit(2)
 
 

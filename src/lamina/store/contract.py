@@ -448,7 +448,7 @@ class ContainerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     restarts: int = 0
     """How often its restart policy has started it again."""
     stopped: bool = False
-    """Whether somebody stopped it: no policy starts it again."""
+    """Whether somebody stopped it: `unless-stopped` does not start it again with the machine."""
     groups: tuple[str, ...] = ()
     """Its control groups, for as long as they may be there."""
 
