@@ -76,7 +76,7 @@ def _with_optional(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inspect(store: Store, text: str, kind: str | None, *, sizes: bool) -> dict[str, Any]:
-    from lamina.report.inspection import describe_container, describe_image
+    from lamina.report.inspection import describe_image
     from lamina.store.contract import ContainerRecord
 
     if kind == "container":
@@ -89,5 +89,7 @@ def _inspect(store: Store, text: str, kind: str | None, *, sizes: bool) -> dict[
         except NotFound:
             raise NoSuchObject(text) from None
     if isinstance(found, ContainerRecord):
+        from lamina.report.container_inspection import describe_container
+
         return describe_container(store, found, sizes=sizes)
     return describe_image(store, found)
