@@ -95,6 +95,13 @@ class DirContainers:
                 raise ContainerNotFound(identity) from None
         return record
 
+    def rename(self, identity: str, name: str) -> ContainerRecord:
+        with writing(self._directory), locked(self._directory):
+            for other in self._records():
+                if other.name == name and other.id != identity:
+                    raise NameTaken(name, other.id)
+            return self.update(identity, name=name)
+
     def directory(self, identity: str) -> Path:
         place = self._directory / identity
         if not _ID.fullmatch(identity) or not place.is_dir():

@@ -485,6 +485,10 @@ class ContainerStore(Protocol):
         is not promised: a record that says running is checked against /proc anyway."""
         ...
 
+    def rename(self, identity: str, name: str) -> ContainerRecord:
+        """Give a container another name.  Raises NameTaken when another one has it."""
+        ...
+
     def directory(self, identity: str) -> Path:
         """`containers/<id>`."""
         ...
