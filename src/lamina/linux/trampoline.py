@@ -15,18 +15,14 @@ Without a descriptor 3 it ends at once: then the container has executed it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 from functools import cache
 
 from lamina.errors import Unsupported
+from lamina.linux.sealed_program import elf, sealed
 
 STATUS_FD = 3
-
-_BASE = 0x400000
-_HEADERS = 64 + 56
-_MFD_EXEC = 0x10
 
 _X86_64 = bytes.fromhex(
     "4c8b2424"  # mov r12, [rsp]            argc
@@ -56,26 +52,10 @@ def program(machine: str) -> bytes:
         raise Unsupported(
             f"containers cannot run on {machine} yet", hint="x86_64 and aarch64 are supported"
         )
-    elf_machine, code = _CODE[machine]
-    size = _HEADERS + len(code)
-    header = struct.pack(
-        "<16sHHIQQQIHHHHHH",
-        b"\x7fELF\x02\x01\x01",
-        *(2, elf_machine, 1, _BASE + _HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0),
-    )
-    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _BASE, _BASE, size, size, 0x1000)
-    return header + segment + code
+    return elf(*_CODE[machine])
 
 
 @cache
 def descriptor() -> int:
     """The program in sealed memory, open for as long as this process lives."""
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    try:
-        fd = os.memfd_create("lamina-exec", flags | _MFD_EXEC)
-    except OSError:  # before Linux 6.3 every memfd was executable, and the flag unknown
-        fd = os.memfd_create("lamina-exec", flags)
-    os.write(fd, program(os.uname().machine))
-    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
-    return fd
+    return sealed("lamina-exec", program(os.uname().machine))

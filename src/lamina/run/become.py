@@ -21,6 +21,7 @@ import msgspec
 
 from lamina.errors import EngineError
 from lamina.linux import apparmor, capability, rlimit, syscall
+from lamina.linux.container_init import NAME
 from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
 from lamina.run.identity import lookup
@@ -51,7 +52,7 @@ class Role(msgspec.Struct, frozen=True):
     """By their names, as many of them as we hold ourselves."""
     trampoline: int
     """Descriptor of the program in sealed memory that executes the container's
-    (linux/trampoline.py)."""
+    (linux/trampoline.py), or with `init` starts it (linux/container_init.py)."""
     streams: Streams
     """Descriptors of the three streams; not looked at when there is a terminal."""
     terminal: str = ""
@@ -63,6 +64,7 @@ class Role(msgspec.Struct, frozen=True):
     apparmor: str = ""
     """The AppArmor profile of the program; empty for our own."""
     oom_score_adj: int | None = None
+    init: bool = False
     lasting: bool = False
     """Whether it goes on when its parent ends."""
 
@@ -141,7 +143,8 @@ def become(role: Role, progress: Progress) -> NoReturn:
     env = _environment(process.env, home)
     progress.doing = "execute the program"
     path = _find(process.args[0], env)
-    os.execve(STATUS_FD + 1, [path, *process.args], env)  # noqa: S606
+    args = [NAME, "--", *process.args, path] if role.init else [path, *process.args]
+    os.execve(STATUS_FD + 1, args, env)  # noqa: S606
 
 
 def _take_streams(role: Role, status: int) -> None:

@@ -44,6 +44,7 @@ def _role(orders: Orders) -> Role:
         spec.limits,
         apparmor=spec.apparmor,
         oom_score_adj=spec.oom_score_adj,
+        init=spec.init,
     )
 
 

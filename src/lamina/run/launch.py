@@ -124,7 +124,7 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
             Orders(
                 spec,
                 steps,
-                *(granted, program, trampoline.descriptor(), writer, streams),
+                *(granted, program, _first_program(spec), writer, streams),
                 terminals=terminals,
                 trees=trees,
                 watch=watch,
@@ -168,6 +168,14 @@ def foresee(spec: ContainerSpec) -> tuple[ContainerSpec, list[Step], frozenset[s
         hierarchies=_hierarchies(),
     )
     return spec, steps, granted
+
+
+def _first_program(spec: ContainerSpec) -> int:
+    if not spec.init:
+        return trampoline.descriptor()
+    from lamina.linux import container_init
+
+    return container_init.descriptor()
 
 
 def _capabilities(spec: ContainerSpec) -> frozenset[str]:
