@@ -17,7 +17,7 @@ import pytest
 
 from lamina.errors import EngineError
 from lamina.linux.cgroup import ROOT, detect, join
-from lamina.linux.cgroup_group import Group, GroupTaken, leftovers, make_group, open_group
+from lamina.linux.cgroup_group import Group, GroupTaken, leftovers, make_group, open_group, sweep
 from lamina.linux.cgroup_limits import NONE, Limits, Version, settings
 from lamina.linux.cgroup_tree import delegate, hierarchies, read, write
 from lamina.linux.devices import DEFAULT, EVERYTHING, DeviceRule
@@ -273,6 +273,20 @@ def test_a_name_is_taken_while_it_has_processes(root: str, name: str) -> None:
         status(pid)
         made_anew, _ = make_group(name, root=root)
         assert made_anew.paths == group.paths
+
+
+def test_what_nobody_remembers(name: str) -> None:
+    """Only groups without processes, and none that was made a moment ago."""
+    with made(f"{name}-used", ROOT) as used:
+        pid = inside(used, forever)
+        until(lambda: used.processes() == [pid])
+        parent = f"lamina-{name}"
+        forgotten, _ = make_group(name, parent=parent)
+        assert sweep(Path(forgotten.paths[0]).stat().st_mtime - 1, parent) == 0
+        assert sweep(time.time() + 1, parent) == 1
+        assert not [path for path in forgotten.paths if os.path.exists(Path(path).parent)]
+        assert sweep(0) == 0
+        assert used.processes() == [pid]
 
 
 def test_below_processes(name: str) -> None:

@@ -338,6 +338,21 @@ def leftovers(names: Iterable[str], parent: str = PARENT, root: str = ROOT) -> l
     return [Group(paths) for paths in groups.values() if paths]
 
 
+def sweep(before: float, parent: str = PARENT, root: str = ROOT) -> int:
+    """Remove the groups that have no processes and were made before that moment (seconds of
+    the epoch): nobody is about to join them.  Returns how many there were.
+
+    For those of containers whose records are gone; others are removed with what they are of.
+    """
+    bases = [f"{place.base}/{parent}" for place in hierarchies(root)]
+    paths = [f"{base}/{name}" for base in bases for name in _names(base)]
+    old = [path for path in paths if os.path.isdir(path) and os.stat(path).st_mtime < before]
+    empty = [path for path in old if not Group((path,)).processes()]
+    for path in empty:
+        remove(path)
+    return len({os.path.basename(path) for path in empty})
+
+
 def _names(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
