@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from threading import Thread
@@ -11,6 +12,7 @@ from lamina.errors import Unavailable
 from lamina.linux import syscall
 
 T = TypeVar("T")
+_NS_GET_USERNS = 0xB701
 _MOMENT = 2.0
 """Seconds that an interrupt waits for the work."""
 
@@ -29,15 +31,37 @@ def in_network_of(pid: int, work: Callable[[], T]) -> T:
         there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         raise ProcessGone(f"process {pid} has ended") from None
-
-    def run() -> T:
-        syscall.setns(there, syscall.CLONE_NEWNET)
-        return work()
-
     try:
-        return _in_thread(run)
+        return within_network(there, work)
     finally:
         os.close(there)
+
+
+def within_network(namespace: int, work: Callable[[], T]) -> T:
+    """What `work` returns, or raises, in a network namespace that is open; in a thread of its
+    own."""
+
+    def run() -> T:
+        syscall.setns(namespace, syscall.CLONE_NEWNET)
+        return work()
+
+    return _in_thread(run)
+
+
+def owns_network() -> bool:
+    """Whether this process's network namespace belongs to its own user namespace: otherwise
+    it may change nothing of it, also as root."""
+    there = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        owner = fcntl.ioctl(there, _NS_GET_USERNS)
+    except OSError:
+        return False  # it belongs to one that we are inside of
+    finally:
+        os.close(there)
+    try:
+        return os.path.samestat(os.fstat(owner), os.stat("/proc/self/ns/user"))
+    finally:
+        os.close(owner)
 
 
 def in_new_network(work: Callable[[int], T]) -> tuple[int, T]:

@@ -119,6 +119,9 @@ def _candidates() -> Iterator[ipaddress.IPv4Network]:
     for second in range(17, 32):
         yield ipaddress.IPv4Network(f"172.{second}.0.0/16")
     yield from ipaddress.IPv4Network("192.168.0.0/16").subnets(new_prefix=20)
+    # Docker ends here, after 31 networks.
+    for second in range(89, 128):
+        yield from ipaddress.IPv4Network(f"10.{second}.0.0/16").subnets(new_prefix=24)
 
 
 def _hosts(whole: IPNetwork, within: str) -> Iterator[IPAddress]:

@@ -85,6 +85,16 @@ class PortTaken(Conflict):
         )
 
 
+class PrivilegedPort(Denied):
+    """The user may not listen there."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"cannot expose privileged port {port}",
+            hint=f"publish one from 1024 on, or: sysctl net.ipv4.ip_unprivileged_port_start={port}",
+        )
+
+
 class NotConnected(NotFound):
     """The container is not in the network."""
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from lamina.linux import netfilter as nft
 from lamina.linux import netlink_route as route
 from lamina.linux.netlink import ROUTE, Netlink
@@ -96,6 +98,11 @@ class Host:
 
     def find_subnets(self, network: Network) -> tuple[Subnet, ...]:
         """Subnets for a network that names none of its own."""
+        return self.missing_subnets(replace(network, subnets=()))
+
+    def missing_subnets(self, network: Network) -> tuple[Subnet, ...]:
+        """Subnets of the families of which a network has none and should have."""
+        versions = {parse_network(each.network).version for each in network.subnets}
         others = [
             parse_network(subnet.network)
             for each in self._state.networks()
@@ -103,8 +110,8 @@ class Host:
             for subnet in each.subnets
         ]
         taken = [*self.taken(), *others]
-        found = [choose_subnet(taken)]
-        if network.ipv6:
+        found = [] if 4 in versions else [choose_subnet(taken)]
+        if network.ipv6 and 6 not in versions:
             found.append(choose_subnet6(self.token, taken))
         return tuple(found)
 
@@ -115,8 +122,6 @@ class Host:
             return network
         if clash is not None and not network.chosen:
             raise SubnetTaken(*clash)
-        from msgspec.structs import replace
-
         network = replace(network, subnets=self.find_subnets(network))
         self._state.keep_network(network)
         return network

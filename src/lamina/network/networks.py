@@ -95,6 +95,8 @@ def add_network(state: State, host: Host, network: Network) -> Network:
     if not network.subnets:
         network = replace(network, chosen=True)
         network = replace(network, subnets=host.find_subnets(network))
+    else:
+        network = replace(network, subnets=(*network.subnets, *host.missing_subnets(network)))
     state.keep_network(network)
     return network
 

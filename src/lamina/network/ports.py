@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lamina.network.errors import BadNetwork, PortTaken
+from lamina.network.errors import BadNetwork, PortTaken, PrivilegedPort
 from lamina.network.request import PortBinding
 from lamina.network.state import Port
 
@@ -112,8 +112,10 @@ def _bound(protocol: str, address: str, port: int) -> _socket.socket | None:
         socket.bind((address, port) if protocol in _KINDS else (address, 0))
     except OSError as error:
         socket.close()
-        if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+        if error.errno == errno.EADDRINUSE:
             return None
+        if error.errno == errno.EACCES:
+            raise PrivilegedPort(port) from None
         if error.errno == errno.EADDRNOTAVAIL:
             raise BadNetwork(f"Bind for {address}:{port} failed: not an address here") from None
         raise

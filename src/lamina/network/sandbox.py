@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from lamina.linux.netns import in_new_network
-from lamina.network import addresses, inside, ports, resolver
+from lamina.linux.netns import in_new_network, owns_network
+from lamina.network import addresses, inside, ports, resolver, userspace
 from lamina.network.errors import NoNetworks
 from lamina.network.host import Host
 from lamina.network.inside import Inside
@@ -109,6 +109,8 @@ def open_sandbox(
     host_resolver = _host_resolver()
     if not request.attachments:
         return _alone(request, host_resolver)
+    if not owns_network():
+        return _carried(state, request, host_resolver, container, name, hostname, exposed, pid)
     asks = any(each.network != DEFAULT for each in request.attachments)
     # A resolver on this host's loopback is asked by the watcher, who reaches it.
     names = asks or not (request.dns or resolver.reachable(host_resolver.servers))
@@ -182,6 +184,56 @@ def _new_namespace(*, names: bool, six: bool) -> tuple[int, Inside]:
         return in_new_network(inside.furnish(names=names, six=six))
     except OSError as error:
         raise NoNetworks("make a network namespace", error.strerror or "") from None
+
+
+def _carried(
+    state: State,
+    request: NetworkRequest,
+    host: resolver.Resolver,
+    container: str,
+    name: str,
+    hostname: str,
+    exposed: Sequence[str],
+    pid: int,
+) -> Sandbox:
+    """The network of a container that a program carries, since we may not change the host's."""
+    for each in request.attachments:
+        if each.network != DEFAULT or each.ip or each.ip6:
+            raise NoNetworks(
+                f"connect to network {each.network}",
+                "an ordinary user's containers have a network each of their own",
+            )
+    namespace, furnished = _new_namespace(names=False, six=True)
+    furnished.close()
+    try:
+        wanted = bindings(request, exposed)
+        # They are only looked for: the program takes them itself.
+        held = ports.hold(wanted, default="", four=True, six=False)
+        held.close()
+        with state.lock():
+            carried = userspace.carry(namespace, held.ports, state.directory)
+            watcher = pid or os.getpid()
+            member = Member(
+                *(container, name, hostname, watcher, started(watcher), boot_id()),
+                ports=tuple(held.ports),
+                program=carried.pid,
+                program_started=carried.pid_started,
+            )
+            state.keep_member(member)
+    except BaseException:
+        os.close(namespace)
+        raise
+    asked = resolver.chosen(
+        host, servers=request.dns, search=request.dns_search, options=request.dns_options
+    )
+    servers = request.dns or (*carried.servers, *resolver.reachable(asked.servers))
+    return Sandbox(
+        namespace=namespace,
+        hosts=(f"{carried.address}\t{hostname}",) if carried.address else (),
+        resolv_conf=resolver.write(replace(asked, servers=tuple(servers))),
+        holders=tuple(map(_high, carried.kept)),
+        member=member,
+    )
 
 
 def _has_six(state: State, request: NetworkRequest) -> bool:
@@ -389,6 +441,10 @@ def _host_resolver() -> resolver.Resolver:
 
 def _leave(state: State, host: Host, member: Member, also: Iterable[Network] = ()) -> None:
     """Take a member away; `also` are networks whose bridges may have been made for it."""
+    if member.program:
+        userspace.end(member.program, member.program_started)
+        state.drop_member(member.container)
+        return
     others = [each for each in state.members() if each.container != member.container]
     kept = {each.network for other in others for each in other.endpoints}
     mine = {each.network for each in member.endpoints} | {each.id for each in also}

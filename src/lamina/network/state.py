@@ -124,6 +124,9 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     ports: tuple[Port, ...] = ()
     names: bool = False
     """Whether it asks for names at 127.0.0.11."""
+    program: int = 0
+    """The process that carries its network (userspace.py), where that is not the kernel."""
+    program_started: int = 0
 
 
 class State:
