@@ -18,6 +18,7 @@ from lamina.linux import syscall
 from lamina.network.request import NetworkRequest
 from lamina.network.sandbox import Sandbox, close_sandbox, open_sandbox
 from lamina.supervise.names import NameServer
+from lamina.supervise.relay import Relay
 
 T = TypeVar("T")
 NOW = "2026-01-02T03:04:05.000000000Z"
@@ -61,7 +62,9 @@ class Box:
         self._stop, self._stopped = os.pipe()
         self._threads: list[threading.Thread] = []
         if self.sandbox.names:
-            self._start(self._answer_names, NameServer(asdict(self.sandbox.names)))
+            self._start(self._drive, NameServer(asdict(self.sandbox.names)))
+        if self.sandbox.relay:
+            self._start(self._drive, Relay(asdict(self.sandbox.relay)))
 
     @property
     def ip(self) -> str:
@@ -121,7 +124,7 @@ class Box:
         thread.start()
         self._threads.append(thread)
 
-    def _answer_names(self, server: NameServer) -> None:
+    def _drive(self, server: NameServer | Relay) -> None:
         poll = select.poll()
         for fd in (*server.filenos(), self._stop):
             poll.register(fd, select.POLLIN)

@@ -247,12 +247,41 @@ def test_the_loopback_of_ipv6_is_published_alone(boxes: Boxes) -> None:
     assert fetch("127.0.0.1", port) == "nothing"
 
 
-def test_ipv6_is_not_published_where_the_network_has_none(boxes: Boxes) -> None:
+def test_ipv6_is_carried_to_a_container_that_has_none(boxes: Boxes, outside: Outside) -> None:
+    port, local = free_port(), free_port()
+    publish = (PortBinding(80, host_port=port), PortBinding(80, host_ip="::1", host_port=local))
+    web = boxes("web", on("", *publish))
+    assert web.ports() == [("0.0.0.0", port), ("::", port), ("::1", local)]
+    assert fetch("::1", port) == "", "closed: nobody listens there yet"
+    web.serve()
+    assert fetch("::1", port).startswith("web ")
+    assert fetch("::1", local).startswith("web ")
+    assert within(outside.namespace, lambda: fetch(outside.gateway6, port)).startswith("web ")
     with pytest.raises(BadNetwork, match="no IPv6 address"):
-        boxes("web", on("", PortBinding(80, host_ip="::1", host_port=free_port())))
-    web = boxes("web", on("", PortBinding(80, host_port=free_port())))
-    assert [host for host, _ in web.ports()] == ["0.0.0.0"]
-    assert fetch("::1", web.ports()[0][1]) == "nothing", "refused at once, and not left waiting"
+        boxes("udp", on("", PortBinding(80, "udp", host_ip="::1", host_port=port)))
+
+
+def test_much_is_carried_both_ways_whole(boxes: Boxes) -> None:
+    port = free_port()
+    web = boxes("web", on("", PortBinding(80, host_port=port)))
+    listening = web.do(lambda: socket.create_server(("0.0.0.0", 80)))
+    sent = os.urandom(1 << 20) * 8
+
+    def echo() -> None:
+        connection, _ = listening.accept()
+        with connection:
+            received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+            connection.sendall(received[::-1])
+
+    thread = threading.Thread(target=echo)
+    thread.start()
+    with socket.create_connection(("::1", port), 5) as asking:
+        asking.sendall(sent)
+        asking.shutdown(socket.SHUT_WR)
+        back = b"".join(iter(lambda: asking.recv(1 << 16), b""))
+    thread.join()
+    listening.close()
+    assert back == sent[::-1]
 
 
 # ports
@@ -281,7 +310,8 @@ def test_ports_are_found_for_publish_all_and_in_ranges(boxes: Boxes) -> None:
     web = boxes("web", NetworkRequest(publish_all=True), exposed=("80/tcp", "53/udp"))
     assert web.sandbox.member
     named = [(each.container_port, each.protocol) for each in web.sandbox.member.ports]
-    assert named == [(53, "udp"), (80, "tcp")]
+    assert named == [(53, "udp"), (80, "tcp"), (80, "tcp")]
+    assert web.ports()[1][1] == web.ports()[2][1], "of both families"
     web.serve()
     assert fetch("127.0.0.1", web.ports()[1][1]).startswith("web ")
     first = free_port()
@@ -696,6 +726,8 @@ class Outside:
             while True:
                 try:
                     question, address = udp.recvfrom(1000)
+                    if not question:
+                        return  # closed
                     udp.sendto(answer(question), address)
                 except OSError:
                     return

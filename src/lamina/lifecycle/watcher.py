@@ -240,6 +240,7 @@ def _attend(
         "log": None if log.driver == "none" else (f"{place}/{FILE}", log.max_size, log.max_file),
         "health": _health(store, record, settings),
         "names": _names(begun.made.sandbox),
+        "relay": _relay(begun.made.sandbox),
         "holders": begun.made.sandbox.holders if begun.made.sandbox else (),
         "policy": settings.restart.policy,
         "retries": settings.restart.retries,
@@ -257,6 +258,8 @@ def _attend(
         watch.pause_before_restart()
     if not watch.restarting:
         finish(store, record.id, timestamp)
+        os.close(begun.made.lease)
+        store.leases.protected()
         watch.farewell()
         os._exit(0)
     _again(store, record.id, tries + 1)
@@ -286,6 +289,12 @@ def _names(sandbox: Sandbox | None) -> dict[str, Any] | None:
     return msgspec.structs.asdict(sandbox.names)
 
 
+def _relay(sandbox: Sandbox | None) -> dict[str, Any] | None:
+    if sandbox is None or sandbox.relay is None:
+        return None
+    return msgspec.structs.asdict(sandbox.relay)
+
+
 def _health(store: Store, record: ContainerRecord, settings: Settings) -> dict[str, Any] | None:
     health = settings.health
     if not health.test or health.test[0] == "NONE":
@@ -306,6 +315,11 @@ def _become_supervisor(task: dict[str, Any], lease: int) -> NoReturn:
     if task["names"]:
         for name in ("udp", "tcp"):
             task["names"][name] = fcntl.fcntl(task["names"][name], fcntl.F_DUPFD, _HIGH)
+    if task["relay"]:
+        listeners = task["relay"]["listeners"]
+        task["relay"]["listeners"] = [
+            (fcntl.fcntl(fd, fcntl.F_DUPFD, _HIGH), port) for fd, port in listeners
+        ]
     # A lease ends when its descriptor is closed: it lasts as long as the container.
     fcntl.fcntl(lease, fcntl.F_DUPFD, _HIGH)
     if task["client"] >= 0:

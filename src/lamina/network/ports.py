@@ -1,15 +1,17 @@
-"""Ports of the host that containers publish: taken with sockets that nobody reads.
+"""Ports of the host that containers publish: taken with sockets of this host.
 
 The kernel sends what comes for a published port on to its container before any socket is
 looked for.  The socket holds the port all the same: a second container, another store or a
-program of the host gets the error that it expects, and not half of the connections.  It does
-not listen, so that what is not sent on (IPv6, where a network has none) is refused.
+program of the host gets the error that it expects, and not half of the connections.  What
+the kernel cannot send on (`::1`, and IPv6 where the container has none) comes to the socket,
+and supervise/relay.py carries it.
 """
 
 from __future__ import annotations
 
 import _socket
 import errno
+import os
 from collections.abc import Sequence
 
 import msgspec
@@ -22,6 +24,7 @@ _KINDS = {"tcp": _socket.SOCK_STREAM, "udp": _socket.SOCK_DGRAM}
 _V6ONLY = 26
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - where Docker publishes ports, too
 _ATTEMPTS = 32
+_WAITING = 64
 
 
 class Held(msgspec.Struct):
@@ -29,14 +32,12 @@ class Held(msgspec.Struct):
 
     ports: list[Port] = []
     sockets: list[_socket.socket] = []
+    relayed: list[tuple[_socket.socket, int]] = []
+    """Of these some that listen, and the container's port: for what the kernel does not do."""
 
     def close(self) -> None:
         for each in self.sockets:
             each.close()
-
-    def detach(self) -> tuple[int, ...]:
-        """The descriptors, which the caller closes."""
-        return tuple(each.detach() for each in self.sockets)
 
 
 def hold(bindings: Sequence[PortBinding], *, default: str, four: bool, six: bool) -> Held:
@@ -45,7 +46,7 @@ def hold(bindings: Sequence[PortBinding], *, default: str, four: bool, six: bool
     `default` is where ports are published that name no address; empty for everywhere.
     Raises PortTaken, BadNetwork, holding nothing.
     """
-    held = Held([], [])
+    held = Held([], [], [])
     try:
         for each in bindings:
             _hold(held, each, _addresses(each, default, four, six))
@@ -56,8 +57,9 @@ def hold(bindings: Sequence[PortBinding], *, default: str, four: bool, six: bool
 
 
 def _addresses(binding: PortBinding, default: str, four: bool, six: bool) -> list[str]:
+    relayed = binding.protocol == "tcp" and (four or six)
     asked = binding.host_ip or default
-    if asked and not (six if ":" in asked else four):
+    if asked and not (six or relayed if ":" in asked else four):
         raise BadNetwork(
             f"port {binding.container_port} cannot be published on {asked}: the container has"
             f" no {'IPv6' if ':' in asked else 'IPv4'} address",
@@ -67,7 +69,20 @@ def _addresses(binding: PortBinding, default: str, four: bool, six: bool) -> lis
         )
     if asked:
         return [asked]
-    return [address for address, wanted in ((EVERYWHERE, four), ("::", six)) if wanted]
+    both = ((EVERYWHERE, four), ("::", six or (relayed and _has_ipv6())))
+    return [address for address, wanted in both if wanted]
+
+
+def _has_ipv6() -> bool:
+    return os.path.exists("/proc/net/if_inet6") and _loopback_has_ipv6()
+
+
+def _loopback_has_ipv6() -> bool:
+    try:
+        with open("/proc/sys/net/ipv6/conf/lo/disable_ipv6", encoding="ascii") as stream:
+            return stream.read().strip() == "0"
+    except OSError:
+        return False
 
 
 def _hold(held: Held, binding: PortBinding, addresses: list[str]) -> None:
@@ -79,13 +94,14 @@ def _hold(held: Held, binding: PortBinding, addresses: list[str]) -> None:
         if taken is not None:
             held.ports += taken.ports
             held.sockets += taken.sockets
+            held.relayed += taken.relayed
             return
     raise PortTaken(addresses[0], shown)
 
 
 def _take(binding: PortBinding, addresses: list[str], port: int) -> Held | None:
     """The port on all addresses, or None when one of them is taken."""
-    taken = Held([], [])
+    taken = Held([], [], [])
     for address in addresses:
         socket = _bound(binding.protocol, address, port)
         if socket is None:
@@ -94,6 +110,8 @@ def _take(binding: PortBinding, addresses: list[str], port: int) -> Held | None:
         port = port or socket.getsockname()[1]
         if binding.protocol in _KINDS:
             taken.sockets.append(socket)
+            if ":" in address and binding.protocol == "tcp":
+                taken.relayed.append((socket, binding.container_port))
         else:
             socket.close()
         taken.ports.append(Port(binding.container_port, binding.protocol, address, port))
@@ -109,7 +127,12 @@ def _bound(protocol: str, address: str, port: int) -> _socket.socket | None:
     try:
         if six:
             socket.setsockopt(_socket.IPPROTO_IPV6, _V6ONLY, 1)
+        if protocol == "tcp":
+            # Ends of old connections are no reason to refuse a port; who listens is one.
+            socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
         socket.bind((address, port) if protocol in _KINDS else (address, 0))
+        if protocol == "tcp":
+            socket.listen(_WAITING)
     except OSError as error:
         socket.close()
         if error.errno == errno.EADDRINUSE:

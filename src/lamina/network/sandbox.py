@@ -50,6 +50,15 @@ class Names(msgspec.Struct, frozen=True):
     """Whom to ask what is nobody's name here; empty in internal networks."""
 
 
+class Relay(msgspec.Struct, frozen=True):
+    """What `lamina.supervise.relay` needs to carry what the kernel does not redirect."""
+
+    listeners: tuple[tuple[int, int], ...]
+    """Descriptors that listen, and the container's ports that they stand for."""
+    directory: str
+    container: str
+
+
 class Sandbox(msgspec.Struct, frozen=True):
     """A container's network, ready to be joined."""
 
@@ -59,6 +68,7 @@ class Sandbox(msgspec.Struct, frozen=True):
     """The container's own lines for /etc/hosts: an address, a tab, its host name."""
     resolv_conf: str = ""
     names: Names | None = None
+    relay: Relay | None = None
     holders: tuple[int, ...] = ()
     """Sockets that hold the published ports: open as long as the container runs."""
     member: Member | None = None
@@ -72,7 +82,9 @@ class Sandbox(msgspec.Struct, frozen=True):
     @property
     def kept(self) -> tuple[int, ...]:
         """The descriptors that the watcher keeps as long as the container runs."""
-        return (*self.holders, *((self.names.udp, self.names.tcp) if self.names else ()))
+        names = (self.names.udp, self.names.tcp) if self.names else ()
+        relayed = (fd for fd, _ in self.relay.listeners) if self.relay else ()
+        return (*self.holders, *names, *relayed)
 
     def survive(self) -> None:
         """Let what is kept outlive an exec of this process.  The numbers are over 15."""
@@ -82,7 +94,10 @@ class Sandbox(msgspec.Struct, frozen=True):
     def close(self) -> None:
         """Close all descriptors, for a container that did not start."""
         for fd in (self.namespace, *self.kept):
-            os.close(fd)
+            try:
+                os.close(fd)
+            except OSError:
+                continue  # it was closed already
 
 
 def open_sandbox(
@@ -262,7 +277,7 @@ def _enter(
 ) -> tuple[Member, ports.Held]:
     others = state.members()
     bridges: dict[str, tuple[int, Network]] = {}
-    held = ports.Held([], [])
+    held = ports.Held([], [], [])
     try:
         for place, each in enumerate(request.attachments):
             network = find_network(state, each.network)
@@ -350,7 +365,7 @@ def _hold(
     wanted: tuple[PortBinding, ...] = bindings(request, exposed)
     outward = [each for each in member.endpoints if not each.internal]
     if not wanted or not outward:
-        return ports.Held([], [])
+        return ports.Held([], [], [])
     default = next((each.host_ip for each in networks if not each.internal), "")
     return ports.hold(
         wanted,
@@ -370,6 +385,7 @@ def _sandbox(
     furnished: Inside,
 ) -> Sandbox:
     asked, names = _asked(request, host, own=member.names), None
+    relayed = tuple((_high(each.detach()), port) for each, port in held.relayed)
     if member.names and furnished.udp is not None and furnished.tcp is not None:
         outward = any(not each.internal for each in member.endpoints)
         names = Names(
@@ -386,7 +402,8 @@ def _sandbox(
         hosts=host_lines(member),
         resolv_conf=resolver.write(asked),
         names=names,
-        holders=tuple(map(_high, held.detach())),
+        relay=Relay(relayed, str(state.member_directory), member.container) if relayed else None,
+        holders=tuple(_high(each.detach()) for each in held.sockets if each.fileno() >= 0),
         member=member,
     )
 

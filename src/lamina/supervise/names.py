@@ -15,8 +15,9 @@ from __future__ import annotations
 import _socket
 import os
 import select
-from _json import make_scanner
 from time import time_ns
+
+from lamina.supervise import members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,18 +116,6 @@ class Question:
         return response[:2] + flags.to_bytes(2, "big") + questions + bytes(6) + self.section
 
 
-class _Scanner:
-    """What the scanner of JSON asks for: `json` itself would bring `re` with it."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = None
-    parse_float = float
-    parse_int = int
-    parse_constant = float
-    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner's own
-
-
 class Directory:
     """Who is in the networks of a container, by name and by address."""
 
@@ -136,7 +125,6 @@ class Directory:
         self._stamp = -1
         self._names: dict[str, Entry] = {}
         self._addresses: dict[str, str] = {}
-        self._scan = make_scanner(_Scanner())  # type: ignore[arg-type, unused-ignore]
 
     def find(self, name: str) -> Entry | None:
         """Packed addresses by type of record; None when it is nobody's name."""
@@ -160,22 +148,14 @@ class Directory:
         self._stamp = stamp if settled else -1
 
     def _read(self) -> None:
-        members = [found for name in _listed(self._place) if (found := self._load(name))]
-        mine = [each for each in members if each.get("container") == self._container]
-        networks = {each["network"] for member in mine for each in member.get("endpoints", [])}
+        found = members.load_all(self._place)
+        mine = [each for each in found if each.get("container") == self._container]
+        networks = {end.get("network") for each in mine for end in members.endpoints(each)}
         self._names, self._addresses = {}, {}
-        for member in members:
-            for endpoint in member.get("endpoints", []):
+        for member in found:
+            for endpoint in members.endpoints(member):
                 if endpoint.get("network") in networks:
                     self._add(member, endpoint)
-
-    def _load(self, name: str) -> dict[str, Any] | None:
-        try:
-            with open(f"{self._place}/{name}", "rb", 0) as stream:
-                found = self._scan(stream.read().decode(), 0)[0]
-        except (OSError, ValueError, StopIteration, RecursionError):
-            return None
-        return found if isinstance(found, dict) else None
 
     def _add(self, member: dict[str, Any], endpoint: dict[str, Any]) -> None:
         network = endpoint.get("network_name", "").lower()
@@ -488,13 +468,6 @@ class NameServer:
     def _drop(self, fd: int) -> None:
         socket, _ = self._asked.pop(fd)
         self._forget(socket)
-
-
-def _listed(place: str) -> list[str]:
-    try:
-        return [name for name in os.listdir(place) if name.endswith(".json")]
-    except OSError:
-        return []
 
 
 def _reverse(packed: bytes) -> str:

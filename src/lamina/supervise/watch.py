@@ -66,7 +66,8 @@ class Watch:
     The task: `directory` (the container's), `pid`, `stdout`, `stderr`, `stdin`, `terminal`,
     `socket`, `client` (descriptors, -1 for none), `once` (input ends with the first client),
     `log` (path, bytes, count) or None, `health` (see health.py) or None, `names` (see names.py)
-    or None, `policy`, `retries`, `restarts`, `started` (monotonic seconds).
+    or None, `relay` (see relay.py) or None, `policy`, `retries`, `restarts`, `started`
+    (monotonic seconds).
     """
 
     def __init__(self, task: Task) -> None:
@@ -107,6 +108,7 @@ class Watch:
             self._listener.setblocking(False)
             self._watch(task["socket"], select.POLLIN, self._accept)
         self._answer_names()
+        self._carry()
         while self.status < 0 or self._outputs:
             self._turn()
         if self._log:
@@ -425,6 +427,16 @@ class Watch:
         server = NameServer(task["names"])
         for fd in server.filenos():
             self._watch(fd, select.POLLIN, lambda fd, event: server.handle(fd))
+
+    def _carry(self) -> None:
+        task = self._task
+        if not task["relay"]:
+            return
+        from lamina.supervise.relay import Relay
+
+        relay = Relay(task["relay"])
+        for fd in relay.filenos():
+            self._watch(fd, select.POLLIN, lambda fd, event: relay.handle(fd))
 
 
 def _word(value: bool) -> str:
