@@ -27,7 +27,8 @@ def lookup(
     `user` is empty, `name`, `uid`, `name:group`, `uid:gid` or any mix.  A number
     need not be in the files; a name must be.  Without a group, the primary group
     is the one in passwd (0 for a bare unknown uid), and every group that lists
-    the user's name is a supplementary one, beside those of `further` (names or numbers).
+    the user's name is a supplementary one, beside those of `further` (names or numbers)
+    and the primary one itself.
     Home is `/` when passwd does not say.
 
     Raises UnknownUser, BadUser.
@@ -50,7 +51,9 @@ def lookup(
     else:
         gid = entry[2] if entry else 0
         groups |= set(_memberships(entry[0], group)) if entry else set()
-    return Identity(_checked(uid, user), _checked(gid, user), tuple(sorted(groups - {gid}))), home
+    # The primary group is among them: a setgid program must not shed it, for a file may refuse
+    # that very group what it gives to others (CVE-2022-36109).
+    return Identity(_checked(uid, user), _checked(gid, user), tuple(sorted(groups | {gid}))), home
 
 
 def _checked(number: int, user: str) -> int:

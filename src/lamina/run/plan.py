@@ -144,7 +144,7 @@ def _memory(spec: ContainerSpec) -> Iterator[Step]:
     place, queues = "/dev/shm", "/dev/mqueue"  # noqa: S108
     if spec.namespaces.ipc == "host":
         yield BindMount(place, place, optional=True)
-        yield BindMount(queues, queues, optional=True)
+        yield MountFilesystem("mqueue", queues, optional=True)  # those of its ipc namespace
         return
     if spec.namespaces.ipc in {"private", "shareable"}:
         size = str(spec.shm_size)

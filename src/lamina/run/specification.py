@@ -42,6 +42,7 @@ def specification(
         network=around.network,
         mounts=settings.mounts,
         read_only=settings.read_only,
+        own_files_read_only=settings.read_only,
         capabilities_add=security.capabilities_add,
         capabilities_drop=security.capabilities_drop,
         privileged=security.privileged,

@@ -23,19 +23,19 @@ GROUP = b"root:x:0:\nbob:x:1001:\nwheel:x:10:root,bob\naudio:x:20:bob\n1001:x:77
 @pytest.mark.parametrize(
     ("user", "identity", "home"),
     [
-        ("", Identity(0, 0, (10,)), "/root"),
-        ("root", Identity(0, 0, (10,)), "/root"),
-        ("bob", Identity(1000, 1001, (10, 20)), "/home/bob"),
-        ("1000", Identity(1000, 1001, (10, 20)), "/home/bob"),
-        ("bob:wheel", Identity(1000, 10, ()), "/home/bob"),
-        ("bob:4", Identity(1000, 4, ()), "/home/bob"),
-        ("4242", Identity(4242, 0, ()), "/"),
-        ("4242:99", Identity(4242, 99, ()), "/"),
-        (":wheel", Identity(0, 10, ()), "/root"),
-        ("7", Identity(70, 71, ()), "/seven"),  # a name wins over a number
-        ("0:1001", Identity(0, 77, ()), "/root"),
-        ("nohome", Identity(5, 5, ()), "/"),
-        ("2147483647", Identity(2147483647, 0, ()), "/"),
+        ("", Identity(0, 0, (0, 10)), "/root"),
+        ("root", Identity(0, 0, (0, 10)), "/root"),
+        ("bob", Identity(1000, 1001, (10, 20, 1001)), "/home/bob"),
+        ("1000", Identity(1000, 1001, (10, 20, 1001)), "/home/bob"),
+        ("bob:wheel", Identity(1000, 10, (10,)), "/home/bob"),
+        ("bob:4", Identity(1000, 4, (4,)), "/home/bob"),
+        ("4242", Identity(4242, 0, (0,)), "/"),
+        ("4242:99", Identity(4242, 99, (99,)), "/"),
+        (":wheel", Identity(0, 10, (10,)), "/root"),
+        ("7", Identity(70, 71, (71,)), "/seven"),  # a name wins over a number
+        ("0:1001", Identity(0, 77, (77,)), "/root"),
+        ("nohome", Identity(5, 5, (5,)), "/"),
+        ("2147483647", Identity(2147483647, 0, (0,)), "/"),
     ],
 )
 def test_lookup(user: str, identity: Identity, home: str) -> None:
@@ -43,8 +43,8 @@ def test_lookup(user: str, identity: Identity, home: str) -> None:
 
 
 def test_without_files_numbers_still_work() -> None:
-    assert lookup("", b"", b"") == (Identity(0, 0, ()), "/")
-    assert lookup("12:34", b"", b"") == (Identity(12, 34, ()), "/")
+    assert lookup("", b"", b"") == (Identity(0, 0, (0,)), "/")
+    assert lookup("12:34", b"", b"") == (Identity(12, 34, (34,)), "/")
 
 
 @pytest.mark.parametrize("user", ["carol", "broken", "short", "carol:wheel", "-1", "１２"])
@@ -54,7 +54,9 @@ def test_unknown_users_are_named(user: str) -> None:
 
 
 def test_unknown_groups_are_named() -> None:
-    with pytest.raises(UnknownUser, match="unable to find group bad: no matching entries in group file"):
+    with pytest.raises(
+        UnknownUser, match="unable to find group bad: no matching entries in group file"
+    ):
         lookup("bob:bad", PASSWD, GROUP)
 
 
