@@ -255,4 +255,6 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     finally:
         daemon.terminate()
         daemon.wait()
+        # It leaves the handle of the host's network mounted, and nothing can delete that.
+        subprocess.run(["umount", f"{home}/run/netns/default"], capture_output=True, check=False)
         shutil.rmtree(home, ignore_errors=True)
