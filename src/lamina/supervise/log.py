@@ -54,18 +54,28 @@ class Log:
 
     def _write(self, stream: str, lines: list[bytes]) -> None:
         end = f',"stream":"{stream}","time":"{timestamp()}"}}\n'
-        text = "".join(
-            '{"log":' + quoted(line.decode("utf-8", "replace")) + end for line in lines
-        ).encode("utf-8", "replace")
-        if self._size and self._written and self._written + len(text) > self._size:
-            self._rotate()
+        batch: list[bytes] = []
+        room = self._size - self._written if self._size else 0
+        for line in lines:
+            text = '{"log":' + quoted(line.decode("utf-8", "replace")) + end
+            record = text.encode("utf-8", "replace")
+            if self._size and room < len(record) < room + self._written + sum(map(len, batch)):
+                self._append(batch)
+                self._rotate()
+                batch, room = [], self._size
+            room -= len(record)
+            batch.append(record)
+        self._append(batch)
+
+    def _append(self, records: list[bytes]) -> None:
+        if not records:
+            return
         if self._fd < 0:
             self._open()
         try:
-            os.write(self._fd, text)
+            self._written += os.write(self._fd, b"".join(records))
         except OSError:
-            return  # a full disk: the container goes on without a log
-        self._written += len(text)
+            pass  # a full disk: the container goes on without a log
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC

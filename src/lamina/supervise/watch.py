@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _DRAIN = 0.05
 """Seconds of silence after which output is over though somebody still holds its other end: a
 process that the container left outside of its pid namespace cannot keep us."""
+_LONG = 3600.0
+"""Seconds after which a poll looks up at the latest: its timeout has an end."""
 _RESTART_FIRST, _RESTART_LAST, _RESTART_CALM = 0.1, 60.0, 10.0
 """Seconds before a container is started again: twice as many each time, as Docker does, and
 the first again after it had run so long."""
@@ -128,7 +130,7 @@ class Watch:
         times = [self._silent] if self._silent is not None else []
         if self._health and self.status < 0:
             times.append(self._health.due)
-        timeout = None if not times else max(0.0, min(times) - now) * 1000 + 1
+        timeout = None if not times else min(_LONG, max(0.0, min(times) - now)) * 1000 + 1
         events = self._poll.poll(timeout)
         for fd, event in events:
             handler = self._handlers.get(fd)
