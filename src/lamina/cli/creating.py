@@ -72,9 +72,9 @@ def new_container(app: App, options: dict[str, Any], *, detached: bool = False) 
     from lamina.store.tell import tell_container
 
     chosen = Chosen.read(options)
-    image = _find(app, options)
+    image = find(app, options)
     naming = Naming(os.urandom(32).hex(), options["name"] or _free_name(app), options["image"])
-    over = _removed(app, image) if options["with_removed"] else ()
+    over = removed(app, image) if options["with_removed"] else ()
     settings = chosen.settings(app, image, options, naming.identity, detached=detached)
     store = app.containers
     for warning in chosen.security.warnings:
@@ -117,8 +117,9 @@ class Chosen:
         identity: str,
         *,
         detached: bool,
+        make: bool = True,
     ) -> Settings:
-        """All that is decided of a container of the image."""
+        """All that is decided of a container of the image; its volumes are made, if `make`."""
         import msgspec
 
         from lamina.run.request import RunRequest, process
@@ -161,6 +162,7 @@ class Chosen:
                 identity,
                 now=timestamp(),
                 inherited=inherited,
+                make=make,
             ),
             network=self.network,
             namespaces=self.security.namespaces,
@@ -187,7 +189,7 @@ class Chosen:
         )
 
 
-def _removed(app: App, image: Image) -> tuple[Digest, ...]:
+def removed(app: App, image: Image) -> tuple[Digest, ...]:
     """The layer of what was taken out of an image; fetched when it was not pulled along."""
     from lamina.minify.removed import removed_artifact, removed_layers
 
@@ -199,7 +201,8 @@ def _removed(app: App, image: Image) -> tuple[Digest, ...]:
     return removed_layers(store, image)
 
 
-def _find(app: App, options: dict[str, Any]) -> Image:
+def find(app: App, options: dict[str, Any]) -> Image:
+    """The image that the options name, pulled if they say so.  Raises ImageNotFound."""
     from lamina.store.errors import ImageNotFound
 
     name, when, platform = options["image"], options["pull"], options["platform"]

@@ -25,6 +25,7 @@ COMMANDS = {
     "cat": ("cat", "Print a file of an image, also a hidden one"),
     "commit": ("commit", "Make an image from a container's changes"),
     "completion": ("completion", "Print the completion script of a shell"),
+    "container": ("container", "The commands about containers, as Docker groups them"),
     "convert": ("convert", "Keep the layers of images in another form"),
     "copy": ("copy", "Copy an image between registries, layouts and archives"),
     "cp": ("cp", "Copy files between a container and the host"),
@@ -65,6 +66,7 @@ COMMANDS = {
     "save": ("save", "Save images to an archive"),
     "slim": ("slim", "Make an image smaller, with a proof that it shows the same"),
     "sql": ("sql", "Ask the store with SQL"),
+    "spec": ("spec", "Print a container as a runtime bundle's config.json"),
     "start": ("start", "Start containers"),
     "stats": ("stats", "Show what running containers use"),
     "stop": ("stop", "Stop containers"),
@@ -77,6 +79,7 @@ COMMANDS = {
     "verify": ("verify", "Check every byte of the store, or that two images show the same"),
     "version": ("version", "Show versions"),
     "volume": ("volume", "Make, list and remove volumes"),
+    "wait": ("wait", "Wait for containers to end, and print how they did"),
 }
 OUTSIDE = {"history", "images", "login", "logout", "tag"}
 """Commands that need nothing but files of the user's own: no user namespace."""

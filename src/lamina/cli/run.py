@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lamina.cli import creating
+from lamina.cli import creating, dry_run
 from lamina.cli.app import App
 from lamina.errors import EngineError, Invalid
 
@@ -25,6 +25,7 @@ class NotATerminal(Invalid):
     context_settings={"allow_interspersed_args": False},
 )
 @creating.options
+@dry_run.options
 @click.option("-d", "--detach", is_flag=True, help="Leave it in the background; print its id.")
 @click.option("--detach-keys", default="ctrl-p,ctrl-q", metavar="KEYS", help="Leave it by these.")
 @click.option("--sig-proxy/--no-sig-proxy", default=True, help="Pass our signals on to it.")
@@ -56,6 +57,9 @@ def _run(app: App, options: dict[str, Any]) -> int:
     from lamina.run.keys import detach_keys
 
     detached = options["detach"]
+    if options["dry_run"]:
+        dry_run.show(app, options)
+        return 0
     if options["tty"] and options["interactive"] and not detached and not os.isatty(0):
         raise NotATerminal("the input device is not a terminal", hint="leave out -t")
     keys = detach_keys(options["detach_keys"])

@@ -56,7 +56,7 @@ def surroundings(
             network=_network(store, settings, sandbox),
             hosts=_hosts(sandbox),
             resolv_conf=sandbox.resolv_conf if sandbox is not None else None,
-            namespaces=_namespaces(store, settings.namespaces),
+            namespaces=joined_namespaces(store, settings.namespaces),
             cgroups=tuple(map(Path, group.paths)),
             cache=store.root / "cache",
         ),
@@ -86,7 +86,7 @@ def _network(store: Store, settings: Settings, sandbox: Sandbox | None) -> str:
     if sandbox is not None:
         # By our own number: a runtime that we start reads it as well.
         return f"/proc/{os.getpid()}/fd/{sandbox.namespace}"
-    return _joined(store, settings.network.mode, "net")
+    return joined(store, settings.network.mode, "net")
 
 
 def _hosts(sandbox: Sandbox | None) -> tuple[str, ...]:
@@ -95,18 +95,22 @@ def _hosts(sandbox: Sandbox | None) -> tuple[str, ...]:
     return tuple(f"{name}={line[0]}" for line in lines for name in line[1:])
 
 
-def _namespaces(store: Store, wanted: Namespaces) -> Namespaces:
+def joined_namespaces(store: Store, wanted: Namespaces) -> Namespaces:
+    """`container:NAME` as paths.  Raises NotRunning, Conflict."""
     return Namespaces(
-        pid=_joined(store, wanted.pid, "pid"),
-        ipc=_joined(store, wanted.ipc, "ipc"),
-        uts=_joined(store, wanted.uts, "uts"),
-        cgroup=_joined(store, wanted.cgroup, "cgroup"),
-        user=_joined(store, wanted.user, "user"),
+        pid=joined(store, wanted.pid, "pid"),
+        ipc=joined(store, wanted.ipc, "ipc"),
+        uts=joined(store, wanted.uts, "uts"),
+        cgroup=joined(store, wanted.cgroup, "cgroup"),
+        user=joined(store, wanted.user, "user"),
     )
 
 
-def _joined(store: Store, text: str, kind: str) -> str:
-    """`container:NAME` as the path of that container's namespace."""
+def joined(store: Store, text: str, kind: str) -> str:
+    """`container:NAME` as the path of that container's namespace of a `kind` (`net`).
+
+    Raises NotRunning, Conflict.
+    """
     if not text.startswith(_OTHER):
         return text
     other = store.containers.find(text.removeprefix(_OTHER))

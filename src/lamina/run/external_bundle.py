@@ -111,7 +111,7 @@ def _device_rules(spec: ContainerSpec) -> tuple[devices.DeviceRule, ...]:
         except OSError:
             continue
         return tuple(devices.parse_rule(line) for line in lines)
-    return ()
+    return devices.DEFAULT
 
 
 def _lacking(plan: Sequence[steps.Step]) -> Iterator[str]:

@@ -63,8 +63,10 @@ def mounts_of(
     *,
     now: str = "",
     inherited: Iterable[Mount] = (),
+    make: bool = True,
 ) -> tuple[Mount, ...]:
-    """The mounts as `launch` takes them; volumes and missing `-v` directories are made.
+    """The mounts as `launch` takes them; volumes and missing `-v` directories are made, unless
+    nothing is to be (`make`).
 
     `volumes` is the store's directory of them.  A volume without a name gets one that
     follows from the container's `identity`.  `inherited` are mounts of other containers;
@@ -77,18 +79,23 @@ def mounts_of(
         targets.add(request.target)
     store = DirVolumes(volumes.parent)
     others = {mount.target: mount for mount in inherited if mount.target not in targets}
-    return (*others.values(), *(_mount(request, store, identity, now) for request in requests))
+    return (
+        *others.values(),
+        *(_mount(request, store, identity, now, make=make) for request in requests),
+    )
 
 
-def _mount(request: MountRequest, volumes: DirVolumes, identity: str, now: str) -> Mount:
+def _mount(
+    request: MountRequest, volumes: DirVolumes, identity: str, now: str, *, make: bool
+) -> Mount:
     if request.kind == "tmpfs":
         return Mount("tmpfs", request.target, read_only=request.read_only, options=request.options)
     if request.kind == "volume":
-        return _volume(request, volumes, identity, now)
+        return _volume(request, volumes, identity, now, make=make)
     source = Path(os.path.abspath(request.source))
-    if request.make_source and not source.exists():
+    if make and request.make_source and not source.exists():
         source.mkdir(parents=True, exist_ok=True)
-    if not source.exists():
+    if not source.exists() and (make or not request.make_source):
         raise NoSuchSource(request.source)
     return Mount(
         "bind",
@@ -101,11 +108,13 @@ def _mount(request: MountRequest, volumes: DirVolumes, identity: str, now: str) 
     )
 
 
-def _volume(request: MountRequest, volumes: DirVolumes, identity: str, now: str) -> Mount:
+def _volume(
+    request: MountRequest, volumes: DirVolumes, identity: str, now: str, *, make: bool
+) -> Mount:
     anonymous = not request.source
     name = request.source or sha256(f"{identity}{request.target}".encode()).hex()
     wanted = Volume(name, now, dict(request.labels), dict(request.driver_options), anonymous)
-    made = volumes.make(wanted)
+    made = volumes.make(wanted) if make else _as_it_is(volumes, wanted)
     mount = Mount(
         "bind",
         request.target,
@@ -117,6 +126,13 @@ def _volume(request: MountRequest, volumes: DirVolumes, identity: str, now: str)
         subpath=request.subpath,
     )
     return _with_driver(mount, made.options)
+
+
+def _as_it_is(volumes: DirVolumes, wanted: Volume) -> Volume:
+    try:
+        return volumes.find(wanted.name)
+    except VolumeNotFound:
+        return wanted
 
 
 def _with_driver(mount: Mount, options: dict[str, str]) -> Mount:
