@@ -66,7 +66,8 @@ def parse_volume(text: str) -> MountRequest:
         return MountRequest("volume", _target(parts[0], text))
     source, target = parts[0], _target(parts[1], text)
     words = parts[2].split(",") if len(parts) == 3 else []
-    if "/" in source or source in {".", ".."}:
+    # Docker takes `a/b` for the name of a volume, and no volume may have it.
+    if source.startswith(("/", "./", "../")) or source in {".", ".."}:
         request = MountRequest("bind", target, source, make_source=True)
     else:
         request = MountRequest("volume", target, volume_name(source))

@@ -47,6 +47,7 @@ def test_volumes(text: str, expected: MountRequest) -> None:
         "/a:/",
         "/a:/..",
         "/a:/b/../..",
+        "relative/path:/b",
         "/a:/b:exec",
         "x:/b",
         "vol:/b:rshared",
