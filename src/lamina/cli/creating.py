@@ -73,7 +73,8 @@ def new_container(app: App, options: dict[str, Any], *, detached: bool = False) 
 
     chosen = Chosen.read(options)
     image = find(app, options)
-    naming = Naming(os.urandom(32).hex(), options["name"] or _free_name(app), options["image"])
+    name = check_name(options["name"]) if options["name"] else _free_name(app)
+    naming = Naming(os.urandom(32).hex(), name, options["image"])
     over = removed(app, image) if options["with_removed"] else ()
     settings = chosen.settings(app, image, options, naming.identity, detached=detached)
     store = app.containers
