@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lamina.api.comparison import Comparison
+    from lamina.api.containers import Container, Finished
     from lamina.api.image import Image
     from lamina.api.rows import Rows
     from lamina.api.session import ImageName, Session
@@ -40,9 +41,11 @@ __version__ = "0.1.0"
 __all__ = [
     "Blame",
     "Comparison",
+    "Container",
     "Difference",
     "EngineError",
     "File",
+    "Finished",
     "Found",
     "Image",
     "ImageName",
@@ -60,9 +63,11 @@ _PUBLIC = {
     # name: (module, what it is called there)
     "Blame": ("lamina.api.values", "Blame"),
     "Comparison": ("lamina.api.comparison", "Comparison"),
+    "Container": ("lamina.api.containers", "Container"),
     "Difference": ("lamina.api.values", "Difference"),
     "EngineError": ("lamina.errors", "EngineError"),
     "File": ("lamina.api.values", "File"),
+    "Finished": ("lamina.api.containers", "Finished"),
     "Found": ("lamina.api.values", "Found"),
     "Image": ("lamina.api.image", "Image"),
     "ImageName": ("lamina.api.session", "ImageName"),

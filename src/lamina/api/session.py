@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from lamina.transfer.progress import Silent
 from lamina.transfer.receive import read_documents
 
 if TYPE_CHECKING:
+    from lamina.api.containers import Container, Finished
     from lamina.query.sql import Result
 
 
@@ -93,6 +94,76 @@ class Session:
         """By name or id: its image's layers and its own on top.  Raises ContainerNotFound."""
         store = self._engine.store
         return Image(container_stack(store, store.containers.find(name)))
+
+    def run(
+        self,
+        image: str,
+        *command: str,
+        stdin: bytes = b"",
+        network: str = "",
+        volumes: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str = "",
+    ) -> Finished:
+        """A command in a new container, to its end; the container is removed then.
+
+        Without a command the image's own.  `network` and `volumes` are as `--network` and
+        `-v` have them.  Raises ImageNotFound, NoCommand, and Unsupported for a command that
+        cannot be executed.
+        """
+        from lamina.api.containers import finished
+
+        return finished(
+            self._engine.store,
+            image,
+            command,
+            stdin=stdin,
+            network=network,
+            volumes=volumes,
+            environment=environment,
+            user=user,
+            workdir=workdir,
+        )
+
+    def start(
+        self,
+        image: str,
+        *command: str,
+        name: str = "",
+        network: str = "",
+        ports: Sequence[str] = (),
+        volumes: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        user: str = "",
+        workdir: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> Container:
+        """A new container in the background: it goes on when this program has ended.
+
+        `ports` are as `-p` has them.  Raises what `run` raises, and NameTaken.
+        """
+        from lamina.api.containers import started
+
+        return started(
+            self._engine.store,
+            image,
+            command,
+            name=name,
+            network=network,
+            ports=ports,
+            volumes=volumes,
+            environment=environment,
+            user=user,
+            workdir=workdir,
+            labels=labels,
+        )
+
+    def containers(self) -> list[Container]:
+        """Every container of the store, the oldest first."""
+        from lamina.api.containers import containers
+
+        return containers(self._engine.store)
 
     def load(self, path: str | os.PathLike[str]) -> Rows[ImageName]:
         """Bring every image of an archive or an OCI layout into the store.

@@ -68,12 +68,13 @@ def options(command: F) -> F:
 
 def new_container(app: App, options: dict[str, Any], *, detached: bool = False) -> ContainerRecord:
     """Make a container as the options say; it does not run yet."""
-    from lamina.lifecycle.create import Naming, create
+    from lamina.lifecycle.create import Naming, create, free_name
+    from lamina.lifecycle.naming import check_name
     from lamina.store.tell import tell_container
 
     chosen = Chosen.read(options)
     image = find(app, options)
-    name = check_name(options["name"]) if options["name"] else _free_name(app)
+    name = check_name(options["name"]) if options["name"] else free_name(app.engine.store)
     naming = Naming(os.urandom(32).hex(), name, options["image"])
     over = removed(app, image) if options["with_removed"] else ()
     settings = chosen.settings(app, image, options, naming.identity, detached=detached)
@@ -97,10 +98,8 @@ class Chosen:
         self.security = run_security.read(options)
         self.limits = run_limits.limits(options)
         self.ulimits = run_limits.ulimits(options["ulimits"])
-        self.devices = self.security.devices
         self.device_rules = run_limits.device_rules(options)
         self.cgroup_parent = run_limits.cgroup_parent(options)
-        self.oom_score_adj = self.process.oom_score_adj
         self.restart = run_watch.restart(options["restart"], remove=options["remove"])
         self.log = run_watch.log(options)
         self.runtime = run_runtime.runtime(options)
@@ -121,11 +120,11 @@ class Chosen:
         make: bool = True,
     ) -> Settings:
         """All that is decided of a container of the image; its volumes are made, if `make`."""
-        import msgspec
+        from msgspec.structs import replace
 
-        from lamina.run.request import RunRequest, process
-        from lamina.run.settings import Settings
-        from lamina.run.volumes import declared, inherited_mounts, mounts_of
+        from lamina.lifecycle.create import resolved
+        from lamina.run.request import RunRequest
+        from lamina.run.volumes import inherited_mounts
 
         inherited = [
             mount
@@ -134,10 +133,8 @@ class Chosen:
                 app.engine.store.containers.find(name), read_only=read_only
             )
         ]
-        execution = image.config.execution
         asked = self.process
         host = self.network.mode == "host" or self.security.namespaces.uts == "host"
-        hostname = asked.hostname or (os.uname().nodename if host else identity[:12])
         request = RunRequest(
             command=options["command"],
             entrypoint=asked.entrypoint,
@@ -145,26 +142,25 @@ class Chosen:
             workdir=asked.workdir,
             user=asked.user,
             terminal=options["tty"],
+            mounts=self.mounts.requests,
         )
-        check = execution.healthcheck
+        base = resolved(
+            app.engine.store,
+            image,
+            request,
+            identity=identity,
+            hostname=asked.hostname or (os.uname().nodename if host else identity[:12]),
+            now=timestamp(),
+            inherited=inherited,
+            make=make,
+        )
         stop = options["stop_timeout"]
-        ports = {*(execution.exposed_ports or ()), *run_network.exposed(options)}
-        return Settings(
-            process=msgspec.structs.replace(
-                process(execution, request, hostname=hostname), groups=asked.groups
-            ),
+        return replace(
+            base,
+            process=replace(base.process, groups=asked.groups),
             stdin=options["interactive"],
             stdin_once=options["interactive"] and not detached,
-            hostname=hostname,
             domainname=asked.domainname,
-            mounts=mounts_of(
-                declared(self.mounts.requests, execution.volumes or (), inherited),
-                app.engine.store.root / "volumes",
-                identity,
-                now=timestamp(),
-                inherited=inherited,
-                make=make,
-            ),
             network=self.network,
             namespaces=self.security.namespaces,
             security=self.security.security,
@@ -174,18 +170,18 @@ class Chosen:
             shm_size=self.mounts.shm_size,
             sysctls=asked.sysctls,
             ulimits=self.ulimits,
-            devices=self.devices,
+            devices=self.security.devices,
             device_rules=self.device_rules,
             limits=self.limits,
             cgroup_parent=self.cgroup_parent,
-            oom_score_adj=self.oom_score_adj,
-            stop_signal=options["stop_signal"] or execution.stop_signal,
-            stop_timeout=execution.stop_timeout if stop is None else stop,
+            oom_score_adj=asked.oom_score_adj,
+            stop_signal=options["stop_signal"] or base.stop_signal,
+            stop_timeout=base.stop_timeout if stop is None else stop,
             restart=self.restart,
-            health=run_watch.health(options, msgspec.to_builtins(check) if check else None),
+            health=run_watch.health(options, base.health),
             log=self.log,
             remove=options["remove"],
-            exposed=tuple(sorted(ports)),
+            exposed=tuple(sorted({*base.exposed, *run_network.exposed(options)})),
             runtime=self.runtime,
         )
 
@@ -224,13 +220,3 @@ def _pull(name: str, platform: str) -> None:
 
     with redirect_stdout(sys.stderr):  # standard output is the container's
         click.get_current_context().invoke(pull, name=name, platform=platform or None)
-
-
-def _free_name(app: App) -> str:
-    """A random name that no container has; `create` has the last word on it."""
-    from lamina.cli.random_names import random_name
-
-    taken = {record.name for record in app.engine.store.containers}
-    while (name := random_name()) in taken:
-        pass
-    return name

@@ -84,31 +84,27 @@ def restart(text: str, *, remove: bool = False) -> Restart:
     )
 
 
-def health(options: dict[str, Any], image: dict[str, Any] | None) -> Health:
-    """The image's check (`Healthcheck` of its configuration, nanoseconds) as the options
-    change it.  Raises BadOption."""
+def health(options: dict[str, Any], image: Health) -> Health:
+    """The image's check as the options change it.  Raises BadOption."""
     from lamina.run.settings import Health
 
     if options["no_healthcheck"]:
         if any(value for name, value in options.items() if name.startswith("health_")):
             raise BadOption("--no-healthcheck and other --health options contradict each other")
         return Health(("NONE",))
-    given = image or {}
-    default = Health()
     command = options["health_cmd"]
 
-    def span(name: str, key: str, otherwise: float) -> float:
-        if text := options[f"health_{name}"]:
-            return seconds(text, f"--health-{name.replace('_', '-')}")
-        return given.get(key, 0) / 1e9 or otherwise
+    def span(name: str, otherwise: float) -> float:
+        text = options[f"health_{name}"]
+        return seconds(text, f"--health-{name.replace('_', '-')}") if text else otherwise
 
     return Health(
-        test=("CMD-SHELL", command) if command else tuple(given.get("Test") or ()),
-        interval=span("interval", "Interval", default.interval),
-        timeout=span("timeout", "Timeout", default.timeout),
-        start_period=span("start_period", "StartPeriod", default.start_period),
-        start_interval=span("start_interval", "StartInterval", default.start_interval),
-        retries=options["health_retries"] or given.get("Retries") or default.retries,
+        test=("CMD-SHELL", command) if command else image.test,
+        interval=span("interval", image.interval),
+        timeout=span("timeout", image.timeout),
+        start_period=span("start_period", image.start_period),
+        start_interval=span("start_interval", image.start_interval),
+        retries=options["health_retries"] or image.retries,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 
+from lamina.lifecycle.carry import write_all
 from lamina.run.keys import Typed
 from lamina.run.spec import Streams
 from lamina.supervise import frames, sockets
@@ -85,18 +85,3 @@ class Attachment:
             sockets.send(self._connection, message)
         except OSError:
             pass  # it has ended; its last words are still to be read
-
-
-def write_all(fd: int, data: bytes) -> bool:
-    """False when nobody reads any more."""
-    left = memoryview(data)
-    while left:
-        try:
-            left = left[os.write(fd, left) :]
-        except BlockingIOError:
-            select.select([], [fd], [])
-        except OSError as error:
-            if error.errno in {errno.EPIPE, errno.EIO, errno.ENOSPC, errno.EBADF}:
-                return False
-            raise
-    return True

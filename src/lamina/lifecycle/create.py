@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from lamina.lifecycle.random_names import random_name
 from lamina.oci.digest import Digest
-from lamina.run.settings import Settings, to_json
-from lamina.run.volumes import remove_anonymous
+from lamina.run.request import RunRequest, process
+from lamina.run.settings import Settings, health_of, to_json
+from lamina.run.spec import Mount
+from lamina.run.volumes import declared, mounts_of, remove_anonymous
 from lamina.store.contract import ContainerRecord, Image, Store
 from lamina.store.volumes import DirVolumes
 
@@ -19,6 +24,50 @@ class Naming(msgspec.Struct, frozen=True):
     name: str
     image: str
     """The image as the user named it."""
+
+
+def free_name(store: Store) -> str:
+    """A random name that no container has; `create` has the last word on it."""
+    taken = {record.name for record in store.containers.records()}
+    while (name := random_name()) in taken:
+        pass
+    return name
+
+
+def resolved(
+    store: Store,
+    image: Image,
+    request: RunRequest,
+    *,
+    identity: str,
+    hostname: str,
+    now: str,
+    inherited: Sequence[Mount] = (),
+    make: bool = True,
+) -> Settings:
+    """What follows from an image and what is asked of a container of it, all else as it is by
+    default.
+
+    Its volumes and the missing directories of `-v` are made, unless nothing is to be
+    (`make`).  `inherited` are the mounts of other containers.  Raises NoCommand, NoSuchSource.
+    """
+    execution = image.config.execution
+    return Settings(
+        process=process(execution, request, hostname=hostname),
+        hostname=hostname,
+        mounts=mounts_of(
+            declared(request.mounts, execution.volumes or (), inherited),
+            store.root / "volumes",
+            identity,
+            now=now,
+            inherited=inherited,
+            make=make,
+        ),
+        stop_signal=execution.stop_signal,
+        stop_timeout=execution.stop_timeout,
+        health=health_of(execution.healthcheck),
+        exposed=tuple(sorted(execution.exposed_ports or ())),
+    )
 
 
 def create(

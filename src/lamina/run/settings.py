@@ -15,7 +15,11 @@ from lamina.errors import Conflict
 from lamina.linux.cgroup_limits import NONE, Limits
 from lamina.linux.devices import Device, DeviceRule
 from lamina.network.request import NetworkRequest
+from lamina.oci.config import Healthcheck
 from lamina.run.spec import Limit, Mount, Namespaces, Process
+
+_SECOND = 1e9
+"""In nanoseconds, which an image's configuration counts in."""
 
 
 class OlderContainer(Conflict):
@@ -46,6 +50,20 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     start_period: float = 0
     start_interval: float = 5
     retries: int = 3
+
+
+def health_of(check: Healthcheck | None) -> Health:
+    """An image's check, what it leaves open as Docker has it."""
+    given = check or Healthcheck()
+    default = Health()
+    return Health(
+        given.test,
+        given.interval / _SECOND or default.interval,
+        given.timeout / _SECOND or default.timeout,
+        given.start_period / _SECOND or default.start_period,
+        given.start_interval / _SECOND or default.start_interval,
+        given.retries or default.retries,
+    )
 
 
 class LogSettings(msgspec.Struct, frozen=True, omit_defaults=True):
