@@ -262,6 +262,7 @@ def _attend(
         store.leases.protected()
         watch.farewell()
         os._exit(0)
+    watch.close()
     _again(store, record.id, tries + 1)
 
 

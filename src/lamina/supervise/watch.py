@@ -122,8 +122,16 @@ class Watch:
         for client in self._clients.values():
             client.socket.setblocking(True)
             client.send(frames.EXIT + str(self.status).encode())
+        self.close()
+
+    def close(self) -> None:
+        """Let everybody attached go, and nobody in any more."""
+        for client in self._clients.values():
             client.socket.close()
         self._clients.clear()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
 
     def _turn(self) -> None:
         now = monotonic()
