@@ -30,12 +30,28 @@ def tell_start(begun: Begun) -> int | None:
     return begun.status
 
 
+OURS = Streams(0, 1, 2)
+
+
 def attach_first(
-    store: Store, begun: Begun, *, stdin: bool, keys: bytes, proxy: bool = True
+    store: Store,
+    begun: Begun,
+    *,
+    stdin: bool,
+    keys: bytes,
+    proxy: bool = True,
+    streams: Streams = OURS,
 ) -> int:
     """Be attached to a container from its start; the exit status of this command."""
     return attach(
-        store, begun.record, begun.pid, begun.connection, stdin=stdin, keys=keys, proxy=proxy
+        store,
+        begun.record,
+        begun.pid,
+        begun.connection,
+        stdin=stdin,
+        keys=keys,
+        proxy=proxy,
+        streams=streams,
     )
 
 
@@ -48,12 +64,13 @@ def attach(
     stdin: bool,
     keys: bytes,
     proxy: bool = True,
+    streams: Streams = OURS,
 ) -> int:
     """Carry our streams until the container has ended or the user left; its exit status."""
     from lamina.run.settings import settings_of
 
     has_terminal = settings_of(record.name, record.settings).process.terminal
-    attachment = Attachment(connection, Streams(0, 1, 2), stdin=stdin, keys=keys)
+    attachment = Attachment(connection, streams, stdin=stdin, keys=keys)
     with ExitStack() as stack:
         if proxy:
             pidfd = _pidfd(pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,6 +20,7 @@ from lamina.cli import (
     run_watch,
 )
 from lamina.cli.app import App, timestamp
+from lamina.errors import Exists
 
 if TYPE_CHECKING:
     from lamina.oci.digest import Digest
@@ -32,6 +34,11 @@ _OPTIONS = (
     click.option("-t", "--tty", is_flag=True, help="Give the container a terminal."),
     click.option("--rm", "remove", is_flag=True, help="Remove the container when it ends."),
     click.option("--name", help="The container's name (default: a random one)."),
+    click.option(
+        "--cidfile",
+        type=click.Path(path_type=Path),
+        help="Write the container's id into a new file.",
+    ),
     click.option("--platform", default="", metavar="OS/ARCH", help="Of a multi-platform image."),
     click.option(
         "--pull",
@@ -57,6 +64,16 @@ _GROUPS = (
 )
 
 
+class IdFileThere(Exists):
+    """The file for the id is there already: it may be another container's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"container ID file found: {path}",
+            hint=f"make sure the other container isn't running, or rm {path}",
+        )
+
+
 def options(command: F) -> F:
     """Add the options to a command."""
     for group in reversed(_GROUPS):
@@ -73,6 +90,9 @@ def new_container(app: App, options: dict[str, Any], *, detached: bool = False) 
     from lamina.store.tell import tell_container
 
     chosen = Chosen.read(options)
+    id_file = options["cidfile"]
+    if id_file is not None and id_file.exists():
+        raise IdFileThere(id_file)
     image = find(app, options)
     name = check_name(options["name"]) if options["name"] else free_name(app.engine.store)
     naming = Naming(os.urandom(32).hex(), name, options["image"])
@@ -84,6 +104,8 @@ def new_container(app: App, options: dict[str, Any], *, detached: bool = False) 
     labels = chosen.process.labels
     record = create(store, image, settings, naming, timestamp(), labels=labels, over=over)
     tell_container(store, record, "create", record.created)
+    if id_file is not None:
+        id_file.write_text(record.id)
     return record
 
 
