@@ -147,6 +147,8 @@ class Watch:
         now = monotonic()
         if self._health and self.status < 0 and now >= self._health.due:
             self._check(now)
+        if self._silent is not None and any(each.pending for each in self._clients.values()):
+            self._silent = now + _DRAIN  # it is us who did not listen
         if self._silent is not None and now >= self._silent:
             for fd in list(self._outputs):
                 self._over(fd)
@@ -271,8 +273,6 @@ class Watch:
                 self._forget(fd)
             elif not busy and fd not in self._handlers:
                 self._watch(fd, select.POLLIN, self._pull)
-        if busy and self._silent is not None:
-            self._silent = monotonic() + _DRAIN
 
     # who is attached
 
