@@ -273,6 +273,8 @@ class Watch:
                 self._forget(fd)
             elif not busy and fd not in self._handlers:
                 self._watch(fd, select.POLLIN, self._pull)
+                if self._silent is not None:
+                    self._silent = monotonic() + _DRAIN
 
     # who is attached
 
