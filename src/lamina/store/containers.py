@@ -97,7 +97,7 @@ class DirContainers:
 
     def rename(self, identity: str, name: str) -> ContainerRecord:
         with writing(self._directory), locked(self._directory):
-            for other in self._records():
+            for other in self.records():
                 if other.name == name and other.id != identity:
                     raise NameTaken(name, other.id)
             return self.update(identity, name=name)
