@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ import msgspec
 
 from lamina.errors import Conflict, Corrupt, Invalid, NotFound, Unsupported
 from lamina.oci.document import decode
-from lamina.store.atomic import locked, replace_file
+from lamina.store.atomic import is_held, locked, replace_file
 from lamina.store.containers import DirContainers
 from lamina.store.contract import ContainerRecord
 from lamina.store.errors import writing
@@ -148,7 +149,13 @@ class DirVolumes:
                 except FileNotFoundError:
                     raise VolumeNotFound(name) from None
                 self._sweep(gone)
-            return delete_tree(gone)
+                # Held until it is deleted: another's sweep leaves it to us.
+                held = os.open(gone, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fcntl.flock(held, fcntl.LOCK_EX)
+            try:
+                return delete_tree(gone)
+            finally:
+                os.close(held)
 
     def remake(self, record: ContainerRecord) -> None:
         """Make those of a container's volumes that somebody removed before its record was there."""
@@ -158,8 +165,9 @@ class DirVolumes:
 
     def _sweep(self, but: Path) -> None:
         for name in os.listdir(self._directory):
-            if name.startswith((_NEW, _GONE)) and self._directory / name != but:
-                delete_tree(self._directory / name)
+            place = self._directory / name
+            if name.startswith((_NEW, _GONE)) and place != but and not is_held(place):
+                delete_tree(place)
 
     def _read(self, place: Path) -> Volume:
         try:
