@@ -24,6 +24,8 @@ from lamina.network.errors import NoNetworks
 from lamina.network.state import Port, started
 
 _PLACES = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin")
+_PROGRAMS: tuple[str, ...] = ("pasta", "slirp4netns")
+"""The better one first."""
 _DNS = "169.254.1.1"
 _SLIRP_DNS, _SLIRP_GUEST = "10.0.2.3", "10.0.2.100"
 _PATIENCE = 10.0
@@ -96,7 +98,7 @@ def end(pid: int, pid_started: int) -> None:
 
 
 def _find(program: str) -> tuple[str, str]:
-    for name in (program,) if program else ("pasta", "slirp4netns"):
+    for name in (program,) if program else _PROGRAMS:
         for place in _PLACES:
             path = f"{place}/{name}"
             if os.access(path, os.X_OK):
