@@ -10,6 +10,11 @@ from pathlib import Path
 from lamina.store.volumes import DirVolumes, Volume
 
 
+def volumes_in(root: Path) -> DirVolumes:
+    (root / "containers").mkdir()
+    return DirVolumes(root)
+
+
 def filled(volumes: DirVolumes, name: str) -> None:
     volumes.make(Volume(name))
     for number in range(30):
@@ -17,7 +22,7 @@ def filled(volumes: DirVolumes, name: str) -> None:
 
 
 def test_removals_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
-    volumes = DirVolumes(tmp_path)
+    volumes = volumes_in(tmp_path)
     names = [f"volume-{number}" for number in range(24)]
     for name in names:
         filled(volumes, name)
@@ -27,7 +32,7 @@ def test_removals_side_by_side_leave_each_other_alone(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_removal_left_goes_with_the_next(tmp_path: Path) -> None:
-    volumes = DirVolumes(tmp_path)
+    volumes = volumes_in(tmp_path)
     for name in ("left", "busy", "third"):
         filled(volumes, name)
     place = tmp_path / "volumes"
