@@ -6,11 +6,20 @@ import errno
 import os
 import stat
 
+from lamina.errors import Denied
 from lamina.layer.entry import Entry, Kind, os_path
+from lamina.layer.rights import NotOurs, rights_here
 
 _NANO = 1_000_000_000
 _PIECE = 1 << 24
 _NO_RANGE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM}
+
+
+class NoDevices(Denied):
+    """Root of a user namespace makes no devices."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"an ordinary user may not make the device {path!r}", hint="run as root")
 
 
 def placed(
@@ -40,6 +49,8 @@ def make_special(place: bytes, entry: Entry) -> None:
         os.symlink(os_path(entry.link), place)
     elif entry.kind is Kind.FIFO:
         os.mkfifo(place)
+    elif not rights_here().devices:
+        raise NoDevices(entry.path)
     else:
         kind = stat.S_IFCHR if entry.kind is Kind.CHAR else stat.S_IFBLK
         os.mknod(place, kind | 0o600, os.makedev(*entry.device))
@@ -49,11 +60,23 @@ def settle(place: bytes | int, entry: Entry) -> None:
     """Give what was just made, by its path or open, the owner, mode and attributes of `entry`."""
     # In this order: a new owner takes set-id bits and capabilities away.
     follow = isinstance(place, int)
-    os.chown(place, entry.uid, entry.gid, follow_symlinks=follow)
+    rights = rights_here()
+    if rights.owners:
+        _give(place, entry, follow=follow)
     if entry.kind is not Kind.SYMLINK:
         os.chmod(place, entry.mode)
     for name, value in entry.xattrs:
-        os.setxattr(place, os_path(name), value, follow_symlinks=follow)
+        if rights.takes(name):
+            os.setxattr(place, os_path(name), value, follow_symlinks=follow)
+
+
+def _give(place: bytes | int, entry: Entry, *, follow: bool) -> None:
+    try:
+        os.chown(place, entry.uid, entry.gid, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EINVAL):
+            raise
+        raise NotOurs(entry.path, entry.uid, entry.gid) from None
 
 
 def copy_range(source: int, target: int, size: int) -> int:

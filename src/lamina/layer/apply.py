@@ -22,6 +22,7 @@ from lamina.errors import Denied
 from lamina.layer.entry import Entry, Kind, os_path
 from lamina.layer.errors import BadLayer
 from lamina.layer.layer_tree import IMPLIED_MODE, LayerTree
+from lamina.layer.rights import NotOurs, Rights, rights_here
 from lamina.layer.tar import TarReader
 from lamina.layer.whiteout import Whiteouts
 
@@ -55,17 +56,26 @@ class Applied:
 
 
 def apply_tar(
-    reader: TarReader, root: Path, extra: Path, *, whiteouts: Whiteouts, shared: Shared | None
+    reader: TarReader,
+    root: Path,
+    extra: Path,
+    *,
+    whiteouts: Whiteouts,
+    shared: Shared | None,
+    rights: Rights | None = None,
 ) -> Applied:
     """Write the entries of `reader` under `root`, an empty directory.
 
     Content that the tree cannot keep (a path named twice, content on a marker)
-    goes to the file `extra`, made only when there is some.
+    goes to the file `extra`, made only when there is some.  What files cannot be given
+    here is left out; `rights`, when it is not what this process has, says what that is.
 
     Raises BadLayer, naming the entry, and what the reader and the kernel raise;
     the caller removes what was written.
     """
-    writer = _TreeWriter(reader, os.fsencode(root), extra, whiteouts, shared)
+    writer = _TreeWriter(
+        reader, os.fsencode(root), extra, whiteouts, shared, rights or rights_here()
+    )
     for entry in reader:
         try:
             writer.add(entry)
@@ -86,6 +96,7 @@ class _TreeWriter:
         extra: Path,
         whiteouts: Whiteouts,
         shared: Shared | None,
+        rights: Rights,
     ) -> None:
         self.reader = reader
         self.base = root + b"/"
@@ -93,6 +104,7 @@ class _TreeWriter:
         self.extra_size = 0
         self.whiteouts = whiteouts
         self.shared = shared
+        self.rights = rights
         self.privileged = (os.geteuid(), os.getegid())
         self.umask = _umask()
         self.tree = LayerTree(effects=self)
@@ -124,7 +136,8 @@ class _TreeWriter:
         if maker.kind is Kind.FILE and maker.size and maker.path == path:
             with open(target, "rb") as content:
                 self._append_extra(maker, iter(lambda: content.read(1 << 20), b""))
-        os.unlink(target)
+        if self.rights.devices or maker.kind not in (Kind.CHAR, Kind.BLOCK):
+            os.unlink(target)
 
     def drop_directory(self, path: str) -> None:
         os.rmdir(self.base + os_path(path))
@@ -190,8 +203,10 @@ class _TreeWriter:
             os.symlink(os_path(entry.link), target)
         elif entry.kind is Kind.FIFO:
             os.mkfifo(target, 0o600)
-        else:
+        elif self.rights.devices:
             self._device(entry, target)
+        else:
+            return
         self._chown(target, entry)
         if entry.xattrs:
             self._set_xattrs(target, entry)
@@ -214,6 +229,8 @@ class _TreeWriter:
             # An inode shared between layers must have one name in each (see `Shared`).
             self._make_private(entry.link)
         self.offers.pop(entry.link, None)
+        if not self.rights.devices and self.tree.makers[entry.path].kind in (Kind.CHAR, Kind.BLOCK):
+            return
         base = self.base
         os.link(base + os_path(entry.link), base + os_path(entry.path), follow_symlinks=False)
 
@@ -275,21 +292,22 @@ class _TreeWriter:
         os.utime(target, ns=(entry.mtime, entry.mtime))
 
     def _chown(self, target: bytes | int, entry: Entry) -> None:
-        if (entry.uid, entry.gid) == self.privileged:
+        if (entry.uid, entry.gid) == self.privileged or not self.rights.owners:
             return
         try:
             if isinstance(target, int):
                 os.fchown(target, entry.uid, entry.gid)
             else:
                 os.chown(target, entry.uid, entry.gid, follow_symlinks=False)
-        except PermissionError:
-            raise Denied(
-                f"this user may not give {entry.path!r} to {entry.uid}:{entry.gid}",
-                hint="run as root",
-            ) from None
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EINVAL):
+                raise
+            raise NotOurs(entry.path, entry.uid, entry.gid) from None
 
     def _set_xattrs(self, target: bytes | int, entry: Entry) -> None:
         for name, value in entry.xattrs:
+            if not self.rights.takes(name):
+                continue
             try:
                 if isinstance(target, int):
                     os.setxattr(target, os_path(name), value)

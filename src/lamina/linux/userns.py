@@ -134,7 +134,9 @@ def _map_other(commands: Sequence[Sequence[str]], begin: int, say: int) -> NoRet
     try:
         if os.read(begin, 1):
             os.dup2(say, 2)
-            pids = [os.posix_spawn(each[0], each, {}, setsigdef=_SIGNALS) for each in commands]
+            pids = [
+                os.posix_spawn(each[0], list(each), {}, setsigdef=_SIGNALS) for each in commands
+            ]
             status = max([os.waitpid(pid, 0)[1] for pid in pids])
     except OSError as error:
         os.write(say, f"{commands[0][0]}: {error.strerror}".encode())

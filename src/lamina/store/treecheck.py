@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lamina.layer.entry import Entry, Kind, os_path, text_path
 from lamina.layer.layer_tree import IMPLIED_MODE, LayerTree
+from lamina.layer.rights import Rights, rights_here
 from lamina.layer.whiteout import Whiteouts
 
 _PIECE = 1 << 20
@@ -23,25 +24,38 @@ _TYPES = {
 }
 
 
-def check_tree(root: Path, entries: Sequence[Entry], whiteouts: Whiteouts) -> Iterator[str]:
-    """What in the tree is not as the entries say, a clause each, naming the path."""
+def check_tree(
+    root: Path, entries: Sequence[Entry], whiteouts: Whiteouts, rights: Rights | None = None
+) -> Iterator[str]:
+    """What in the tree is not as the entries say, a clause each, naming the path.
+
+    `rights` are those that it was written with; by default this process's own.
+    """
     if not os.path.isdir(root):
         yield "its fs/ is missing"
         return
-    yield from _Check(os.fsencode(root), LayerTree(entries), whiteouts).run()
+    yield from _Check(
+        os.fsencode(root), LayerTree(entries), whiteouts, rights or rights_here()
+    ).run()
 
 
 class _Check:
-    def __init__(self, root: bytes, expected: LayerTree, whiteouts: Whiteouts) -> None:
+    def __init__(
+        self, root: bytes, expected: LayerTree, whiteouts: Whiteouts, rights: Rights
+    ) -> None:
         self.base = root + b"/"
         self.expected = expected
         self.whiteouts = whiteouts
+        self.rights = rights
         self.first: dict[int, tuple[str, int]] = {}
         """Identity of a maker → the first path with its file, and the inode there."""
 
     def run(self) -> Iterator[str]:
         expected = self.expected
         missing = expected.makers.keys() | expected.implied | expected.whiteouts
+        if not self.rights.devices:
+            devices = (Kind.CHAR, Kind.BLOCK)
+            missing -= {path for path, maker in expected.makers.items() if maker.kind in devices}
         todo = [""]
         while todo:
             path = todo.pop()
@@ -86,8 +100,9 @@ class _Check:
                 yield f"links to {link!r} instead of {maker.link!r}"
         else:
             yield from _wrong_mode(status, maker.mode)
-        if (status.st_uid, status.st_gid) != (maker.uid, maker.gid):
-            yield f"belongs to {status.st_uid}:{status.st_gid}, not {maker.uid}:{maker.gid}"
+        owner = (maker.uid, maker.gid) if self.rights.owners else (os.geteuid(), os.getegid())
+        if (status.st_uid, status.st_gid) != owner:
+            yield f"belongs to {status.st_uid}:{status.st_gid}, not {owner[0]}:{owner[1]}"
         if status.st_mtime_ns != maker.mtime:
             yield "has another modification time"
         if maker.kind is Kind.CHAR or maker.kind is Kind.BLOCK:
@@ -100,7 +115,7 @@ class _Check:
 
     def _wrong_attributes(self, path: str, xattrs: tuple[tuple[str, bytes], ...]) -> Iterator[str]:
         opaque, found = self.whiteouts.attributes(self.base + os_path(path))
-        if found != xattrs:
+        if found != tuple((name, value) for name, value in xattrs if self.rights.takes(name)):
             yield "has other extended attributes"
         if opaque != (path in self.expected.opaque):
             yield "hides what lies below it" if opaque else "no longer hides what lies below it"
