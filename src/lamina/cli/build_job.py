@@ -121,6 +121,7 @@ def _carry_out(
             verified=given["verify_reproducible"],
         )
         written = write(app, view, product, wanted)
+        _tell(app, written)
         export_caches(app, view, given, product.known, job.sources)
         conclude(view, product, written, time.monotonic() - begun)
         for line in sentences(job.found):
@@ -147,6 +148,16 @@ def _bound(app: App, view: Quiet, job: _Job, given: dict[str, Any]) -> Make:
         importers=job.sources,
         inline_cache=wants_inline(given, job.settings[0].build_args),
     )
+
+
+def _tell(app: App, written: Written) -> None:
+    if not written.kept:
+        return
+    from lamina.store.tell import tell_image
+
+    store = app.engine.store
+    for name in written.names or (str(written.image_id),):
+        tell_image(store, store.images.find(str(name)).row, "build", timestamp(), name=str(name))
 
 
 def _occasion(path: str, given: dict[str, Any]) -> Occasion:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import click
 
 from lamina.cli.app import App, timestamp
@@ -25,7 +27,7 @@ from lamina.cli.layer_form import layer_form_option
     "-p",
     "--pause/--no-pause",
     default=True,
-    help="As Docker has it; a running container is not paused here.",
+    help="Hold its processes meanwhile (default), where control groups can.",
 )
 @layer_form_option
 @click.pass_obj
@@ -39,21 +41,32 @@ def command(
     pause: bool,
 ) -> None:
     """Make an image of a container: its image's layers and one of its changes."""
+    from lamina.lifecycle.held import held
     from lamina.oci.reference import Reference
     from lamina.run.commit import commit
+    from lamina.store.tell import tell_container, tell_image
     from lamina.transfer.changes import apply_changes
 
-    store = app.engine.store
+    store = app.containers
     record = store.containers.find(container)
     reference = Reference.parse(name) if name else None
     base = store.images.find(str(record.image_id))
-    image = commit(
-        store,
-        record,
-        reference,
-        execution=apply_changes(base.config.execution, changes),
-        author=author,
-        message=message,
-        created=timestamp(),
-    )
+    with held(record) if pause else nullcontext():
+        image = commit(
+            store,
+            record,
+            reference,
+            execution=apply_changes(base.config.execution, changes),
+            author=author,
+            message=message,
+            created=timestamp(),
+        )
+    told = {
+        "imageID": str(image.config.digest),
+        "imageRef": str(reference or ""),
+        "comment": message,
+    }
+    tell_container(store, record, "commit", timestamp(), **told)
+    if reference is not None:
+        tell_image(store, image.row, "tag", timestamp())
     click.echo(str(image.config.digest))

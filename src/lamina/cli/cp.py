@@ -40,7 +40,7 @@ def command(
             "one side of cp is in a container, the other on the host",
             hint="lamina cp CONTAINER:PATH PATH   (or the reverse)",
         )
-    store = app.engine.store
+    store = app.containers
     if here[0] is not None:
         _out(store, here[0], here[1], there[1], archive=archive, follow=follow_link)
     else:

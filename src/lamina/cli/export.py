@@ -25,7 +25,7 @@ def command(app: App, container: str, output: Path | None) -> None:
     from lamina.run.tarcopy import tree_tar
     from lamina.run.view import frozen_root_of
 
-    store = app.engine.store
+    store = app.containers
     record = store.containers.find(container)
     if output is None and sys.stdout.isatty():
         raise TarOnTerminal("a tar is not written to a terminal", hint="use -o FILE or a pipe")
@@ -34,6 +34,10 @@ def command(app: App, container: str, output: Path | None) -> None:
         if output is None:
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
+            return
+        if output.exists() and not output.is_file():  # /dev/null, a pipe with a name
+            with open(output, "wb") as stream:
+                stream.writelines(pieces)
             return
         temporary = output.with_name(f".{output.name}.{os.getpid()}")
         try:

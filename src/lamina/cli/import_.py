@@ -49,6 +49,8 @@ def command(
 
     The tar may be plain or compressed by gzip, zstd, xz or bzip2; - reads standard input.
     """
+    from lamina.store.tell import tell_image
+
     if source.startswith(("http://", "https://")):
         raise NoUrls(
             f"import reads no URLs: {source}", hint=f"curl -L {source} | lamina import - NAME"
@@ -58,6 +60,7 @@ def command(
     else:
         with open(source, "rb", buffering=0) as file:
             image = _import(app, file, source, name, changes, message, platform, quiet)
+    tell_image(app.engine.store, image.row, "import", timestamp())
     click.echo(str(image.config.digest))
 
 

@@ -43,7 +43,7 @@ def command(app: App, names: tuple[str, ...], fmt: str, kind: str | None, sizes:
     Prints a JSON array; what is not found is told, and makes the exit status 1.
     """
     template = _template(fmt)
-    store = app.engine.store
+    store = app.containers
     found: list[dict[str, Any]] = []
 
     def look(text: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.layer_form import layer_form_option
 from lamina.cli.named import host_platform
 
@@ -37,6 +37,7 @@ def command(app: App, source: Path | None, platform: str | None, quiet: bool) ->
     is found out.
     """
     from lamina.cli.progress import reporting
+    from lamina.store.tell import tell_image
     from lamina.transfer.load import load
 
     if source is None and sys.stdin.isatty():
@@ -49,6 +50,7 @@ def command(app: App, source: Path | None, platform: str | None, quiet: bool) ->
             members, app.engine.store, platform=host_platform(platform), progress=progress
         )
     for each in loaded:
+        tell_image(app.engine.store, each.image.row, "load", timestamp())
         for name in each.names:
             click.echo(f"Loaded image: {name.familiar}")
         if not each.names:

@@ -56,7 +56,7 @@ def command(
     from lamina.run.logs import FILE, Log
     from lamina.run.settings import OlderContainer, settings_of
 
-    store = app.engine.store
+    store = app.containers
     record = store.containers.find(container)
     try:
         driver = settings_of(record.name, record.settings).log.driver

@@ -41,7 +41,7 @@ def command(app: App, container: str, port: str | None) -> None:
     from lamina.cli.format import emit
     from lamina.lifecycle.seen import seen
 
-    store = app.engine.store
+    store = app.containers
     look = seen(store, store.containers.find(container))
     if port is None:
         ports = sorted(look.ports, key=lambda each: (each.container_port, each.protocol))

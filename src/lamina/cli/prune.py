@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.filters import BadFilter, parse_filters
-from lamina.cli.format import emit, parse_time, size
+from lamina.cli.format import emit, size
+from lamina.cli.moments import BadTime, moment
 
 if TYPE_CHECKING:
+    from lamina.store.contract import Store
     from lamina.store.prune import Pruned, Scope
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _KINDS = ("images", "containers", "build_cache")
 
 
@@ -63,7 +64,10 @@ def command(
         emit(_warning(scope))
         if not click.confirm("Are you sure you want to continue?", prompt_suffix=" "):
             return
-    _show(prune(app.engine.store, scope))
+    store = app.containers
+    pruned = prune(store, scope)
+    _tell(store, pruned)
+    _show(pruned)
 
 
 def default_scope() -> Scope:
@@ -89,31 +93,12 @@ def until(texts: Sequence[str], now: datetime) -> datetime | None:
 
 
 def _time(text: str, now: datetime) -> datetime:
-    moment = parse_time(text)
-    if moment is not None:
-        return moment
-    if text.isdecimal():
-        return datetime.fromtimestamp(int(text), UTC)
     try:
-        return now - timedelta(seconds=_seconds(text))
-    except (ValueError, KeyError, OverflowError):
+        return moment(text, now)
+    except BadTime:
         raise BadFilter(
             f"not a time: until={text!r}", hint="write until=24h, or until=2026-01-31T12:00:00Z"
         ) from None
-
-
-def _seconds(text: str) -> float:
-    """A length of time as Go writes it: `1h30m`, `45s`; and `7d`, `2w`."""
-    total, number = 0.0, ""
-    for character in text:
-        if character.isdecimal() or character == ".":
-            number += character
-        else:
-            total += float(number) * _UNITS[character]
-            number = ""
-    if number or not text:
-        raise ValueError(text)
-    return total
 
 
 def _warning(scope: Scope) -> str:
@@ -127,6 +112,18 @@ def _warning(scope: Scope) -> str:
     before = f", created before {scope.until:%Y-%m-%d %H:%M:%S %Z}" if scope.until else ""
     listed = "".join(f"\n  - {text}{before}" for given, text in lines if given)
     return f"WARNING! This will remove:{listed}\n\n"
+
+
+def _tell(store: Store, pruned: Pruned) -> None:
+    from lamina.store.tell import tell_container, tell_image
+
+    now = timestamp()
+    for record in pruned.plan.containers:
+        tell_container(store, record, "destroy", now)
+    for rows in pruned.plan.images:
+        for row in rows:
+            tell_image(store, row, "untag", now)
+        tell_image(store, rows[0], "delete", now, name=str(rows[0].image_id))
 
 
 def _show(pruned: Pruned) -> None:

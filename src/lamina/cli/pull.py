@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.layer_form import layer_form_option
 from lamina.cli.named import host_platform
 from lamina.cli.registry_options import (
@@ -84,6 +84,7 @@ def _pull(
     all_platforms: bool,
     progress: Progress,
 ) -> None:
+    from lamina.store.tell import tell_image
     from lamina.transfer.pull import pull
 
     which = reference.tag if reference.digest is None else str(reference.digest)
@@ -98,6 +99,7 @@ def _pull(
         progress=progress,
         all_platforms=all_platforms,
     )
+    tell_image(store, image.row, "pull", timestamp(), name=reference.familiar)
     same = before is not None and before.descriptor.digest == image.row.descriptor.digest
     status = "Image is up to date for" if same else "Downloaded newer image for"
     progress.note(f"Status: {status} {reference.familiar}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.registry_options import credential_option, registry_options, settings
 
 if TYPE_CHECKING:
@@ -67,10 +67,13 @@ def command(
             app.engine.store.images.find(str(each))
         progress.note(f"The push refers to repository [{reference.name}]")
         from lamina.registry.connect import connect
+        from lamina.store.tell import tell_image
 
         sink = connect(reference, settings(app, **registry), push=True)
         for each in pushed:
             sent = _push(app, sink.at(each), each, platform, compression, progress)
+            row = app.engine.store.images.find(str(each)).row
+            tell_image(app.engine.store, row, "push", timestamp(), name=each.familiar)
             progress.note(f"{each.tag}: digest: {sent.digest} size: {sent.size}")
             if quiet:
                 click.echo(f"{each.name}@{sent.digest}")

@@ -15,5 +15,5 @@ def command(app: App, container: str, name: str) -> None:
     """Give a container another name, running or not."""
     from lamina.lifecycle.rename import rename
 
-    store = app.engine.store
+    store = app.containers
     rename(store, store.containers.find(container), name, timestamp())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.completion import image_names
 from lamina.cli.format import emit
 from lamina.cli.named import for_each
@@ -26,11 +26,20 @@ def command(app: App, images: tuple[str, ...], force: bool) -> int:
     A name is taken away; the image goes with its last name, and the layers that
     no other image, container or build step needs.
     """
+    from lamina.store.images import find_image
     from lamina.store.names import remove_image
+    from lamina.store.tell import tell_image
 
     store = app.engine.store
 
     def remove(text: str) -> None:
-        emit("\n".join(remove_image(store, text, force=force)))
+        row = find_image(store.refs.rows(), text)
+        lines = remove_image(store, text, force=force)
+        for action, _, name in (line.partition(": ") for line in lines):
+            if action == "Untagged":
+                tell_image(store, row, "untag", timestamp(), name=name)
+            elif name == str(row.image_id):
+                tell_image(store, row, "delete", timestamp(), name=name)
+        emit("\n".join(lines))
 
     return for_each(images, remove, forgive=(NotFound,) if force else ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lamina.cli.app import App
+from lamina.cli.app import App, timestamp
 from lamina.cli.completion import image_names
 
 
@@ -15,5 +15,7 @@ from lamina.cli.completion import image_names
 def command(app: App, source: str, target: str) -> None:
     """Let NAME stand for IMAGE as well; the image that had the name keeps its id."""
     from lamina.store.names import tag
+    from lamina.store.tell import tell_image
 
-    tag(app.engine.store, source, target)
+    store = app.engine.store
+    tell_image(store, tag(store, source, target), "tag", timestamp())
