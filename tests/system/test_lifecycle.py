@@ -164,6 +164,21 @@ def test_restart_policies(busybox_store: Lamina) -> None:
     assert lamina("logs", "always").stdout == ran
 
 
+def test_after_a_boot_policies_are_asked_for(busybox_store: Lamina) -> None:
+    lamina = busybox_store
+    for name, policy in (("aa", "always"), ("us", "unless-stopped"), ("st", "unless-stopped")):
+        options = ["--name", name, "--restart", policy, *alone(lamina)]
+        lamina("run", "-d", *options, "busybox", "sleep", "1000")
+    lamina("run", "-d", "--name", "no", *alone(lamina), "busybox", "sleep", "1000")
+    lamina("stop", "-t", "0", "st")
+    for name in ("aa", "us", "no"):
+        os.kill(number(lamina, name, "watcher"), signal.SIGKILL)
+    until(lambda: lamina("ps", "-q").stdout == "")
+    assert sorted(lamina("start", "--by-policy").stdout.split()) == ["aa", "us"]
+    assert state(lamina, "st") == state(lamina, "no") == "exited"
+    lamina("rm", "-f", "aa", "us", "st", "no")
+
+
 def test_restart_is_stop_and_start(busybox_store: Lamina) -> None:
     lamina = busybox_store
     lamina("run", "-d", "--name", "r", *alone(lamina), "busybox", "sleep", "1000")

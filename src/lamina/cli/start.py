@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lamina.cli.app import App
 from lamina.cli.named import for_each
 
+if TYPE_CHECKING:
+    from lamina.store.contract import ContainerRecord
+
 
 @click.command(epilog="Example: lamina start web   (or: lamina start -ai busy_noether)")
-@click.argument("containers", metavar="CONTAINER...", nargs=-1, required=True)
+@click.argument("containers", metavar="[CONTAINER...]", nargs=-1)
+@click.option(
+    "--by-policy",
+    is_flag=True,
+    help="Those that their restart policy would run: after the machine has started.",
+)
 @click.option("-a", "--attach", is_flag=True, help="Show what it prints; exit with its status.")
 @click.option("-i", "--interactive", is_flag=True, help="Attach our input, too.")
 @click.option("--detach-keys", default="ctrl-p,ctrl-q", metavar="KEYS", help="Leave it by these.")
 @click.pass_obj
 def command(
-    app: App, containers: tuple[str, ...], attach: bool, interactive: bool, detach_keys: str
+    app: App,
+    containers: tuple[str, ...],
+    by_policy: bool,
+    attach: bool,
+    interactive: bool,
+    detach_keys: str,
 ) -> int:
     """Start containers again, or for the first time."""
     from lamina.cli.attaching import attach_first, tell_start
@@ -24,6 +39,10 @@ def command(
 
     store = app.containers
     keys = read_keys(detach_keys)
+    if by_policy:
+        containers = (*containers, *(each.name for each in store.containers if _wanted(each)))
+    elif not containers:
+        raise click.UsageError("name a container", click.get_current_context())
     if attach or interactive:
         if len(containers) > 1:
             raise click.UsageError(
@@ -46,3 +65,11 @@ def command(
         click.echo(text)
 
     return for_each(containers, act)
+
+
+def _wanted(record: ContainerRecord) -> bool:
+    """Whether its restart policy would have it run, as Docker's daemon does when it starts."""
+    from lamina.run.settings import settings_of
+
+    policy = settings_of(record.name, record.settings).restart.policy
+    return policy == "always" or (policy == "unless-stopped" and not record.stopped)
