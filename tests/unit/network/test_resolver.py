@@ -11,9 +11,12 @@ HOST = parse(
 
 
 def test_what_a_host_has() -> None:
-    assert Resolver(
-        ("192.0.2.1", "fe80::1%eth0"), ("a.example", "b.example"), ("timeout:1", "attempts:2")
-    ) == HOST
+    assert (
+        Resolver(
+            ("192.0.2.1", "fe80::1%eth0"), ("a.example", "b.example"), ("timeout:1", "attempts:2")
+        )
+        == HOST
+    )
     assert parse("nameserver\noptions\nsearch\n\x00") == Resolver()
 
 
