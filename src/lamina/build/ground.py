@@ -28,14 +28,21 @@ class Ground:
     """The ground of one build; safe to use from several threads."""
 
     def __init__(
-        self, store: Store, views: Views, directory: Path, tell: Callable[[str], object]
+        self,
+        store: Store,
+        views: Views,
+        directory: Path,
+        tell: Callable[[str], object],
+        *,
+        chroot: bool = False,
     ) -> None:
         """`directory` is the build's own; `tell` is given one line, once, when commands cannot
-        run as usual."""
+        run as usual.  With `chroot` they are to run that way."""
         self._store = store
         self._views = views
         self._directory = directory
         self._tell = tell
+        self._chroot = chroot
         self._way: Way | None = None
         self._idle: list[PlainRoot] = []
         self._count = 0
@@ -48,8 +55,8 @@ class Ground:
 
         with self._lock:
             if self._way is None:
-                self._way = way(self._store.root)
-                if not self._way.usual:
+                self._way = way(self._store.root, chroot=self._chroot)
+                if self._way.reason:
                     self._tell(self._way.sentence)
             return self._way
 

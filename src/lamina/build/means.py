@@ -25,6 +25,8 @@ class Means(msgspec.Struct, frozen=True):
     """Resource limits of every command (`--ulimit`)."""
     memory: int = 0
     """Bytes that a step may use; 0 for no limit."""
+    chroot: bool = False
+    """Whether commands run in a chroot also where they could have namespaces."""
 
     def __repr__(self) -> str:
         return f"Means(secrets={sorted(self.secrets)}, agents={sorted(self.agents)})"

@@ -286,7 +286,8 @@ class _Solver:
         from lamina.build.workshop import Workshop
 
         occasion, views = self.occasion, self.inputs.views
-        ground = Ground(self.store, views, self.directory, self._remark)
+        chroot = self.means.chroot
+        ground = Ground(self.store, views, self.directory, self._remark, chroot=chroot)
         shop = Workshop(
             *(self.store, views, self.directory, occasion.now, self.means, ground, self.epoch)
         )

@@ -73,6 +73,12 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="A resource limit for RUN: nofile=1024:4096.",
     ),
     click.option("-m", "--memory", metavar="SIZE", help="The memory that a RUN may use: 512m."),
+    click.option(
+        "--isolation",
+        type=click.Choice(["auto", "chroot"]),
+        default="auto",
+        help="How RUN is set apart: as well as this host can, or by chroot alone.",
+    ),
 )
 
 
@@ -100,6 +106,7 @@ def means(given: Mapping[str, Any]) -> Means:
         _size(given["shm_size"]),
         ulimits(given["limits"]),
         _size(given["memory"]),
+        given["isolation"] == "chroot",
     )
 
 

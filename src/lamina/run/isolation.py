@@ -51,7 +51,7 @@ class Way(msgspec.Struct, frozen=True):
             "fuse": f"RUN works over {FUSE}",
             "copies": "RUN works on plain copies",
         }[self.layers]
-        return f"{self.reason}: {how}{', isolated by chroot' if self.isolation == 'chroot' else ''}"
+        return f"{self.reason or 'as asked'}: {how}{', isolated by chroot' if self.isolation == 'chroot' else ''}"
 
 
 class NoWay(Unsupported):
@@ -79,8 +79,13 @@ class NotAContainer(Unsupported):
 
 
 @cache
-def way(store: Path) -> Way:
-    """How a command of a build runs whose layers are in the store at `store`.  Raises NoWay."""
+def way(store: Path, *, chroot: bool = False) -> Way:
+    """How a command of a build runs whose layers are in the store at `store`; with `chroot`,
+    that has been chosen.  Raises NoWay."""
+    if chroot:
+        if lacking := _lacking():
+            raise NoWay("chroot was asked for", lacking)
+        return Way("chroot", "copies")
     if refused := ability.no_namespaces():
         reason = f"no namespaces here ({refused})"
         if lacking := _lacking():

@@ -25,7 +25,11 @@ from lamina.run.spec import Limit
 def given(**options: Any) -> dict[str, Any]:
     """What click passes on when only `options` were given."""
     nothing: dict[str, Any] = dict.fromkeys(("secrets", "agents", "hosts", "grants", "limits"), ())
-    return {**nothing, "network": "default", "shm_size": None, "memory": None, **options}
+    return {
+        **nothing,
+        **{"network": "default", "shm_size": None, "memory": None, "isolation": "auto"},
+        **options,
+    }
 
 
 @pytest.mark.parametrize(
