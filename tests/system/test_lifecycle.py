@@ -124,16 +124,16 @@ def test_the_stop_signal_of_the_image_or_the_option(busybox_store: Lamina) -> No
 def test_kill_sends_any_signal(busybox_store: Lamina) -> None:
     lamina = busybox_store
     line = "trap 'echo hup' HUP; echo up; while :; do sleep 0.05; done"
-    lamina("run", "-d", "--name", "k", *alone(lamina), "busybox", "sh", "-c", line)
-    until(lambda: lamina("logs", "k").stdout == "up\n")
-    lamina("kill", "-s", "HUP", "k")
-    until(lambda: lamina("logs", "k").stdout == "up\nhup\n")
-    lamina("kill", "k")
-    assert lamina("wait", "k").stdout == "137\n"
-    failed = lamina("kill", "k", check=False)
+    lamina("run", "-d", "--name", "killed", *alone(lamina), "busybox", "sh", "-c", line)
+    until(lambda: lamina("logs", "killed").stdout == "up\n")
+    lamina("kill", "-s", "HUP", "killed")
+    until(lambda: lamina("logs", "killed").stdout == "up\nhup\n")
+    lamina("kill", "killed")
+    assert lamina("wait", "killed").stdout == "137\n"
+    failed = lamina("kill", "killed", check=False)
     assert failed.returncode == 1
-    assert failed.stderr.startswith("lamina: container k is not running\n")
-    assert lamina("kill", "-s", "NONE", "k", check=False).stderr.startswith(
+    assert failed.stderr.startswith("lamina: container killed is not running\n")
+    assert lamina("kill", "-s", "NONE", "killed", check=False).stderr.startswith(
         "lamina: invalid signal: NONE\n"
     )
 
@@ -181,24 +181,24 @@ def test_after_a_boot_policies_are_asked_for(busybox_store: Lamina) -> None:
 
 def test_restart_is_stop_and_start(busybox_store: Lamina) -> None:
     lamina = busybox_store
-    lamina("run", "-d", "--name", "r", *alone(lamina), "busybox", "sleep", "1000")
-    before = number(lamina, "r", "pid")
-    assert lamina("restart", "-t", "0", "r").stdout == "r\n"
-    assert number(lamina, "r", "pid") != before
-    assert state(lamina, "r") == "running"
-    lamina("rm", "-f", "r")
+    lamina("run", "-d", "--name", "restarted", *alone(lamina), "busybox", "sleep", "1000")
+    before = number(lamina, "restarted", "pid")
+    assert lamina("restart", "-t", "0", "restarted").stdout == "r\n"
+    assert number(lamina, "restarted", "pid") != before
+    assert state(lamina, "restarted") == "running"
+    lamina("rm", "-f", "restarted")
 
 
 def test_the_log_is_rotated(busybox_store: Lamina) -> None:
     lamina = busybox_store
     options = ["--log-opt", "max-size=4k", "--log-opt", "max-file=3", *alone(lamina)]
-    lamina("run", "-d", "--name", "l", *options, "busybox", "seq", "1000")
-    lamina("wait", "l")
-    directory = lamina.root / "containers" / str(record(lamina, "l")["id"])
+    lamina("run", "-d", "--name", "rotated", *options, "busybox", "seq", "1000")
+    lamina("wait", "rotated")
+    directory = lamina.root / "containers" / str(record(lamina, "rotated")["id"])
     files = sorted(path.name for path in directory.glob("log.json*"))
     assert files == ["log.json", "log.json.1", "log.json.2"]
     assert all(path.stat().st_size <= 4096 for path in directory.glob("log.json*"))
-    kept = lamina("logs", "l").stdout.split()
+    kept = lamina("logs", "rotated").stdout.split()
     assert kept[-1] == "1000"
     assert kept == [str(each) for each in range(int(kept[0]), 1001)]
 
@@ -206,10 +206,10 @@ def test_the_log_is_rotated(busybox_store: Lamina) -> None:
 def test_no_log(busybox_store: Lamina) -> None:
     lamina = busybox_store
     ran = lamina(
-        "run", "--name", "n", "--log-driver", "none", *alone(lamina), "busybox", "echo", "x"
+        "run", "--name", "silent", "--log-driver", "none", *alone(lamina), "busybox", "echo", "x"
     )
     assert ran.stdout == "x\n"
-    directory = lamina.root / "containers" / str(record(lamina, "n")["id"])
+    directory = lamina.root / "containers" / str(record(lamina, "silent")["id"])
     assert not (directory / "log.json").exists()
 
 
@@ -218,16 +218,16 @@ def test_a_health_check(busybox_store: Lamina) -> None:
     check = ["--health-cmd", "test -e /well || { echo not yet; exit 1; }", "--health-retries", "2"]
     check += ["--health-interval", "200ms", *alone(lamina)]
     line = "while [ ! -e /go ]; do sleep 0.05; done; touch /well; sleep 1000"
-    lamina("run", "-d", "--name", "h", *check, "busybox", "sh", "-c", line)
-    assert status(lamina, "h").endswith("(health: starting)")
-    until(lambda: status(lamina, "h").endswith("(unhealthy)"))
-    health = json.loads(lamina("inspect", "-f", "{{json .State.Health}}", "h").stdout)
+    lamina("run", "-d", "--name", "healthy", *check, "busybox", "sh", "-c", line)
+    assert status(lamina, "healthy").endswith("(health: starting)")
+    until(lambda: status(lamina, "healthy").endswith("(unhealthy)"))
+    health = json.loads(lamina("inspect", "-f", "{{json .State.Health}}", "healthy").stdout)
     assert health["FailingStreak"] >= 2
     assert health["Log"][-1]["ExitCode"] == 1
     assert health["Log"][-1]["Output"] == "not yet\n"
-    lamina("exec", "h", "touch", "/go")
-    until(lambda: status(lamina, "h").endswith("(healthy)"))
-    lamina("rm", "-f", "h")
+    lamina("exec", "healthy", "touch", "/go")
+    until(lambda: status(lamina, "healthy").endswith("(healthy)"))
+    lamina("rm", "-f", "healthy")
 
 
 def test_a_check_that_takes_too_long(busybox_store: Lamina) -> None:
@@ -379,19 +379,19 @@ def test_the_command_line_is_killed(busybox_store: Lamina) -> None:
 
 def test_the_watcher_is_killed(busybox_store: Lamina) -> None:
     lamina = busybox_store
-    lamina("run", "-d", "--name", "w", "-p", "80", "busybox", "sleep", "1000")
-    found = record(lamina, "w")
-    pid, watcher = number(lamina, "w", "pid"), number(lamina, "w", "watcher")
+    lamina("run", "-d", "--name", "watched", "-p", "80", "busybox", "sleep", "1000")
+    found = record(lamina, "watched")
+    pid, watcher = number(lamina, "watched", "pid"), number(lamina, "watched", "watcher")
     groups = [Path(str(each)) for each in list(found.get("groups", []))]  # type: ignore[call-overload]
     assert all(group.is_dir() for group in groups)
     os.kill(watcher, signal.SIGKILL)
     until(lambda: not lives(pid))
-    assert status(lamina, "w").startswith("Exited (255)")
+    assert status(lamina, "watched").startswith("Exited (255)")
     assert not any(group.exists() for group in groups)
     assert bridges(lamina) == []
-    lamina("start", "w")
-    assert state(lamina, "w") == "running"
-    lamina("rm", "-f", "w")
+    lamina("start", "watched")
+    assert state(lamina, "watched") == "running"
+    lamina("rm", "-f", "watched")
     assert bridges(lamina) == []
 
 
@@ -415,18 +415,18 @@ def bridges(lamina: Lamina) -> list[str]:
 def test_the_machine_goes_down(busybox_store: Lamina) -> None:
     """A record of another boot is not believed, whatever runs under its pid by now."""
     lamina = busybox_store
-    lamina("run", "-d", "--name", "m", *alone(lamina), "busybox", "sleep", "1000")
-    path = lamina.root / "containers" / str(record(lamina, "m")["id"]) / "record.json"
+    lamina("run", "-d", "--name", "machine", *alone(lamina), "busybox", "sleep", "1000")
+    path = lamina.root / "containers" / str(record(lamina, "machine")["id"]) / "record.json"
     from lamina.store.root import open_store
 
     store = open_store(lamina.root)
-    found = store.containers.find("m")
+    found = store.containers.find("machine")
     assert found.status == "running"
     store.containers.update(found.id, boot="another")
-    assert store.containers.find("m").status == "exited"
+    assert store.containers.find("machine").status == "exited"
     assert path.exists()
     store.containers.update(found.id, boot=found.boot)
-    lamina("rm", "-f", "m")
+    lamina("rm", "-f", "machine")
 
 
 def test_many_start_and_end_at_once(busybox_store: Lamina) -> None:
@@ -443,8 +443,8 @@ def test_many_start_and_end_at_once(busybox_store: Lamina) -> None:
 
 def test_events_of_a_life(busybox_store: Lamina) -> None:
     lamina = busybox_store
-    lamina("run", "--name", "e", *alone(lamina), "busybox", "true")
-    lamina("rm", "e")
+    lamina("run", "--name", "eventful", *alone(lamina), "busybox", "true")
+    lamina("rm", "eventful")
     told = lamina(
         "events", "--since", "10m", "--until", "0s", "--format", "{{.Action}}"
     ).stdout.split()
