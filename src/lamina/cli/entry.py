@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 
 
 def main() -> None:
@@ -10,6 +12,13 @@ def main() -> None:
     # Imports and commands make many objects and hardly a cycle: looking for cycles among
     # them costs a start 4 ms.
     gc.set_threshold(50_000)
+    if "exec" in sys.argv[1:4]:
+        from lamina.cli.quick import run
+
+        status = run(sys.argv[1:])
+        if status is not None:
+            # As in lamina.cli.main: taking the interpreter apart would only take time.
+            os._exit(status)
     from lamina.cli.main import main as run_and_exit
 
     run_and_exit()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
-    from lamina.store.contract import Store
+    from lamina.store.containers_alone import Containers
 
 
 class NotATerminal(Invalid):
@@ -22,7 +22,7 @@ class BadWorkdir(Invalid):
 
 
 def execute(
-    store: Store,
+    store: Containers,
     container: str,
     args: tuple[str, ...],
     *,

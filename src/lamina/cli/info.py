@@ -66,7 +66,7 @@ def _text(value: object) -> str:
 
 
 def _store(store: Store) -> dict[str, object]:
-    from lamina.store.root import FORMAT
+    from lamina.store.place import FORMAT
 
     forms = Counter(store.layers.info(each).form for each in store.layers)
     running = [each.status == "running" for each in store.containers]

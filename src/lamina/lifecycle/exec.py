@@ -22,7 +22,8 @@ from lamina.run.keys import DETACH_KEYS, Typed
 from lamina.run.running import Refusal, Running
 from lamina.run.settings import Settings, settings_of
 from lamina.run.spec import Process, Streams
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.containers_alone import Containers
+from lamina.store.contract import ContainerRecord
 from lamina.store.tell import tell_container
 
 Clock = Callable[[], str]
@@ -69,7 +70,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def execute(
-    store: Store, record: ContainerRecord, request: Request, streams: Streams, now: Clock
+    store: Containers, record: ContainerRecord, request: Request, streams: Streams, now: Clock
 ) -> Outcome:
     """Execute a program in the container, with our streams carried to it and from it.
 
@@ -87,7 +88,7 @@ def execute(
 
 
 def execute_detached(
-    store: Store, record: ContainerRecord, request: Request, now: Clock
+    store: Containers, record: ContainerRecord, request: Request, now: Clock
 ) -> Outcome:
     """Execute a program that goes on when we have gone, and ends with the container."""
     with _opened(store, record, request) as (entry, role), ExitStack() as stack:
@@ -101,7 +102,7 @@ def execute_detached(
 
 
 def execute_plainly(
-    store: Store, record: ContainerRecord, request: Request, streams: Streams
+    store: Containers, record: ContainerRecord, request: Request, streams: Streams
 ) -> Outcome:
     """Execute a program on streams that are the container's from then on; for checks of its
     health, of which nobody is told."""
@@ -113,7 +114,9 @@ def execute_plainly(
 class _Told:
     """The events of one execution."""
 
-    def __init__(self, store: Store, record: ContainerRecord, request: Request, now: Clock) -> None:
+    def __init__(
+        self, store: Containers, record: ContainerRecord, request: Request, now: Clock
+    ) -> None:
         self._store, self._record, self._now = store, record, now
         self._id = os.urandom(32).hex()
         self._words = " ".join(request.args)
@@ -130,7 +133,9 @@ class _Told:
 
 
 @contextmanager
-def _opened(store: Store, record: ContainerRecord, request: Request) -> Iterator[tuple[Door, Role]]:
+def _opened(
+    store: Containers, record: ContainerRecord, request: Request
+) -> Iterator[tuple[Door, Role]]:
     """The way into the container, and what the program is to be in there."""
     if record.status == "paused":
         raise IsPaused(record.name)
@@ -151,7 +156,7 @@ def _opened(store: Store, record: ContainerRecord, request: Request) -> Iterator
         yield entry, role
 
 
-def role_of(store: Store, settings: Settings, request: Request) -> Role:
+def role_of(store: Containers, settings: Settings, request: Request) -> Role:
     """What the program is to be: as the container's own, but for what `request` says."""
     security = settings.security
     if security.privileged:

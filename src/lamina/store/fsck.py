@@ -16,7 +16,8 @@ from lamina.oci.manifest import Index, Manifest
 from lamina.store.containers import RECORD, container_directories, read_record
 from lamina.store.contract import NamedImage, Store
 from lamina.store.images import find_image, name_of
-from lamina.store.root import FORMAT, OCI_LAYOUT
+from lamina.store.place import FORMAT
+from lamina.store.root import OCI_LAYOUT
 from lamina.store.sealed import check as check_seal
 from lamina.store.steps import read_step, step_files
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+FORMAT = 2
+"""The version of docs/on-disk.md that this code reads and writes."""
 RUN = Path("/run/lamina")
 
 

@@ -17,11 +17,10 @@ from lamina.store.events import Journal
 from lamina.store.images import Images
 from lamina.store.layers import DirLayers
 from lamina.store.leases import DirLeases
+from lamina.store.place import FORMAT
 from lamina.store.refs import IndexRefs, empty_index
 from lamina.store.steps import DirSteps
 
-FORMAT = 2
-"""The version of docs/on-disk.md that this code reads and writes."""
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _DIRECTORIES = ("blobs", "blobs/sha256", "layers", "objects", "steps", "containers", "leases")
 _LOCK = "init.lock"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lamina.store.containers_alone import Containers
 from lamina.store.contract import ContainerRecord, NamedImage, Store
 
 
 def tell_container(
-    store: Store, record: ContainerRecord, action: str, now: str, **attributes: str
+    store: Containers, record: ContainerRecord, action: str, now: str, **attributes: str
 ) -> None:
     """Note that `action` happened to a container at `now`; never fails.
 
