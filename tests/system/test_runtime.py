@@ -38,6 +38,10 @@ HIDDEN = tuple(
 """Paths are hidden by other mounts; that they are is in `hidden` and `closed`."""
 
 
+REMOUNTED = ("flags /", "nodev", "")
+"""runc forgets it when it makes the root read-only; the group's rules for devices hold."""
+
+
 @pytest.fixture
 def runc(busybox_store: Lamina) -> tuple[str, ...]:
     """The words that have runc make a container."""
@@ -55,7 +59,7 @@ def test_inside_it_is_the_same(busybox_store: Lamina, runc: tuple[str, ...], nam
     options = ("--rm", *OPTIONS[name].split())
     ours = seen(busybox_store, "run", *options)
     theirs = seen(busybox_store, *runc, *options)
-    found = differences(ours, theirs)
+    found = [each for each in differences(ours, theirs) if each != REMOUNTED]
     assert [each for each in found if not each[0].startswith(MEANT + HIDDEN)] == []
 
 
