@@ -24,6 +24,7 @@ from lamina.linux import apparmor, capability, rlimit, syscall
 from lamina.linux.container_init import NAME
 from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
+from lamina.linux.userns import has_ids, is_initial, may_set_groups
 from lamina.run.identity import lookup
 from lamina.run.spec import Identity, Limit, Process, Streams
 
@@ -167,7 +168,10 @@ def _hand_over_streams(uid: int) -> None:
     for fd in range(3):
         mode = os.fstat(fd).st_mode
         if stat.S_ISFIFO(mode) or os.isatty(fd):
-            os.fchown(fd, uid, -1)
+            try:
+                os.fchown(fd, uid, -1)
+            except OSError:
+                pass  # in a user namespace somebody else's, or no id for that user
 
 
 def _read(path: str) -> bytes:
@@ -226,7 +230,10 @@ def _give_up(role: Role, identity: Identity) -> None:
     elif role.filter:
         # Without it only a process with SYS_ADMIN may install a filter: do it while we may.
         syscall.set_seccomp_filter(role.filter)
-    os.setgroups(identity.groups)
+    if not has_ids(identity.uid, identity.gid):
+        raise Failure(f"no id {identity.uid}:{identity.gid} in this user namespace", 126)
+    if is_initial() or may_set_groups():
+        os.setgroups(identity.groups)
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)
     syscall.capset(0 if identity.uid else mask)

@@ -13,7 +13,7 @@ import warnings
 import msgspec
 
 from lamina.errors import KINDS, Denied, Unsupported
-from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline
+from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline, userns
 from lamina.linux.devices import found
 from lamina.linux.pidns import fork_first, fork_into
 from lamina.run import become, init, network
@@ -23,7 +23,7 @@ from lamina.run.propagation import check_propagation
 from lamina.run.spec import ContainerSpec, Mount, Streams
 from lamina.run.steps import Step
 
-_TERMINALS = (("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
+_TERMINALS = (("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _MISSING = {errno.ENOENT, errno.ENOTDIR}
 _ERROR_NUMBER = struct.Struct("q")
@@ -265,7 +265,8 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
 
     Made here, so that the master need not be passed out of the container.
     """
-    terminals = mounts.new_filesystem("devpts", _TERMINALS[1:], ("nosuid", "noexec"))
+    options = [each for each in _TERMINALS if each[0] != "gid" or userns.has_ids(0, int(each[1]))]
+    terminals = mounts.new_filesystem("devpts", options, ("nosuid", "noexec"))
     if not spec.process.terminal:
         return terminals, -1
     try:
