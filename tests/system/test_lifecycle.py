@@ -359,7 +359,7 @@ def test_signals_to_the_command_line_reach_the_container(
 
 def test_a_reader_that_has_gone_ends_what_writes_for_it(busybox_store: Lamina) -> None:
     lamina = busybox_store
-    words = ["run", "--name", "y", *alone(lamina), "busybox", "yes"]
+    words = ["run", "--name", "yes", *alone(lamina), "busybox", "yes"]
     with attached(lamina, *words) as process:
         assert process.stdout and process.stdout.readline() == b"y\n"
         process.stdout.close()
