@@ -183,7 +183,7 @@ def test_restart_is_stop_and_start(busybox_store: Lamina) -> None:
     lamina = busybox_store
     lamina("run", "-d", "--name", "restarted", *alone(lamina), "busybox", "sleep", "1000")
     before = number(lamina, "restarted", "pid")
-    assert lamina("restart", "-t", "0", "restarted").stdout == "r\n"
+    assert lamina("restart", "-t", "0", "restarted").stdout == "restarted\n"
     assert number(lamina, "restarted", "pid") != before
     assert state(lamina, "restarted") == "running"
     lamina("rm", "-f", "restarted")
