@@ -64,19 +64,25 @@ def made(
 
 
 def inside(group: Group, work: Callable[[], object]) -> int:
-    """The pid of a child that joins the group and works; its status is an error's number."""
+    """The pid of a child that has joined the group and works; its status is an error's number."""
+    reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         status = 255
         try:
             for path in group.paths:
                 join(Path(path))
+            os.close(reader)
+            os.close(writer)
             work()
             status = 0
         except OSError as error:
             status = error.errno or 255
         finally:
             os._exit(status)
+    os.close(writer)
+    os.read(reader, 1)
+    os.close(reader)
     return pid
 
 
