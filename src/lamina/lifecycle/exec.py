@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from lamina.errors import Conflict, EngineError, Unavailable
 from lamina.lifecycle.carry import Input, carry
 from lamina.lifecycle.errors import IsPaused, NotRunning
-from lamina.linux import capability, seccomp, trampoline
+from lamina.linux import apparmor, capability, seccomp, trampoline
 from lamina.run import terminal as terminals
 from lamina.run.become import Role
 from lamina.run.entering import Door, door, enter, enter_and_leave, open_terminal
@@ -174,6 +174,7 @@ def role_of(store: Containers, settings: Settings, request: Request) -> Role:
         filter=program,
         no_new_privileges=security.no_new_privileges,
         limits=settings.ulimits,
+        apparmor=apparmor.applicable(security.apparmor),
     )
 
 

@@ -30,6 +30,11 @@ def enabled() -> bool:
         return False
 
 
+def applicable(profile: str) -> str:
+    """`profile`, or nothing where it can have no effect."""
+    return profile if profile and enabled() else ""
+
+
 def change_on_exec(profile: str) -> None:
     """Have `profile` applied to the program that this process executes next.
 

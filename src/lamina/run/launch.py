@@ -13,7 +13,7 @@ import warnings
 import msgspec
 
 from lamina.errors import KINDS, Denied, Unsupported
-from lamina.linux import capability, cgroup, mounts, seccomp, syscall, trampoline, userns
+from lamina.linux import apparmor, capability, cgroup, mounts, seccomp, syscall, trampoline, userns
 from lamina.linux.devices import found
 from lamina.linux.pidns import fork_first, fork_into
 from lamina.run import become, init, network
@@ -158,6 +158,8 @@ def foresee(spec: ContainerSpec) -> tuple[ContainerSpec, list[Step], frozenset[s
     Raises NoDevice, BadCapability, SharedSysctl.
     """
     granted = _capabilities(spec)
+    if spec.apparmor:
+        spec = msgspec.structs.replace(spec, apparmor=apparmor.applicable(spec.apparmor))
     if spec.devices:
         nodes = tuple(node for device in spec.devices for node in found(device))
         spec = msgspec.structs.replace(spec, devices=nodes)

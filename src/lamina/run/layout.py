@@ -25,6 +25,11 @@ from lamina.run.volumes import fill_from_image
 
 _KERNELS = {"/proc", "/sys", "/dev"}
 _DEVICE = ("ro", "nosuid", "noexec")
+_COVERABLE = {
+    *("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo"),
+    *("net/dev", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"),
+}
+"""What of /proc may be covered: figures that a container is told otherwise (lxcfs does)."""
 
 
 class LinkedMountPoint(Invalid):
@@ -35,6 +40,13 @@ class LinkedMountPoint(Invalid):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"the image has a link at {path}, where a directory belongs")
+
+
+class InsideProc(Invalid):
+    """A mount over the kernel's own files, with which a process is governed."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"{target} cannot be mounted because it is inside /proc")
 
 
 class NoSuchSubpath(NotFound):
@@ -284,9 +296,32 @@ def _attach(root: int, mount: int, target: str, *, directory: bool) -> None:
         os.close(mount)
         raise
     try:
+        if os.fstat(place).st_dev == os.stat("proc", dir_fd=root).st_dev:
+            _check_in_proc(root, place, target)
+    except BaseException:
+        os.close(mount)
+        os.close(place)
+        raise
+    try:
         mounts.attach(mount, place)
     finally:
         os.close(place)
+
+
+def _check_in_proc(root: int, place: int, target: str) -> None:
+    """That what is covered of the kernel's own files is none that a process is governed by.
+
+    Asked of the place itself: the names that led there may lead elsewhere by now.
+    """
+    if not _is_mount_root(root, "proc"):
+        return  # it is the image's directory, on which /proc is mounted at this moment
+    top, found = (os.readlink(f"/proc/self/fd/{fd}") for fd in (root, place))
+    if found.removeprefix(f"{top.rstrip('/')}/proc/") not in _COVERABLE:
+        raise InsideProc(target)
+
+
+def _is_mount_root(directory: int, name: str) -> bool:
+    return os.stat(name, dir_fd=directory).st_dev != os.fstat(directory).st_dev
 
 
 def _terminals(root: int, step: steps.AttachTerminals, orders: Orders) -> None:
