@@ -8,12 +8,14 @@ from lamina.linux.cgroup_group import open_group
 from lamina.linux.processes import boot, lives
 from lamina.network.sandbox import close_sandbox, reconcile
 from lamina.run.volumes import remove_anonymous
+from lamina.store.atomic import locked
 from lamina.store.containers import END, LIVELY, LOST, read_end
 from lamina.store.contract import ContainerRecord, End, Store
 from lamina.store.errors import ContainerNotFound
 from lamina.store.tell import tell_container
 
 Clock = Callable[[], str]
+_LOCK = "finish.lock"
 _LEFT = ("attach", "stopping", "health")
 
 
@@ -77,8 +79,21 @@ def put_in_order(store: Store, now: Clock) -> None:
     """
     for record in list(store.containers.records()):
         if record.status in LIVELY and not _attended(record):
-            finish(store, record.id, now)
+            finish_lost(store, record.id, now)
     reconcile(store.root)
+
+
+def finish_lost(store: Store, identity: str, now: Clock) -> None:
+    """Finish a container whose watcher is gone, unless somebody else has, or starts it again."""
+    try:
+        with locked(store.containers.directory(identity) / _LOCK):
+            # Between looking at the record and at its watcher that may have finished it itself,
+            # and taken the note of how it ended with it.
+            record = _raw(store, identity)
+            if record.status in LIVELY and not _attended(record):
+                finish(store, identity, now)
+    except (ContainerNotFound, FileNotFoundError):
+        pass  # removed meanwhile
 
 
 def _attended(record: ContainerRecord) -> bool:

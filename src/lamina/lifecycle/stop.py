@@ -13,7 +13,7 @@ import msgspec
 
 from lamina.errors import Invalid
 from lamina.lifecycle.errors import NotRunning
-from lamina.lifecycle.finish import Clock, finish
+from lamina.lifecycle.finish import Clock, finish_lost
 from lamina.linux.processes import lives
 from lamina.run.settings import settings_of
 from lamina.store.containers import LIVELY, LOST
@@ -145,9 +145,7 @@ def await_order(store: Store, record: ContainerRecord, now: Clock) -> None:
                     _ended(pidfd, -1)
             finally:
                 os.close(pidfd)
-    for kept in store.containers.records():
-        if kept.id == record.id and kept.status in LIVELY:
-            finish(store, record.id, now)
+    finish_lost(store, record.id, now)
 
 
 def thaw(record: ContainerRecord) -> None:

@@ -168,6 +168,11 @@ class DirContainers:
         if end is None and here and (watched or lives(record.pid, record.pid_started, proc)):
             return record
         if end is None:
+            # Whoever finishes it writes the record, takes the note away and ends: between our
+            # looks at the one and the other.
+            current = self._current(record)
+            if current != record:
+                return self._effective(current)
             end = End(LOST, "")
         changes: dict[str, Any] = {
             "exit_status": end.status,
@@ -177,6 +182,12 @@ class DirContainers:
             "pid": 0,
         }
         return msgspec.structs.replace(record, **changes)
+
+    def _current(self, record: ContainerRecord) -> ContainerRecord:
+        try:
+            return read_record(self._directory / record.id / RECORD)
+        except (FileNotFoundError, NotADirectoryError, RecordDamaged):
+            return record
 
 
 def container_directories(directory: Path) -> list[Path]:

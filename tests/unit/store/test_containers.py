@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lamina.store.containers import DirContainers
+from lamina.store.contract import ContainerRecord
 from lamina.store.errors import NameTaken
 from lamina.store.trash import delete_tree
 from tests.contract.container_store import ContainerStoreContract
@@ -52,6 +54,23 @@ class TestDirContainers(ContainerStoreContract):
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(update, (0, 1)))
         assert (containers.find("a").pid, containers.find("a").exit_status) == (1, 2)
+
+    def test_a_container_that_is_finished_while_it_is_looked_at_is_not_lost(
+        self, tmp_path: Path
+    ) -> None:
+        class Slow(DirContainers):
+            """Between reading records and looking at processes their containers end."""
+
+            def records(self) -> Iterator[ContainerRecord]:
+                before = list(super().records())
+                for record in before:
+                    self.update(record.id, status="exited", exit_status=3, pid=0)
+                return iter(before)
+
+        containers = Slow(tmp_path)
+        containers.create(record := make_record("a"))
+        containers.update(record.id, status="running", pid=1 << 30, pid_started=1)
+        assert [each.exit_status for each in containers] == [3]
 
     def test_sweep_takes_what_a_crash_left(self, containers: DirContainers, tmp_path: Path) -> None:
         place = containers.create(make_record("a"))

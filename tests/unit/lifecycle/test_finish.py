@@ -1,0 +1,54 @@
+"""What is left of containers whose watchers are gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lamina.lifecycle.finish import finish_lost
+from lamina.store.containers import END
+from lamina.store.contract import End, Store
+from lamina.store.root import open_store
+from tests.fakes.images import make_record
+
+NOW = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = open_store(tmp_path)
+    store.containers.create(make_record("a"))
+    return store
+
+
+def lost(store: Store) -> tuple[str, int]:
+    identity = store.containers.find("a").id
+    finish_lost(store, identity, lambda: NOW)
+    record = next(iter(store.containers.records()))
+    return record.status, record.exit_status
+
+
+def test_an_end_that_was_noted_is_told(store: Store) -> None:
+    identity = store.containers.find("a").id
+    store.containers.update(identity, status="running", pid=1 << 30, pid_started=1)
+    note = msgspec.json.encode(End(3, NOW))
+    (store.containers.directory(identity) / END).write_bytes(note)
+    assert lost(store) == ("exited", 3)
+
+
+def test_an_end_that_nobody_saw_is_255(store: Store) -> None:
+    identity = store.containers.find("a").id
+    store.containers.update(identity, status="running", pid=1 << 30, pid_started=1)
+    assert lost(store) == ("exited", 255)
+
+
+def test_what_another_finished_stays_as_it_is(store: Store) -> None:
+    # Its note is gone by then: taken for lost, the container would have ended with 255.
+    store.containers.update(store.containers.find("a").id, status="exited", exit_status=3)
+    assert lost(store) == ("exited", 3)
+
+
+def test_a_container_that_is_gone_is_fine(store: Store) -> None:
+    finish_lost(store, "f" * 64, lambda: NOW)
