@@ -15,9 +15,10 @@ documented in `lamina.api`; errors are `lamina.EngineError` and its kinds (lamin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers take it: `typing` is more than a start can wait for
 if TYPE_CHECKING:
+    from typing import Any
+
     from lamina.api.comparison import Comparison
     from lamina.api.containers import Container, Finished
     from lamina.api.image import Image

@@ -8,12 +8,16 @@ for it.  Whatever is not understood here goes the usual way, and so does every e
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-import msgspec
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
+    from lamina.run.doorway import Doorway
+    from lamina.run.executing import Told
+
+_FORMAT = b"2\n"
 _LETTERS = {"i": "interactive", "t": "tty", "d": "detach"}
 _FLAGS = {name: name for name in ("interactive", "tty", "detach", "privileged")}
 _VALUES = {"e": "env", "u": "user", "w": "workdir", "env": "env", "user": "user"}
@@ -21,15 +25,18 @@ _VALUES |= {"workdir": "workdir", "detach-keys": "detach_keys"}
 _MANY = {"env"}
 
 
-class Words(msgspec.Struct, frozen=True):
+class Words:
     """`lamina [--root ROOT] exec [OPTIONS] CONTAINER COMMAND...`, read."""
 
-    root: str
-    """Empty when it is not given."""
-    container: str
-    args: tuple[str, ...]
-    options: dict[str, Any]
-    """As `execute` (cli/exec_run.py) takes them."""
+    def __init__(
+        self, root: str, container: str, args: tuple[str, ...], options: dict[str, Any]
+    ) -> None:
+        self.root = root
+        """Empty when it is not given."""
+        self.container = container
+        self.args = args
+        self.options = options
+        """As `execute` (cli/exec_run.py) takes them."""
 
 
 def read(words: Sequence[str]) -> Words | None:
@@ -79,19 +86,70 @@ def _value(name: str, equals: str, value: str, rest: list[str], options: dict[st
 def run(words: Sequence[str]) -> int | None:
     """Execute; the exit status, or None when the usual way is to be gone."""
     found = read(words)
-    if found is None or os.geteuid() != 0:
+    if found is None or os.geteuid() != 0 or not _is_plain(found):
         return None
-    from lamina.cli.exec_run import execute
-    from lamina.errors import EngineError
-    from lamina.store.containers_alone import open_containers
-    from lamina.store.place import default_root
+    root = found.root or os.environ.get("LAMINA_ROOT") or "/var/lib/lamina"
+    if not _is_store(root):
+        return None
+    from lamina.store.glance import glance
 
-    root = Path(found.root) if found.root else default_root(os.environ, 0)
+    record = glance(f"{root}/containers", found.container)
+    if record is None or record.get("status") != "running":
+        return None
+    from lamina.run.doorway import read as read_doorway
+
+    way = read_doorway(f"{root}/containers/{record['id']}")
+    if way is None or (way.pid, way.since) != (record["pid"], record["pid_started"]):
+        return None
+    return _execute(root, record, way, found)
+
+
+def _is_plain(words: Words) -> bool:
+    """Whether nothing is asked that takes more to understand, or is wrong."""
+    options = words.options
+    if options.get("detach") or "detach_keys" in options:
+        return False
+    if not all("=" in line for line in options.get("env", ())):
+        return False
+    if options.get("interactive") and options.get("tty") and not os.isatty(0):
+        return False
+    return str(options.get("workdir", "/")).startswith("/")
+
+
+def _is_store(root: str) -> bool:
     try:
-        store = open_containers(root)
-        if store is None:
-            return None
-        status, refused = execute(store, found.container, found.args, **found.options)
+        with open(f"{root}/format", "rb", 0) as stream:
+            return stream.read() == _FORMAT
+    except OSError:
+        return False
+
+
+def _execute(root: str, record: dict[str, Any], way: Doorway, words: Words) -> int | None:
+    from lamina.errors import EngineError
+    from lamina.linux.initial import is_initial
+    from lamina.run import executing
+    from lamina.run.entering import EndedJustNow, door
+    from lamina.run.process import Streams
+
+    if not is_initial():
+        return None
+    options = words.options
+    terminal = options.get("tty", False)
+    role = way.role(
+        words.args,
+        env=options.get("env", ()),
+        cwd=options.get("workdir", ""),
+        user=options.get("user", ""),
+        terminal=terminal,
+        privileged=options.get("privileged", False),
+    )
+    connected = executing.Way(terminal=terminal, stdin=options.get("interactive", False))
+    try:
+        with door(record["name"], record["id"], way.pid, way.since, groups=way.groups) as entry:
+            told = _told(root, record, words.args)
+            outcome = executing.execute(entry, role, connected, Streams(0, 1, 2), told)
+    except EndedJustNow:
+        return None  # whoever looks closely knows how it ended
     except EngineError as error:
         from lamina.cli.main import EXIT_STATUS, report
 
@@ -99,8 +157,43 @@ def run(words: Sequence[str]) -> int | None:
         return EXIT_STATUS.get(error.kind, 1)
     except KeyboardInterrupt:
         return 130
-    if refused:
+    if outcome.refused:
         from lamina.cli.main import report
 
-        report(refused, "")
-    return status
+        report(outcome.refused, "")
+    return outcome.status
+
+
+def _told(root: str, record: dict[str, Any], args: tuple[str, ...]) -> Told:
+    """Events, as `lamina.lifecycle.exec` notes them."""
+    from _json import encode_basestring as quoted
+
+    from lamina.run.executing import Told
+    from lamina.store.journal import append_line
+    from lamina.supervise.log import timestamp
+
+    about = {
+        **record.get("labels", {}),
+        "image": record["image"],
+        "name": record["name"],
+        "execID": os.urandom(32).hex(),
+    }
+
+    def tell(action: str, **more: str) -> None:
+        told = ",".join(f"{quoted(k)}:{quoted(v)}" for k, v in {**about, **more}.items())
+        text = (
+            f'{{"time":"{timestamp()}","kind":"container","action":{quoted(action)},'
+            f'"id":"{record["id"]}","attributes":{{{told}}}}}\n'
+        )
+        append_line(f"{root}/events", text.encode("utf-8", "replace"))
+
+    class _Events(Told):
+        def begun(self) -> None:
+            tell(f"exec_start: {line}")
+
+        def ended(self, status: int) -> None:
+            tell("exec_die", exitCode=str(status))
+
+    line = " ".join(args)
+    tell(f"exec_create: {line}")
+    return _Events()

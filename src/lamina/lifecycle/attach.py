@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-from lamina.lifecycle.carry import write_all
+from lamina.run.carry import write_all
 from lamina.run.keys import Typed
 from lamina.run.spec import Streams
 from lamina.supervise import frames, sockets

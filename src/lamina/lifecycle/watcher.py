@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from lamina.errors import EngineError
+from lamina.lifecycle.doorway import note_doorway
 from lamina.lifecycle.finish import finish
 from lamina.lifecycle.surroundings import Made, surroundings
 from lamina.linux import trampoline
@@ -251,6 +252,7 @@ def _attend(
         "then": program_arguments("ended", str(store.root), record.id, str(tries)),
     }
     if not foreground:
+        note_doorway(store, record.id)
         _become_supervisor(task, begun.made.lease)
     watch = Watch(task)
     watch.run()

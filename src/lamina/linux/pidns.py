@@ -8,7 +8,7 @@ import struct
 import warnings
 
 from lamina.linux import syscall
-from lamina.linux.userns import is_initial
+from lamina.linux.initial import is_initial
 
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE_PARENT = 0x00008000

@@ -14,9 +14,8 @@ import msgspec
 
 from lamina.linux import syscall
 from lamina.linux.id_mapping import Map, arguments, has, parse_map
+from lamina.linux.initial import is_initial as is_initial
 
-_INITIAL = 0xEFFFFFFD
-"""The inode of the kernel's first user namespace (PROC_USER_INIT_INO)."""
 _KINDS = (("user", syscall.CLONE_NEWUSER), ("mnt", syscall.CLONE_NEWNS))
 _READ = os.O_RDONLY | os.O_CLOEXEC
 _SIGNALS = (2, 3, 13)
@@ -32,11 +31,6 @@ class Programs(msgspec.Struct, frozen=True):
 
     newuidmap: str
     newgidmap: str
-
-
-def is_initial() -> bool:
-    """Whether this process is in the first user namespace, where root is root of the machine."""
-    return os.stat("/proc/self/ns/user").st_ino == _INITIAL
 
 
 def own_map(kind: str = "uid") -> Map:

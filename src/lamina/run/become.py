@@ -3,7 +3,8 @@
 Shared by the container's first process (`init`) and by those that enter it later: whoever
 calls `become` is in the container's namespaces and root file system already.  It takes
 nothing of the host with it but its three streams.  Everything in here is `os` and system
-calls, since the process was forked from one that may have had other threads.
+calls, since the process was forked from one that may have had other threads; and it is
+as light to load as it can be (see `process`).
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ import os
 import select
 import signal
 import stat
-from collections.abc import Sequence
-from typing import NoReturn
-
-import msgspec
 
 from lamina.errors import EngineError
 from lamina.linux import apparmor, capability, rlimit, syscall
 from lamina.linux.container_init import NAME
+from lamina.linux.initial import is_initial
 from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
-from lamina.linux.userns import has_ids, is_initial, may_set_groups
 from lamina.run.identity import lookup
-from lamina.run.spec import Identity, Limit, Process, Streams
+from lamina.run.process import Identity, Role
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
 SIGNALS = tuple(map(int, signal.valid_signals()))
 """All of them, as plain numbers: asking for them takes as long as a mount."""
@@ -45,37 +47,13 @@ class Failure(Exception):
         self.status = status
 
 
-class Role(msgspec.Struct, frozen=True):
-    """What a process in a container is to be."""
-
-    process: Process
-    capabilities: frozenset[str]
-    """By their names, as many of them as we hold ourselves."""
-    trampoline: int
-    """Descriptor of the program in sealed memory that executes the container's
-    (linux/trampoline.py), or with `init` starts it (linux/container_init.py)."""
-    streams: Streams
-    """Descriptors of the three streams; not looked at when there is a terminal."""
-    terminal: str = ""
-    """The path of its terminal inside the container: `/dev/pts/0`; empty for none."""
-    filter: bytes = b""
-    """Seccomp program; empty for none."""
-    no_new_privileges: bool = False
-    limits: tuple[Limit, ...] = ()
-    apparmor: str = ""
-    """The AppArmor profile of the program; empty for our own."""
-    oom_score_adj: int | None = None
-    init: bool = False
-    lasting: bool = False
-    """Whether it goes on when its parent ends."""
-
-
-class Progress(msgspec.Struct):
+class Progress:
     """What a process is about, for the report of its failure."""
 
-    status: int
-    """Where the status pipe is by now; the kernel closes it when the program runs."""
-    doing: str = "start a process"
+    def __init__(self, status: int, doing: str = "start a process") -> None:
+        self.status = status
+        """Where the status pipe is by now; the kernel closes it when the program runs."""
+        self.doing = doing
 
     def fail(self, error: BaseException) -> None:
         """Write to the status pipe why the process ends: exit status, kind, message, hint,
@@ -230,9 +208,7 @@ def _give_up(role: Role, identity: Identity) -> None:
     elif role.filter:
         # Without it only a process with SYS_ADMIN may install a filter: do it while we may.
         syscall.set_seccomp_filter(role.filter)
-    if not has_ids(identity.uid, identity.gid):
-        raise Failure(f"no id {identity.uid}:{identity.gid} in this user namespace", 126)
-    if is_initial() or may_set_groups():
+    if is_initial() or _check_ids(identity):
         os.setgroups(identity.groups)
     os.setresgid(identity.gid, identity.gid, identity.gid)
     os.setresuid(identity.uid, identity.uid, identity.uid)
@@ -242,6 +218,16 @@ def _give_up(role: Role, identity: Identity) -> None:
         syscall.prctl(syscall.PR_SET_PDEATHSIG, signal.SIGKILL)
     if role.no_new_privileges and role.filter:
         syscall.set_seccomp_filter(role.filter)
+
+
+def _check_ids(identity: Identity) -> bool:
+    """Whether groups may be given in this user namespace.  Raises Failure when it has not the
+    ids that are wanted."""
+    from lamina.linux.userns import has_ids, may_set_groups
+
+    if not has_ids(identity.uid, identity.gid):
+        raise Failure(f"no id {identity.uid}:{identity.gid} in this user namespace", 126)
+    return may_set_groups()
 
 
 def _environment(lines: Sequence[str], home: str) -> dict[str, str]:

@@ -18,10 +18,11 @@ from typing import NoReturn
 from lamina.errors import Unsupported
 from lamina.linux import capability, cgroup, syscall, trampoline
 from lamina.linux.adoption import adopting
-from lamina.run.become import SIGNALS, Progress, Role, be_alone, become
+from lamina.run.become import SIGNALS, Progress, be_alone, become
 from lamina.run.furnish import Furnishing
 from lamina.run.kernel_files import KernelFiles
 from lamina.run.launch import Running, own_texts, started
+from lamina.run.process import Role
 from lamina.run.spec import ContainerSpec, FileMount, Mount, Streams
 
 _KILLED = 137

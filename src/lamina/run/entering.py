@@ -12,22 +12,21 @@ import os
 import signal
 import stat
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import NoReturn
-
-import msgspec
-from msgspec.structs import replace
 
 from lamina.errors import Conflict, Unsupported
-from lamina.linux import cgroup, syscall
+from lamina.linux import syscall
 from lamina.linux.pidns import fork_into
 from lamina.linux.processes import lives
 from lamina.linux.rooted import open_in
-from lamina.run.become import SIGNALS, Failure, Progress, Role, be_alone, become
+from lamina.run.become import SIGNALS, Failure, Progress, be_alone, become
+from lamina.run.process import Role, Streams
 from lamina.run.running import Refusal, Running, refusal, started
-from lamina.run.spec import Streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import NoReturn
 
 _SPACES = (
     ("mnt", syscall.CLONE_NEWNS),
@@ -54,30 +53,27 @@ class NoTerminals(Unsupported):
         super().__init__(f"container {name} has no /dev/pts/ptmx, and so no terminal")
 
 
-class Door(msgspec.Struct, frozen=True):
+class Door:
     """Where a container is entered."""
 
-    name: str
-    identity: str
-    process: int
-    """Descriptor of its first process (pidfd)."""
-    root: int
-    """Descriptor of the root directory of that."""
-    spaces: int
-    """Which namespaces of it are not ours, but for its pid namespace: CLONE_NEW… flags."""
-    groups: tuple[str, ...] = ()
-    oom_score_adj: int | None = None
+    def __init__(
+        self, name: str, identity: str, process: int, root: int, spaces: int, groups: Sequence[str]
+    ) -> None:
+        self.name = name
+        self.identity = identity
+        self.process = process
+        """Descriptor of its first process (pidfd)."""
+        self.root = root
+        """Descriptor of the root directory of that."""
+        self.spaces = spaces
+        """Which namespaces of it are not ours, but for its pid namespace: CLONE_NEW… flags."""
+        self.groups = groups
+        """Its control groups."""
 
 
 @contextmanager
 def door(
-    name: str,
-    identity: str,
-    pid: int,
-    since: int,
-    *,
-    groups: tuple[str, ...] = (),
-    oom_score_adj: int | None = None,
+    name: str, identity: str, pid: int, since: int, *, groups: Sequence[str] = ()
 ) -> Iterator[Door]:
     """The container whose first process is `pid`, started at `since` (linux/processes.py).
 
@@ -94,7 +90,7 @@ def door(
         # All of these are the container's only if its process had the number until now.
         if not lives(pid, since):
             raise EndedJustNow(name)
-        yield Door(name, identity, process, root, spaces, groups, oom_score_adj)
+        yield Door(name, identity, process, root, spaces, groups)
     finally:
         for fd in (process, root):
             if fd >= 0:
@@ -158,7 +154,7 @@ def enter(door: Door, role: Role, *, terminal: int = -1) -> Running:
 
 def enter_and_leave(door: Door, role: Role) -> Refusal | None:
     """Start a process in the container that goes on after us; as `enter` for the rest."""
-    role = replace(role, lasting=True)
+    role = role.left_alone()
     reader, writer = os.pipe()
     try:
         with warnings.catch_warnings():
@@ -188,7 +184,7 @@ def _leave(door: Door, role: Role, writer: int) -> NoReturn:
 def _with_terminal(role: Role, terminal: int) -> Role:
     if terminal < 0:
         return role
-    return replace(role, streams=Streams(terminal, terminal, terminal))
+    return role.on(Streams(terminal, terminal, terminal))
 
 
 def _fork_inside(door: Door, role: Role, status: int, terminal: int) -> int:
@@ -222,10 +218,7 @@ def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> Non
     be_alone(progress.status, lasting=role.lasting)
     progress.doing = "join a control group of the container's"
     for group in door.groups:
-        cgroup.join(Path(group))
-    if door.oom_score_adj is not None:
-        with open("/proc/self/oom_score_adj", "w") as stream:
-            stream.write(str(door.oom_score_adj))
+        _join(group)
     progress.doing = "enter the container's namespaces"
     if door.spaces:
         syscall.setns(door.process, door.spaces)
@@ -238,6 +231,14 @@ def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> Non
     if terminal >= 0:
         syscall.set_controlling_terminal(terminal)
     _need_directory(role.process.cwd)
+
+
+def _join(group: str) -> None:
+    fd = os.open(f"{group}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, b"0")
+    finally:
+        os.close(fd)
 
 
 def _need_directory(cwd: str) -> None:

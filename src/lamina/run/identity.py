@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from lamina.errors import Invalid, NotFound
-from lamina.run.spec import Identity
+from lamina.run.process import Identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _LARGEST = (1 << 31) - 1
 """Docker refuses larger ids, which some programs take for negative ones."""

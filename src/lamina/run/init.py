@@ -14,9 +14,10 @@ import msgspec
 
 from lamina.linux import cgroup, fanotify, mounts, syscall
 from lamina.linux.rooted import open_in
-from lamina.run.become import Progress, Role, be_alone, become
+from lamina.run.become import Progress, be_alone, become
 from lamina.run.layout import carry_out, mount_root, name_of
 from lamina.run.orders import Orders
+from lamina.run.process import Role
 
 
 def main(orders: Orders) -> NoReturn:

@@ -7,24 +7,24 @@ import os
 import signal
 import struct
 
-import msgspec
-
 from lamina.errors import KINDS, Unsupported
+from lamina.run.process import Value
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _MISSING = {errno.ENOENT, errno.ENOTDIR}
 _ERROR_NUMBER = struct.Struct("q")
 
 
-class Running(msgspec.Struct):
+class Running:
     """A child of ours in a container.  Somebody must `wait` for it, or `kill` it."""
 
-    pid: int
-    terminal: int = -1
-    """Our end of its terminal; whoever uses it closes it."""
-    refused: str = ""
-    """Why the program could not be executed; the exit status is then 126 or 127."""
-    _status: int | None = None
+    def __init__(self, pid: int, terminal: int = -1) -> None:
+        self.pid = pid
+        self.terminal = terminal
+        """Our end of its terminal; whoever uses it closes it."""
+        self.refused = ""
+        """Why the program could not be executed; the exit status is then 126 or 127."""
+        self._status: int | None = None
 
     def wait(self) -> int:
         """The exit status, 128 + n when signal n ended it."""
@@ -61,11 +61,14 @@ class Running(msgspec.Struct):
         self.refused = message
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(Value):
     """Why a program could not be executed, and Docker's exit status for that."""
 
-    status: int
-    message: str
+    __slots__ = ("message", "status")
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        self.message = message
 
 
 def refusal(reader: int, program: str) -> Refusal | None:

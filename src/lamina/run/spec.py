@@ -8,19 +8,13 @@ from typing import Literal
 import msgspec
 
 from lamina.linux.devices import Device
+from lamina.run.process import Identity as Identity
+from lamina.run.process import Streams as Streams
 
 Network = str
 """`host`, `none` (loopback alone), or the path of a network namespace to join."""
 OWN_FILES = ("hosts", "resolv.conf", "hostname")
 """Files of /etc that belong to a container and not to its image."""
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """Numeric ids of a process."""
-
-    uid: int = 0
-    gid: int = 0
-    groups: tuple[int, ...] = ()
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -196,11 +190,3 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     """Whether a small program of ours is the first process, starts the container's, hands
     on signals and waits for orphans."""
     oom_score_adj: int | None = None
-
-
-class Streams(msgspec.Struct, frozen=True):
-    """File descriptors of the process; with a terminal only `stdin` and `stdout` are used."""
-
-    stdin: int
-    stdout: int
-    stderr: int

@@ -7,16 +7,14 @@ whole; a full journal becomes `journal.1` and a new one is begun.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
-NAME = "journal"
-LARGEST = 4 << 20
-"""Bytes after which a new journal is begun; the one before it is kept, older ones are not."""
+from lamina.store.journal import LARGEST, NAME, append_line
+
 _CHUNK = 1 << 20
 _INTERVAL = 0.1
 """Seconds between two looks of one who follows."""
@@ -52,16 +50,7 @@ class Journal:
         Never fails: what has happened has happened, also when the disk is full.
         """
         line = msgspec.json.encode(Event(now, kind, action, identity, dict(attributes))) + b"\n"
-        try:
-            fd = self._open_last()
-        except OSError:
-            return
-        try:
-            self._write(fd, line)
-        except OSError:
-            return
-        finally:
-            os.close(fd)
+        append_line(str(self._directory), line, largest=self._largest)
 
     def read(self) -> Iterator[Event]:
         """All events that are still known, the oldest first."""
@@ -86,29 +75,6 @@ class Journal:
     @property
     def _older(self) -> Path:
         return self._directory / f"{NAME}.1"
-
-    def _open_last(self) -> int:
-        """The journal, locked, and the one that has the name by then."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        while True:
-            try:
-                fd = os.open(self._path, flags, 0o600)
-            except FileNotFoundError:
-                self._directory.mkdir(mode=0o700, exist_ok=True)
-                continue
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            status = os.fstat(fd)
-            if status.st_nlink and _is(self._path, status):
-                if status.st_size < self._largest:
-                    return fd
-                os.rename(self._path, self._older)
-            os.close(fd)
-
-    @staticmethod
-    def _write(fd: int, line: bytes) -> None:
-        size = os.fstat(fd).st_size
-        if os.write(fd, line) != len(line):
-            os.ftruncate(fd, size)  # half a line would spoil the next one as well
 
 
 class _Tail:
@@ -163,10 +129,3 @@ def events_of(lines: Iterator[bytes] | list[bytes]) -> Iterator[Event]:
             yield msgspec.json.decode(line, type=Event)
         except msgspec.MsgspecError:
             continue
-
-
-def _is(path: Path, status: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), status)
-    except OSError:
-        return False

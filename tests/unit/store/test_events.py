@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lamina.store.events import NAME, Event, Journal
+from lamina.store.events import Event, Journal
+from lamina.store.journal import NAME
 
 NOW = "2026-01-01T00:00:00.000000000Z"
 
