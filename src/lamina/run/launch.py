@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import stat
-import struct
 import threading
 import warnings
 
 import msgspec
 
-from lamina.errors import KINDS, Denied, Unsupported
+from lamina.errors import Denied
 from lamina.linux import apparmor, capability, cgroup, mounts, seccomp, syscall, trampoline, userns
 from lamina.linux.devices import found
 from lamina.linux.pidns import fork_first, fork_into
@@ -20,13 +18,12 @@ from lamina.run import become, init, network
 from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
 from lamina.run.propagation import check_propagation
+from lamina.run.running import Running as Running
+from lamina.run.running import started as started
 from lamina.run.spec import ContainerSpec, Mount, Streams
 from lamina.run.steps import Step
 
 _TERMINALS = (("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
-_MISSING = {errno.ENOENT, errno.ENOTDIR}
-_ERROR_NUMBER = struct.Struct("q")
 
 
 class NotRoot(Denied):
@@ -34,45 +31,6 @@ class NotRoot(Denied):
 
     def __init__(self) -> None:
         super().__init__("running containers needs root", hint="run it with sudo")
-
-
-class Running(msgspec.Struct):
-    """A container's first process.  Somebody must `wait` for it, or `kill` it."""
-
-    pid: int
-    terminal: int = -1
-    """Our end of the container's terminal; whoever uses it closes it."""
-    refused: str = ""
-    """Why the program could not be executed; the exit status is then 126 or 127."""
-    _status: int | None = None
-
-    def wait(self) -> int:
-        """The exit status, 128 + n when signal n ended it."""
-        if self._status is None:
-            _, raw = os.waitpid(self.pid, 0)
-            self._take(raw)
-        return self._status or 0
-
-    def poll(self) -> int | None:
-        """The exit status if it has ended."""
-        if self._status is None:
-            pid, raw = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self._take(raw)
-        return self._status
-
-    def _take(self, raw: int) -> None:
-        code = os.waitstatus_to_exitcode(raw)
-        self._status = code if code >= 0 else 128 - code
-
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal, if it is still there: all of the container ends with its first
-        process."""
-        if self._status is None:
-            try:
-                os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 def launch(spec: ContainerSpec, streams: Streams) -> int:
@@ -311,28 +269,3 @@ def _fork_among_others(where: str) -> int:
         syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
         if namespace >= 0:
             os.close(namespace)
-
-
-def started(running: Running, reader: int, program: str) -> Running:
-    """Wait until the first process has executed `program`, or reported on the status pipe, of
-    which `reader` is the other end, why not.  Raises EngineError when it could not begin."""
-    report = b""
-    while piece := os.read(reader, 65536):
-        report += piece
-    if not report:
-        return running
-    if len(report) == _ERROR_NUMBER.size:
-        code = -_ERROR_NUMBER.unpack(report)[0]
-        status = _NOT_FOUND if code in _MISSING else _NOT_EXECUTABLE
-        return _refuse(running, status, f"exec: {program}: {os.strerror(code)}")
-    text, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")
-    if kind == "exec":
-        return _refuse(running, int(text), message)
-    raise KINDS.get(kind, Unsupported)(message, hint=hint)
-
-
-def _refuse(running: Running, status: int, message: str) -> Running:
-    running.wait()
-    running._status = status
-    running.refused = message
-    return running
