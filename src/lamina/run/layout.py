@@ -392,7 +392,7 @@ def _mask(root: int, step: steps.Mask, orders: Orders) -> None:
         if stat.S_ISDIR(os.fstat(place).st_mode):
             empty = mounts.new_filesystem("tmpfs", flags=("ro", "nosuid", "nodev", "noexec"))
         else:
-            empty = mounts.clone(syscall.AT_FDCWD, "/dev/null", flags=("ro",), recursive=False)
+            empty = mounts.clone(syscall.AT_FDCWD, "/dev/null", flags=_DEVICE, recursive=False)
         mounts.attach(empty, place)
     finally:
         os.close(place)
