@@ -171,10 +171,17 @@ def lamina(tmp_path: Path) -> Iterator[Lamina]:
 
 
 def unmounted(root: Path) -> None:
-    """Unmount the layers of a store, if there is one, and assert that nobody uses them."""
+    """Unmount the layers of a store, if there is one, and assert that nobody uses them.
+
+    Who watched a container lets go of them a moment after its command line has ended.
+    """
     if (root / "format").exists():
         layers = DirLayers(root)
+        deadline = time.monotonic() + 10
         layers.sweep()
+        while layers.mounted() and time.monotonic() < deadline:
+            time.sleep(0.05)
+            layers.sweep()
         assert layers.mounted() == []
 
 
