@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from lamina.errors import Unsupported
+from lamina.linux import joining
 from lamina.linux.cgroup_tree import delegate, remove, try_write, write
 
 Kind = Literal["none", "v1", "v2", "hybrid"]
@@ -38,8 +39,8 @@ def detect(root: str = ROOT) -> Kind:
 
 
 def join(group: Path) -> None:
-    """Move this process into a group.  Raises OSError."""
-    write(f"{group}/cgroup.procs", "0")
+    """Move this process, which has one thread, into a group.  Raises OSError."""
+    joining.join(str(group))
 
 
 class MemoryGroup:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from lamina.errors import Conflict, Unsupported
 from lamina.linux import syscall
+from lamina.linux.joining import join
 from lamina.linux.pidns import fork_into
 from lamina.linux.processes import lives
 from lamina.linux.rooted import open_in
@@ -218,7 +219,7 @@ def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> Non
     be_alone(progress.status, lasting=role.lasting)
     progress.doing = "join a control group of the container's"
     for group in door.groups:
-        _join(group)
+        join(group)
     progress.doing = "enter the container's namespaces"
     if door.spaces:
         syscall.setns(door.process, door.spaces)
@@ -231,14 +232,6 @@ def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> Non
     if terminal >= 0:
         syscall.set_controlling_terminal(terminal)
     _need_directory(role.process.cwd)
-
-
-def _join(group: str) -> None:
-    fd = os.open(f"{group}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, b"0")
-    finally:
-        os.close(fd)
 
 
 def _need_directory(cwd: str) -> None:
