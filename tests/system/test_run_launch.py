@@ -53,7 +53,8 @@ def test_a_program_that_cannot_be_executed_is_126(box: Box) -> None:
 
 
 def test_an_unknown_user_is_an_error_that_names_it(box: Box) -> None:
-    with pytest.raises(NotFound, match="unable to find user carol: no matching entries in passwd file"):
+    said = "unable to find user carol: no matching entries in passwd file"
+    with pytest.raises(NotFound, match=said):
         box.run("true", user="carol")
 
 

@@ -43,7 +43,7 @@ class BadNetworkField(Invalid):
 @click.option("--ipam-driver", default="default", hidden=True)
 @click.option("--ipam-opt", multiple=True, hidden=True)
 @click.pass_obj
-def create(app: App, name: str, **options: Any) -> None:
+def create(app: App, /, name: str, **options: Any) -> None:
     """Make a network and print its id.
 
     Containers in it find each other by name, and reach others by published ports alone.

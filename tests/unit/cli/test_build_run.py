@@ -27,7 +27,10 @@ def given(**options: Any) -> dict[str, Any]:
     nothing: dict[str, Any] = dict.fromkeys(("secrets", "agents", "hosts", "grants", "limits"), ())
     return {
         **nothing,
-        **{"network": "default", "shm_size": None, "memory": None, "isolation": "auto"},
+        "network": "default",
+        "shm_size": None,
+        "memory": None,
+        "isolation": "auto",
         **options,
     }
 
