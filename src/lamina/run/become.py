@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import stat
+import sys
 
 from lamina.errors import EngineError
 from lamina.linux import apparmor, capability, rlimit, syscall
@@ -99,10 +100,21 @@ def be_alone(status: int, *, lasting: bool = False) -> None:
         syscall.default_signal(reserved)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o022)
+    if not is_initial():
+        # Here, where a path is the host's: see `import_nothing`.
+        import lamina.linux.userns  # noqa: F401
+
+
+def import_nothing() -> None:
+    """From here on no module is loaded any more: the next path that is looked up is one of the
+    container's, which would be glad to give us code of its own (as in CVE-2019-14271)."""
+    sys.meta_path.clear()
+    sys.path.clear()
 
 
 def become(role: Role, progress: Progress) -> NoReturn:
     """Execute the program of `role`.  Raises Failure, OSError, EngineError when it cannot be."""
+    import_nothing()
     process = role.process
     progress.doing = "give the process its streams"
     _take_streams(role, progress.status)

@@ -14,7 +14,7 @@ import msgspec
 
 from lamina.linux import cgroup, fanotify, mounts, syscall
 from lamina.linux.rooted import open_in
-from lamina.run.become import Progress, be_alone, become
+from lamina.run.become import Progress, be_alone, become, import_nothing
 from lamina.run.layout import carry_out, mount_root, name_of
 from lamina.run.orders import Orders
 from lamina.run.process import Role
@@ -126,6 +126,7 @@ def _shared_memory(ipc: str) -> int:
 
 
 def _pivot(root: int) -> None:
+    import_nothing()
     os.fchdir(root)
     # The old root is mounted over the new one and then taken off it (pivot_root(2), NOTES).
     syscall.pivot_root(".", ".")
