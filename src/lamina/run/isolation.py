@@ -51,7 +51,8 @@ class Way(msgspec.Struct, frozen=True):
             "fuse": f"RUN works over {FUSE}",
             "copies": "RUN works on plain copies",
         }[self.layers]
-        return f"{self.reason or 'as asked'}: {how}{', isolated by chroot' if self.isolation == 'chroot' else ''}"
+        apart = ", isolated by chroot" if self.isolation == "chroot" else ""
+        return f"{self.reason or 'as asked'}: {how}{apart}"
 
 
 class NoWay(Unsupported):
