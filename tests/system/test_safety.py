@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lamina.errors import EngineError, Invalid
-from lamina.linux import capability
-from lamina.run.plan import MASKED, READ_ONLY
+from lamina.linux import capability, syscall
+from lamina.run.plan import DEVICES, MASKED, READ_ONLY
 from lamina.run.spec import Mount
-from tests.system.containers import Box, Outcome, make_rootfs, needs_busybox, needs_root, run_in
+from tests.system.containers import (
+    PASSWD,
+    Box,
+    Outcome,
+    make_rootfs,
+    needs_busybox,
+    needs_root,
+    run_in,
+)
 
 pytestmark = [pytest.mark.system, needs_root, needs_busybox]
 
@@ -226,15 +236,93 @@ def test_mounts_do_not_reach_the_host(box: Box, tmp_path: Path) -> None:
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 
 
-def test_setuid_programs_do_not_raise(tmp_path: Path, rootfs: Path) -> None:
+@pytest.mark.parametrize(("forbidden", "said"), [(False, "0"), (True, "")])
+def test_setuid_programs_raise_as_in_docker_unless_that_is_forbidden(
+    tmp_path: Path, rootfs: Path, forbidden: bool, said: str
+) -> None:
     layer = tmp_path / "suid"
-    (layer / "bin").mkdir(parents=True)
-    program = layer / "bin" / "busybox-setuid"
+    for name in ("bin", "etc"):
+        (layer / name).mkdir(parents=True)
+    program = layer / "bin" / "su"
     program.write_bytes((rootfs / "bin" / "busybox").read_bytes())
     program.chmod(0o4755)
-    args = ("/bin/busybox-setuid", "cat", "/proc/self/status")
-    fields = status_fields(run_in(tmp_path / "c", (rootfs, layer), args, user="bob"))
-    assert fields["Uid"].split() == ["1000"] * 4
+    # Nobody has a password here.
+    (layer / "etc" / "passwd").write_text(PASSWD.replace(":x:", "::"))
+    done = run_in(
+        tmp_path / "c",
+        (rootfs, layer),
+        ("/bin/su", "-c", "id -u"),
+        change=lambda spec: replace(spec, no_new_privileges=forbidden),
+        user="bob",
+    )
+    assert done.out.strip() == said
+
+
+def test_the_hosts_devices_keep_their_owner_and_mode(box: Box) -> None:
+    """They are bound, not copied: what is changed in there would be changed out here."""
+    before = [os.stat(f"/dev/{name}") for name in DEVICES]
+    names = " ".join(f"/dev/{name}" for name in DEVICES)
+    done = box.sh(
+        f"chmod 0 {names}; chown 1 {names}; touch -t 200001010000 {names}; echo x > /dev/null"
+        " && head -c 1 /dev/zero | wc -c"
+    )
+    assert done.out == "1\n", "but they can be written and read"
+    assert done.error.count("Read-only file system") >= 2 * len(DEVICES)
+    after = [os.stat(f"/dev/{name}") for name in DEVICES]
+    assert [(s.st_mode, s.st_uid) for s in after] == [(s.st_mode, s.st_uid) for s in before]
+
+
+def test_a_device_node_in_a_layer_or_a_volume_opens_nothing(tmp_path: Path, rootfs: Path) -> None:
+    layer, volume = tmp_path / "nodes", tmp_path / "volume"
+    for place in (layer, volume):
+        place.mkdir()
+        os.mknod(place / "node", 0o20666, os.stat("/dev/null").st_rdev)
+    done = run_in(
+        tmp_path / "c",
+        (rootfs, layer),
+        ("sh", "-c", "cat /node; cat /v/node; cat /dev/null && echo fine"),
+        change=lambda spec: replace(spec, mounts=(Mount("bind", "/v", volume),)),
+    )
+    assert done.out == "fine\n"
+    assert done.error.count("Permission denied") == 2
+
+
+def test_cve_2022_0492_no_release_agent_can_be_written(box: Box) -> None:
+    done = box.sh(
+        "find / -name release_agent -o -name notify_on_release 2>/dev/null | while read f; do"
+        " echo seen; (echo /x > $f) 2>/dev/null && echo written; done;"
+        " mkdir /tmp/c; mount -t cgroup -o memory c /tmp/c; mkdir /sys/fs/cgroup/memory/new;"
+        " unshare -m true; exit 0"
+    )
+    assert "written" not in done.out
+    assert done.error.count("denied") + done.error.count("not permitted") >= 2
+    if os.path.isdir("/sys/fs/cgroup/memory"):
+        assert "seen" in done.out, "version 1 has such files"
+        assert "Read-only file system" in done.error
+
+
+@pytest.mark.parametrize("target", ["/proc", "/proc/self", "/proc/sys/kernel", "/link/attr"])
+def test_cve_2019_16884_nothing_is_mounted_over_what_governs_a_process(
+    tmp_path: Path, rootfs: Path, target: str
+) -> None:
+    hostile, volume = tmp_path / "hostile", tmp_path / "volume"
+    hostile.mkdir()
+    volume.mkdir()
+    (hostile / "link").symlink_to("proc/self")
+    for number, mount in enumerate((Mount("bind", target, volume), Mount("tmpfs", target))):
+        with pytest.raises(Invalid, match=f"{target} cannot be mounted because it is inside /proc"):
+            run_in(
+                tmp_path / f"c{number}",
+                (rootfs, hostile),
+                ("true",),
+                change=lambda spec, mount=mount: replace(spec, mounts=(mount,)),  # type: ignore[misc]
+            )
+
+
+def test_figures_of_proc_may_be_told_otherwise(box: Box, tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("few\n")
+    mounts = (Mount("bind", "/proc/cpuinfo", tmp_path / "cpuinfo", read_only=True),)
+    assert box.sh("cat /proc/cpuinfo", mounts=mounts).out == "few\n"
 
 
 def test_umask_session_and_dumpable(box: Box) -> None:
@@ -252,7 +340,7 @@ def test_ignored_and_blocked_signals_are_not_handed_on(box: Box) -> None:
 
 
 @pytest.mark.parametrize("name", ["proc", "sys", "dev"])
-def test_cve_2019_16884_a_link_does_not_move_what_is_masked(
+def test_cve_2019_19921_and_2023_27561_a_link_does_not_move_what_is_masked(
     tmp_path: Path, rootfs: Path, name: str
 ) -> None:
     outside, hostile = tmp_path / "outside", tmp_path / "hostile"
@@ -292,8 +380,40 @@ def test_cve_2021_30465_a_link_in_a_volume_does_not_move_a_mount(box: Box, tmp_p
     assert not inside
 
 
+def test_cve_2021_30465_a_link_that_is_swapped_while_a_container_starts(
+    box: Box, tmp_path: Path
+) -> None:
+    """Another container has the same volume, and swaps a directory in it for a link out."""
+    outside, volume = tmp_path / "outside", tmp_path / "volume"
+    (outside / "sub").mkdir(parents=True)
+    (volume / "a" / "sub").mkdir(parents=True)
+    (volume / "b").symlink_to(f"../../../../../..{outside}")
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            syscall.exchange(str(volume / "a"), str(volume / "b"))
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        mounts = (Mount("bind", "/data", volume), Mount("tmpfs", "/data/a/sub"))
+        for _ in range(40):
+            try:
+                done = box.sh("touch /data/a/sub/file 2>/dev/null; true", mounts=mounts)
+            except EngineError:
+                continue  # it was a link when it had to be a directory: no mount is a safe end
+            assert done.status == 0
+            assert list((outside / "sub").iterdir()) == []
+            assert str(outside) not in Path("/proc/self/mountinfo").read_text()
+    finally:
+        over.set()
+        thread.join()
+    assert {path.name for path in outside.rglob("*")} == {"sub"}
+
+
 def test_cve_2024_21626_a_working_directory_in_proc_leads_nowhere(box: Box) -> None:
-    for number in range(12):
+    for number in range(24):
         try:
             done = box.run("sh", "-c", "pwd -P; ls", cwd=f"/proc/self/fd/{number}/../../..")
         except EngineError as error:

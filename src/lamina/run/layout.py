@@ -156,9 +156,9 @@ def _make_stubs(image: int, orders: Orders, private: str) -> str:
 
 def _new_temporary(root: int, plan: Sequence[Step]) -> list[str]:
     """Where a tmpfs goes that takes its mode from its place, and there is none."""
-    places = [
-        step.target for step in plan if isinstance(step, steps.MountFilesystem) and step.keep_mode
-    ]
+    places = mount_points(
+        [step for step in plan if isinstance(step, steps.MountFilesystem) and step.keep_mode]
+    )
     return ["/".join(resolve_in(root, each)) for each in places if not exists_in(root, each)]
 
 
