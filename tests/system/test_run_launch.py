@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from msgspec.structs import replace
 
 from lamina.errors import EngineError, NotFound
 from lamina.linux import mounts
-from lamina.run.spec import ContainerSpec, Mount
-from tests.system.containers import Box, make_rootfs, needs_busybox, needs_root, run_in
+from lamina.run.launch import launch
+from lamina.run.spec import ContainerSpec, Mount, Overlay, Process, Streams
+from tests.system.containers import ID, Box, make_rootfs, needs_busybox, needs_root, run_in
 
 pytestmark = [pytest.mark.system, needs_root, needs_busybox]
 
@@ -239,3 +241,23 @@ def test_a_source_that_is_not_there_is_named_and_nothing_runs(box: Box, tmp_path
     with pytest.raises(EngineError, match="/nowhere at /data"):
         box.sh("true", mounts=(Mount("bind", "/data", tmp_path / "nowhere"),))
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_the_hosts_null_device_cannot_be_changed_through_a_stream(box: Box, tmp_path: Path) -> None:
+    # A node of its own stands for /dev/null of the host, which everybody here needs.
+    node = tmp_path / "null"
+    os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    node.chmod(0o666)
+    directory = tmp_path / "c"
+    spec = ContainerSpec(
+        ID,
+        directory,
+        Overlay((box.rootfs,), directory / "upper", directory / "work"),
+        Process(("sh", "-c", "chmod 0 /proc/self/fd/0; chown 7 /proc/self/fd/0"), ("PATH=/bin",)),
+    )
+    fd = os.open(node, os.O_RDWR)
+    try:
+        launch(spec, Streams(fd, fd, fd))
+    finally:
+        os.close(fd)
+    assert (stat.S_IMODE(node.stat().st_mode), node.stat().st_uid) == (0o666, 0)

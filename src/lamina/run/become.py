@@ -9,11 +9,11 @@ as light to load as it can be (see `process`).
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
 import errno
 import fcntl
 import os
 import select
-import signal
 import stat
 import sys
 
@@ -36,6 +36,7 @@ SIGNALS = tuple(map(int, signal.valid_signals()))
 _LIBC_SIGNALS = (32, 33)
 """glibc's own, which Python cannot set: the container must not begin with them ignored."""
 _LARGEST_PASSWD = 16 << 20
+_NULL = os.makedev(1, 3)
 _PRIVATE_FDS = 16
 """Descriptors that are needed until the end are kept from here on."""
 
@@ -146,11 +147,32 @@ def _take_streams(role: Role, status: int) -> None:
         sources = [terminal] * 3
     else:
         sources = [role.streams.stdin, role.streams.stdout, role.streams.stderr]
+        sources = [_own_null(fd) for fd in sources]
     sources += [status, role.trampoline]
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _PRIVATE_FDS) for fd in sources]
     for place, fd in enumerate(high):
         os.dup2(fd, place, inheritable=place <= STATUS_FD)
     syscall.close_range(len(high))
+
+
+def _own_null(stream: int) -> int:
+    """The container's own null device, for the host's: through that its node could be given
+    another owner and mode for the whole host."""
+    if not _is_null(stream):
+        return stream
+    try:
+        own = os.open("/dev/null", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return stream
+    if not _is_null(own):
+        return stream
+    os.set_blocking(own, True)
+    return own
+
+
+def _is_null(fd: int) -> bool:
+    status = os.fstat(fd)
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL
 
 
 def _hand_over_streams(uid: int) -> None:
