@@ -40,7 +40,7 @@ def command(app: App, /, container: str, args: tuple[str, ...], **options: Any) 
     from lamina.cli.exec_run import execute
     from lamina.cli.main import report
 
-    status, refused = execute(app.containers, container, args, **options)
+    status, refused, hint = execute(app.containers, container, args, **options)
     if refused:
-        report(refused, "")
+        report(refused, hint)
     return status

@@ -7,10 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lamina.errors import Invalid
+from lamina.errors import Conflict, EngineError, Invalid
 
 if TYPE_CHECKING:
     from lamina.store.containers_alone import Containers
+
+
+NOT_EXECUTED = 126
+"""Docker's exit status for what could not become of a program in a container that runs."""
 
 
 class NotATerminal(Invalid):
@@ -35,10 +39,11 @@ def execute(
     user: str = "",
     privileged: bool = False,
     detach_keys: str = "ctrl-p,ctrl-q",
-) -> tuple[int, str]:
-    """Execute, with the streams of this process; the exit status, and what was refused.
+) -> tuple[int, str, str]:
+    """Execute, with the streams of this process; the exit status, and when it could not be,
+    why, and what to do.
 
-    Raises EngineError.
+    Raises EngineError when there is nothing to execute in.
     """
     from lamina.lifecycle import exec as verb
     from lamina.run.keys import detach_keys as keys
@@ -63,11 +68,16 @@ def execute(
         keys=keys(detach_keys),
     )
     record = store.containers.find(container)
-    if detach:
-        outcome = verb.execute_detached(store, record, request, timestamp)
-    else:
-        outcome = verb.execute(store, record, request, Streams(0, 1, 2), timestamp)
-    return outcome.status, outcome.refused
+    try:
+        if detach:
+            outcome = verb.execute_detached(store, record, request, timestamp)
+        else:
+            outcome = verb.execute(store, record, request, Streams(0, 1, 2), timestamp)
+    except Conflict:
+        raise
+    except EngineError as error:
+        return NOT_EXECUTED, str(error), error.hint
+    return outcome.status, outcome.refused, ""
 
 
 def _environment(env: tuple[str, ...], files: tuple[Path, ...]) -> tuple[str, ...]:

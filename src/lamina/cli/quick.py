@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lamina.run.executing import Told
 
 _FORMAT = b"2\n"
+_NOT_EXECUTED = 126
+"""As in cli/exec_run.py."""
 _LETTERS = {"i": "interactive", "t": "tty", "d": "detach"}
 _FLAGS = {name: name for name in ("interactive", "tty", "detach", "privileged")}
 _VALUES = {"e": "env", "u": "user", "w": "workdir", "env": "env", "user": "user"}
@@ -147,14 +149,17 @@ def _execute(root: str, record: dict[str, Any], way: Doorway, words: Words) -> i
     try:
         with door(record["name"], record["id"], way.pid, way.since, groups=way.groups) as entry:
             told = _told(root, record, words.args)
-            outcome = executing.execute(entry, role, connected, Streams(0, 1, 2), told)
+            execute = executing.execute
+            if terminal:
+                from lamina.run.executing_terminal import execute_in_terminal as execute
+            outcome = execute(entry, role, connected, Streams(0, 1, 2), told)
     except EndedJustNow:
         return None  # whoever looks closely knows how it ended
     except EngineError as error:
-        from lamina.cli.main import EXIT_STATUS, report
+        from lamina.cli.main import report
 
         report(str(error), error.hint)
-        return EXIT_STATUS.get(error.kind, 1)
+        return _NOT_EXECUTED
     except KeyboardInterrupt:
         return 130
     if outcome.refused:

@@ -14,6 +14,7 @@ from lamina.lifecycle.errors import IsPaused, NotRunning
 from lamina.run import executing
 from lamina.run.entering import Door, door
 from lamina.run.executing import Outcome, Way
+from lamina.run.executing_terminal import execute_in_terminal
 from lamina.run.keys import DETACH_KEYS
 from lamina.run.process import Role, Streams
 from lamina.store.containers_alone import Containers
@@ -56,6 +57,8 @@ def execute(
     way = Way(terminal=request.terminal, stdin=request.stdin, keys=request.keys)
     with _opened(store, record, request) as (entry, role):
         told = _Told(store, record, request, now)
+        if way.terminal:
+            return execute_in_terminal(entry, role, way, streams, told)
         return executing.execute(entry, role, way, streams, told)
 
 

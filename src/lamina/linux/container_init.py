@@ -7,7 +7,6 @@ of the program in trampoline.py, and `argv = ("lamina-init", "--", arguments…,
 from __future__ import annotations
 
 import os
-from functools import cache
 
 from lamina.errors import Unsupported
 from lamina.linux.sealed_program import CODE_ADDRESS, elf, sealed
@@ -71,6 +70,10 @@ CODE = {
 }
 
 
+_MADE: list[int] = []
+"""Its descriptor, once somebody has asked for it."""
+
+
 def program(machine: str) -> bytes:
     """The ELF file for `machine` (as uname names it).  Raises Unsupported."""
     if machine not in CODE:
@@ -79,7 +82,8 @@ def program(machine: str) -> bytes:
     return elf(number, code, entry=entry)
 
 
-@cache
 def descriptor() -> int:
     """The program in sealed memory, open for as long as this process lives."""
-    return sealed(NAME, program(os.uname().machine))
+    if not _MADE:
+        _MADE.append(sealed(NAME, program(os.uname().machine)))
+    return _MADE[0]

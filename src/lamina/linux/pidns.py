@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-import warnings
+import sys
 
 from lamina.linux import syscall
 from lamina.linux.initial import is_initial
@@ -33,10 +33,19 @@ def fork_into(process: int) -> int:
 
 
 def _fork(process: int) -> int:
+    return _and_back(process) if is_initial() else _through_another(process)
+
+
+def fork_quietly() -> int:
+    """fork(2), though there may be other threads: the child must not rely on their locks."""
+    if sys.version_info < (3, 12):
+        return os.fork()
+    import warnings
+
     with warnings.catch_warnings():
-        # Python warns of forking beside threads.
+        # Python warns of it.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return _and_back(process) if is_initial() else _through_another(process)
+        return os.fork()
 
 
 def _and_back(process: int) -> int:
@@ -48,7 +57,7 @@ def _and_back(process: int) -> int:
         else:
             syscall.setns(process, syscall.CLONE_NEWPID)
         try:
-            pid = os.fork()
+            pid = fork_quietly()
         finally:
             if pid:  # the child is where it should be, and could not leave
                 syscall.setns(own, syscall.CLONE_NEWPID)
@@ -61,7 +70,7 @@ def _through_another(process: int) -> int:
     """In a user namespace nobody may go back to the machine's pid namespace: a process that
     ends at once goes, and gives its parent another child."""
     reader, writer = os.pipe()
-    between = os.fork()
+    between = fork_quietly()
     if between == 0:
         try:
             if process != _NEW:

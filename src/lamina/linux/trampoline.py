@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import struct
-from functools import cache
 
 from lamina.errors import Unsupported
 from lamina.linux.sealed_program import elf, sealed
@@ -46,6 +45,10 @@ _AARCH64 = struct.pack(
 _CODE = {"x86_64": (62, _X86_64), "aarch64": (183, _AARCH64)}
 
 
+_MADE: list[int] = []
+"""Its descriptor, once somebody has asked for it."""
+
+
 def program(machine: str) -> bytes:
     """The ELF file for `machine` (as uname names it).  Raises Unsupported."""
     if machine not in _CODE:
@@ -55,7 +58,8 @@ def program(machine: str) -> bytes:
     return elf(*_CODE[machine])
 
 
-@cache
 def descriptor() -> int:
     """The program in sealed memory, open for as long as this process lives."""
-    return sealed("lamina-exec", program(os.uname().machine))
+    if not _MADE:
+        _MADE.append(sealed("lamina-exec", program(os.uname().machine)))
+    return _MADE[0]

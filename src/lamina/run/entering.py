@@ -8,16 +8,14 @@ all of which `become` does for the first process as well.
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import stat
-import warnings
-from contextlib import contextmanager
 
 from lamina.errors import Conflict, Unsupported
 from lamina.linux import syscall
 from lamina.linux.joining import join
-from lamina.linux.pidns import fork_into
+from lamina.linux.pidns import fork_into, fork_quietly
 from lamina.linux.processes import lives
 from lamina.linux.rooted import open_in
 from lamina.run.become import SIGNALS, Failure, Progress, be_alone, become
@@ -26,7 +24,7 @@ from lamina.run.running import Refusal, Running, refusal, started
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import NoReturn
 
 _SPACES = (
@@ -72,30 +70,45 @@ class Door:
         """Its control groups."""
 
 
-@contextmanager
-def door(
-    name: str, identity: str, pid: int, since: int, *, groups: Sequence[str] = ()
-) -> Iterator[Door]:
-    """The container whose first process is `pid`, started at `since` (linux/processes.py).
+class door:  # noqa: N801 - it reads as what it opens: `with door(…) as entry`
+    """The container whose first process is `pid`, started at `since` (linux/processes.py), for
+    the length of a block.
 
     Raises EndedJustNow.
     """
-    process = root = -1
-    try:
+
+    def __init__(
+        self, name: str, identity: str, pid: int, since: int, *, groups: Sequence[str] = ()
+    ) -> None:
+        self._name = name
+        self._identity = identity
+        self._pid = pid
+        self._since = since
+        self._groups = groups
+        self._open: list[int] = []
+
+    def __enter__(self) -> Door:
         try:
-            process = os.pidfd_open(pid)
-            root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            spaces = _foreign(pid)
+            process = os.pidfd_open(self._pid)
+            self._open.append(process)
+            flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+            root = os.open(f"/proc/{self._pid}/root", flags)
+            self._open.append(root)
+            spaces = _foreign(self._pid)
+            # All of these are the container's only if its process had the number until now.
+            if not lives(self._pid, self._since):
+                raise EndedJustNow(self._name)
         except (ProcessLookupError, FileNotFoundError):
-            raise EndedJustNow(name) from None
-        # All of these are the container's only if its process had the number until now.
-        if not lives(pid, since):
-            raise EndedJustNow(name)
-        yield Door(name, identity, process, root, spaces, groups)
-    finally:
-        for fd in (process, root):
-            if fd >= 0:
-                os.close(fd)
+            self.__exit__()
+            raise EndedJustNow(self._name) from None
+        except BaseException:
+            self.__exit__()
+            raise
+        return Door(self._name, self._identity, process, root, spaces, self._groups)
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            os.close(self._open.pop())
 
 
 def _foreign(pid: int) -> int:
@@ -158,11 +171,9 @@ def enter_and_leave(door: Door, role: Role) -> Refusal | None:
     role = role.left_alone()
     reader, writer = os.pipe()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            between = os.fork()
-            if between == 0:
-                _leave(door, role, writer)
+        between = fork_quietly()
+        if between == 0:
+            _leave(door, role, writer)
         os.waitpid(between, 0)
     finally:
         os.close(writer)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import struct
+import sys
 
 from lamina.errors import KINDS, Unsupported
 from lamina.run.process import Value
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _MISSING = {errno.ENOENT, errno.ENOTDIR}
-_ERROR_NUMBER = struct.Struct("q")
+_ERROR_NUMBER = 8
+"""Bytes."""
+_KILL = 9
 
 
 class Running:
@@ -45,7 +46,7 @@ class Running:
         code = os.waitstatus_to_exitcode(raw)
         self._status = code if code >= 0 else 128 - code
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
+    def kill(self, number: int = _KILL) -> None:
         """Send a signal, if it is still there: all of a container ends with its first
         process."""
         if self._status is None:
@@ -79,8 +80,8 @@ def refusal(reader: int, program: str) -> Refusal | None:
         report += piece
     if not report:
         return None
-    if len(report) == _ERROR_NUMBER.size:
-        code = -_ERROR_NUMBER.unpack(report)[0]
+    if len(report) == _ERROR_NUMBER:
+        code = -int.from_bytes(report, sys.byteorder, signed=True)
         status = NOT_FOUND if code in _MISSING else NOT_EXECUTABLE
         return Refusal(status, f"exec: {program}: {os.strerror(code)}")
     text, kind, message, hint = report.decode("utf-8", "surrogateescape").split("\0")

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-FORWARDED = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGALRM,
-    signal.SIGCONT,
-)
-_PATIENCE = 3
-"""That many SIGINT or SIGTERM, as Docker counts, and the container is killed."""
+from lamina.run.handlers import forwarding as forwarding
+from lamina.run.handlers import handlers as handlers
 
 
 @contextmanager
@@ -61,38 +51,3 @@ def following_size(ours: int, tell: Callable[[int, int], None]) -> Iterator[None
     look()
     with handlers([signal.SIGWINCH], look):
         yield
-
-
-@contextmanager
-def forwarding(kill: Callable[[int], None]) -> Iterator[None]:
-    """Pass our signals on to the container's first process through `kill`.
-
-    Many programs do not react to them as a first process: the third SIGINT or
-    SIGTERM becomes a SIGKILL.
-    """
-    asked = 0
-
-    def forward(number: int, _: object) -> None:
-        nonlocal asked
-        if number in {signal.SIGINT, signal.SIGTERM}:
-            asked += 1
-        kill(signal.SIGKILL if asked >= _PATIENCE else number)
-
-    with handlers(FORWARDED, forward):
-        yield
-
-
-@contextmanager
-def handlers(
-    numbers: Iterable[signal.Signals], handler: Callable[[int, object], None]
-) -> Iterator[None]:
-    """Signal handlers for the length of a block; an ignored signal stays ignored (nohup)."""
-    before = {number: signal.getsignal(number) for number in numbers}
-    taken = [number for number, old in before.items() if old is not signal.SIG_IGN]
-    for number in taken:
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, before[number])
