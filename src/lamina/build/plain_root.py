@@ -11,22 +11,21 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from lamina.build.stamps import Stamps
+from lamina.copying.comparison import Comparison
 from lamina.copying.inode import copy_range, make_special
 from lamina.copying.merged import LayersTree
 from lamina.layer.entry import (
-    KINDS,
     WHITEOUT_PREFIX,
     Entry,
     Kind,
     directories_above,
     os_path,
-    text_path,
 )
-from lamina.layer.errors import BadLayer
 from lamina.layer.union import Union
 from lamina.layer.whiteout import NAMED
 from lamina.oci.digest import Digest
@@ -38,13 +37,13 @@ _FILES = (Kind.FILE, Kind.HARDLINK)
 _NOT_HERE = {errno.EPERM, errno.EOPNOTSUPP}
 
 
-class _Stamp(NamedTuple):
-    """What tells whether a path is as it was."""
-
-    inode: int
-    changed: int
-    """st_ctime_ns."""
-    directory: bool
+class _Differences(NamedTuple):
+    changed: set[str]
+    """What was changed or is new."""
+    gone: set[str]
+    """What was deleted, but for what was in a directory that is not there any more either."""
+    replaced: set[str]
+    """Directories that took the place of something else: nothing of the layers shows in them."""
 
 
 class PlainRoot:
@@ -60,7 +59,7 @@ class PlainRoot:
         """The layers that it shows, the lowest first."""
         self._base = os.fsencode(directory) + b"/"
         self._view: LayersTree | None = None
-        self._stamps: dict[str, _Stamp] = {}
+        self._stamps = Stamps(self._base)
         self._changed: set[str] = set()
         directory.chmod(0o755)
 
@@ -68,10 +67,12 @@ class PlainRoot:
 
     def bring(self, chain: Sequence[Digest], view: LayersTree) -> None:
         """Lay what `chain`, which begins with the present one, has more; `view` is its tree."""
+        if self._view is not None and self.chain == tuple(chain):
+            return
         before = self._view.union if self._view is not None else Union.of([])
         _Laying(self._base, before, view, len(self.chain)).run()
         self.chain, self._view = tuple(chain), view
-        self._stamps = {path: _stamp(found) for path, found in _walk(self._base)}
+        self._stamps.take()
 
     # from files to a layer
 
@@ -82,9 +83,9 @@ class PlainRoot:
         Its files are those that were changed, by another name.  `now` (nanoseconds) is when
         files are said to be deleted.  Raises BadLayer.
         """
-        changed, gone = self._differences()
-        _Putting(self._base, os.fsencode(upper) + b"/", now).run(changed, gone)
-        self._changed = changed
+        found = self._differences()
+        _Putting(self._base, os.fsencode(upper) + b"/", now).run(found)
+        self._changed = found.changed
 
     def accept(self, chain: Sequence[Digest], view: LayersTree) -> None:
         """The changes became the last layer of `chain`, and their directory is gone: what was
@@ -96,44 +97,18 @@ class PlainRoot:
             if found is not None:
                 when = (found.entry.mtime, found.entry.mtime)
                 os.utime(self._base + os_path(path), ns=when, follow_symlinks=False)
-        self._stamps = {path: _stamp(found) for path, found in _walk(self._base)}
+        self._stamps.renew(touched)
 
-    def _differences(self) -> tuple[set[str], set[str]]:
-        """What was changed or is new, and the topmost paths of what is gone."""
+    def _differences(self) -> _Differences:
         assert self._view is not None
-        compare = _Comparison(self._base, self._view)
-        seen: set[str] = set()
-        directories: set[str] = {""}
-        for path, status in _walk(self._base):
-            seen.add(path)
-            if stat.S_ISDIR(status.st_mode):
-                directories.add(path)
-            if self._stamps.get(path) != _stamp(status):
+        compare = Comparison(self._base, self._view)
+        touched = self._stamps.touched()
+        for path, status in touched.seen:
+            if path in touched.fresh:
+                compare.take(path, status)
+            else:
                 compare.look(path, status)
-        gone = {
-            path
-            for path in self._stamps.keys() - seen
-            if (parent := path.rpartition("/")[0]) in directories
-            and (not parent or self._stamps[parent].directory)
-        }
-        return compare.changed(), gone
-
-
-def _stamp(status: os.stat_result) -> _Stamp:
-    return _Stamp(status.st_ino, status.st_ctime_ns, stat.S_ISDIR(status.st_mode))
-
-
-def _walk(base: bytes) -> Iterable[tuple[str, os.stat_result]]:
-    """Everything below a directory, parents before children, with its lstat(2)."""
-    todo = [base]
-    cut = len(base)
-    while todo:
-        with os.scandir(todo.pop()) as entries:
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                yield text_path(entry.path[cut:]), status
-                if stat.S_ISDIR(status.st_mode):
-                    todo.append(entry.path + b"/")
+        return _Differences(compare.changed(), touched.gone, touched.replaced)
 
 
 class _Laying:
@@ -237,80 +212,6 @@ def _settle(place: bytes | int, entry: Entry, *, anew: bool = False) -> None:
                 raise
 
 
-class _Comparison:
-    """Files that may have changed, held against what the layers say of them."""
-
-    def __init__(self, base: bytes, view: LayersTree) -> None:
-        self._base = base
-        self._view = view
-        self._found: dict[str, bool] = {}
-        """Path → whether it differs."""
-        self._names: dict[int, list[str]] = {}
-        """The names of each file that has several, by inode."""
-
-    def look(self, path: str, status: os.stat_result) -> None:
-        """Compare one path.  A socket is deleted: no layer has one."""
-        kind = KINDS.get(stat.S_IFMT(status.st_mode))
-        if kind is None:
-            os.unlink(self._base + os_path(path))
-            return
-        if path.rpartition("/")[2].startswith(WHITEOUT_PREFIX):
-            raise BadLayer(f"{path!r} has a name that means a deletion in a layer")
-        if kind is not Kind.DIRECTORY and status.st_nlink > 1:
-            self._names.setdefault(status.st_ino, []).append(path)
-        self._found[path] = self._differs(path, kind, status)
-
-    def changed(self) -> set[str]:
-        """What differs, and all names of a file that got a new one: a layer that has one name
-        alone would part it from the others."""
-        for names in self._names.values():
-            if any(self._found[name] for name in names) or self._are_joined(names):
-                self._found.update(dict.fromkeys(names, True))
-        return {path for path, differs in self._found.items() if differs}
-
-    def _are_joined(self, names: Sequence[str]) -> bool:
-        """Whether what are names of one file now were several files before."""
-        found = [self._view.lookup(name) for name in names]
-        return len({self._view.identity(entry) for entry in found if entry is not None}) > 1
-
-    def _differs(self, path: str, kind: Kind, status: os.stat_result) -> bool:
-        union = self._view.union
-        found = union.content(path) or union.get(path)
-        if found is None:
-            return True
-        place = self._base + os_path(path)
-        entry = found.entry
-        if (Kind.FILE if entry.kind is Kind.HARDLINK else entry.kind) is not kind:
-            return True
-        owner = (status.st_uid, status.st_gid, status.st_mtime_ns // _NANO)
-        if owner != (entry.uid, entry.gid, entry.mtime // _NANO):
-            return True
-        if kind is Kind.SYMLINK:
-            return os.readlink(place) != os_path(entry.link)
-        if stat.S_IMODE(status.st_mode) != entry.mode:
-            return True
-        if NAMED.attributes(place)[1] != entry.xattrs:
-            return True
-        if kind is Kind.FILE:
-            return status.st_size != entry.size or not self._is_same(place, path)
-        device = (os.major(status.st_rdev), os.minor(status.st_rdev))
-        return kind in (Kind.CHAR, Kind.BLOCK) and device != entry.device
-
-    def _is_same(self, place: bytes, path: str) -> bool:
-        """Whether a file's content is that of the layers', which is as long."""
-        entry = self._view.lookup(path)
-        assert entry is not None
-        content = self._view.open(entry)
-        with content.file, open(place, "rb") as ours:
-            left = content.size
-            while left:
-                piece = ours.read(min(left, _PIECE))
-                if not piece or piece != content.file.read(len(piece)):
-                    return False
-                left -= len(piece)
-        return True
-
-
 class _Putting:
     """An upper directory of what changed."""
 
@@ -321,17 +222,19 @@ class _Putting:
         self._directories: list[tuple[bytes, bytes]] = []
         self._made: set[str] = set()
 
-    def run(self, changed: Iterable[str], gone: Iterable[str]) -> None:
-        for path in sorted(changed, key=lambda path: path.count("/")):
+    def run(self, found: _Differences) -> None:
+        for path in sorted(found.changed | found.replaced, key=lambda path: path.count("/")):
             place = self._base + os_path(path)
             if stat.S_ISDIR(os.lstat(place).st_mode):
                 self._directory(path)
                 continue
             self._directory(path.rpartition("/")[0])
             os.link(place, self._upper + os_path(path), follow_symlinks=False)
-        for path in gone:
+        for path in found.gone:
             self._directory(path.rpartition("/")[0])
             self._whiteout(path)
+        for path in found.replaced:
+            NAMED.hide_lower(self._upper + os_path(path))
         for place, target in reversed(self._directories):
             shutil.copystat(place, target)  # times last, for filling them changed those
 

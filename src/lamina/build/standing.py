@@ -63,7 +63,7 @@ def standing(shop: Workshop, place: Path, chain: Sequence[Digest]) -> Iterator[S
         from lamina.run.lowers import lowers
 
         with lowers(shop.store.layers, chain) as below:
-            yield _OnLayers(shop, place, below)
+            yield _OnLayers(shop, place, below, chain)
         return
     way = shop.ground.way
     with shop.ground.copy(chain) as root:
@@ -79,9 +79,12 @@ def standing(shop: Workshop, place: Path, chain: Sequence[Digest]) -> Iterator[S
 class _OnLayers:
     """A kernel's overlay over the layers themselves: the upper directory becomes the layer."""
 
-    def __init__(self, shop: Workshop, place: Path, below: tuple[Path, ...]) -> None:
+    def __init__(
+        self, shop: Workshop, place: Path, below: tuple[Path, ...], chain: Sequence[Digest]
+    ) -> None:
         self._shop = shop
         self._place = place
+        self._chain = chain
         self.rootfs = Overlay(below, place / "upper", place / "work", volatile=True)
 
     @contextmanager
@@ -90,6 +93,11 @@ class _OnLayers:
 
     def layer(self, look: Callable[[Path], None]) -> LayerInfo:
         look(self._place / "upper")
+        if self._shop.epoch is not None:
+            from lamina.copying.least import drop_unchanged
+
+            view, marks = self._shop.views.of(self._chain), self._shop.store.layers.whiteouts
+            drop_unchanged(self._place / "upper", view, marks)
         return self._shop.adopt(self._place)
 
 
@@ -98,6 +106,7 @@ class _OverCopy:
 
     def __init__(self, shop: Workshop, root: PlainRoot, place: Path) -> None:
         self._shop = shop
+        self._root = root
         self._upper = place / "upper"
         self.rootfs = Overlay((root.directory,), self._upper, place / "work", volatile=True)
 
@@ -107,7 +116,7 @@ class _OverCopy:
 
     def layer(self, look: Callable[[Path], None]) -> LayerInfo:
         look(self._upper)
-        return _stored(self._shop, self._upper, here(os.geteuid()))
+        return _stored(self._shop, self._upper, here(os.geteuid()), self._root)
 
 
 class _OnCopy:
@@ -182,10 +191,18 @@ class _OverFuse:
 
     def layer(self, look: Callable[[Path], None]) -> LayerInfo:
         look(self.rootfs.upper)
-        return _stored(self._shop, self.rootfs.upper, NAMED)
+        return _stored(self._shop, self.rootfs.upper, NAMED, self._root)
 
 
-def _stored(shop: Workshop, upper: Path, whiteouts: Whiteouts) -> LayerInfo:
+def _stored(
+    shop: Workshop, upper: Path, whiteouts: Whiteouts, below: PlainRoot | None = None
+) -> LayerInfo:
+    """The layer of an upper directory, which stays; `below` is what it lies over, unless
+    nothing in it is known to be as it was there."""
+    if shop.epoch is not None and below is not None:
+        from lamina.copying.least import drop_unchanged
+
+        drop_unchanged(upper, shop.views.of(below.chain), whiteouts)
     shop.clamp(upper)
     return shop.store.layers.snapshot(upper, whiteouts=whiteouts)
 
