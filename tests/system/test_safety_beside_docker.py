@@ -60,10 +60,11 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def answers(printed: str) -> dict[tuple[int, int], str]:
-    """What came of each call, by its number and the arguments."""
-    rows = (line.split(" ", 2) for line in printed.splitlines())
-    return {(int(number), int(value)): said for number, value, said in rows}
+def refused(printed: str) -> tuple[set[int], set[int]]:
+    """The calls that were tried, and those that are refused whatever the arguments."""
+    rows = [line.split(" ", 2) for line in printed.splitlines()]
+    tried = {int(number) for number, _, _ in rows}
+    return tried, tried - {int(number) for number, _, said in rows if said not in REFUSED}
 
 
 @pytest.mark.parametrize("capability", ["", "SYS_ADMIN", "SYS_PTRACE", "SYS_NICE", "SYSLOG"])
@@ -71,19 +72,13 @@ def test_every_system_call_that_docker_refuses_is_refused(
     both: Both, probe: Path, capability: str
 ) -> None:
     options = ("--cap-add", capability) if capability else ()
-    theirs, ours = map(answers, both.run(*options, "-v", f"{probe}:/p:ro", "bb", "/p"))
-    assert theirs.keys() == ours.keys()
-    assert len(ours) > 900
-    weaker = {
-        key: (theirs[key], said)
-        for key, said in ours.items()
-        if theirs[key] in REFUSED and said not in REFUSED and key[0] not in FURTHER
-    }
-    assert weaker == {}
-    stricter = {
-        key[0] for key, said in ours.items() if said in REFUSED and theirs[key] not in REFUSED
-    }
-    assert stricter == {425, 426, 427}, "io_uring passes by every filter"
+    (tried, theirs), (also, ours) = map(
+        refused, both.run(*options, "-v", f"{probe}:/p", "bb", "/p")
+    )
+    assert tried == also
+    assert len(tried) > 450
+    assert theirs - ours <= FURTHER.keys()
+    assert ours - theirs == {425, 426, 427}, "io_uring passes by every filter"
 
 
 @pytest.mark.parametrize(
