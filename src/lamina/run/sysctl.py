@@ -35,7 +35,8 @@ def parse_sysctl(text: str) -> tuple[str, str]:
     if first >= 0 and name[first] == "/":
         name = name.translate({ord("/"): ".", ord("."): "/"})
     known = name in _IPC or name.startswith((_IPC_FAMILY, _NETWORK_FAMILY))
-    if not equals or not known or any(part in {"", "..", "/"} for part in name.split(".")):
+    parts = path_of(name).split("/")
+    if not equals or not known or {"", ".", ".."} & set(parts):  # it becomes a path
         raise BadSysctl(
             f"sysctl {text!r} is not allowed",
             hint="a container has net.*, fs.mqueue.*, kernel.shm*, kernel.msg* and kernel.sem",
