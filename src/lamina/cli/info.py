@@ -95,6 +95,7 @@ def _layer_form(layers: LayerStore) -> str:
 
 def _host(root: Path) -> dict[str, object]:
     from lamina.linux.cgroup import detect
+    from lamina.linux.userns import is_initial
     from lamina.oci.platform import Platform
 
     uname = os.uname()
@@ -105,7 +106,7 @@ def _host(root: Path) -> dict[str, object]:
         "Platform": str(Platform.of_machine(uname.machine)),
         "NCPU": len(os.sched_getaffinity(0)),
         "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "Rootless": os.geteuid() != 0,
+        "Rootless": os.geteuid() != 0 or not is_initial(),
         "Overlay": _overlay(),
         "UserNamespaces": _user_namespaces(root / "proc"),
         "Seccomp": (root / "proc/sys/kernel/seccomp/actions_avail").exists(),
