@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import msgspec
 
-from lamina.errors import Invalid
+from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
     from lamina.linux.devices import Device
@@ -67,6 +67,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Share memory segments and /dev/shm.",
     ),
     click.option("--uts", default="", metavar="host", help="Share the host name."),
+    click.option("--userns", default="", metavar="host", help="The host's users (as it is)."),
     click.option(
         "--cgroupns", default="", metavar="host|private", help="Which control groups are seen."
     ),
@@ -91,6 +92,11 @@ def read(values: dict[str, Any]) -> SecurityOptions:
 
     for text in (*values["cap_add"], *values["cap_drop"]):
         named(text)
+    if values["userns"] not in {"", "host"}:
+        raise Unsupported(
+            f"--userns {values['userns']}: a user namespace for one container is not there yet",
+            hint="an ordinary user's containers all are in one: run it without root",
+        )
     found: dict[str, Any] = {}
     warnings: list[str] = []
     for text in values["security_opt"]:
