@@ -307,7 +307,7 @@ def test_nobody_inside_looks_into_who_enters_cve_2016_9962(store: Lamina) -> Non
         " done 2>/dev/null | grep -v -e ^/$ -e busybox -e '^[012]$'"
     )
     store(*RUN, "spy", "busybox", "sh", "-c", script)
-    for _ in range(10):
+    for _ in range(4):
         store("exec", "spy", "true")
         store("--color", "never", "exec", "spy", "true")
     seen = store("logs", "spy").stdout

@@ -35,8 +35,8 @@ def host_config(seen: Seen) -> dict[str, Any]:
         "AutoRemove": settings.remove,
         "VolumeDriver": "",
         "VolumesFrom": None,
-        "CapAdd": list(security.capabilities_add) or None,
-        "CapDrop": list(security.capabilities_drop) or None,
+        "CapAdd": _capabilities(security.capabilities_add) or None,
+        "CapDrop": _capabilities(security.capabilities_drop) or None,
         "CgroupnsMode": settings.namespaces.cgroup,
         "Dns": list(settings.network.dns),
         "DnsOptions": list(settings.network.dns_options),
@@ -152,6 +152,12 @@ def port_bindings(bindings: Iterable[PortBinding]) -> dict[str, list[dict[str, s
 def _mode(text: str) -> str:
     """Docker leaves empty what is the container's own."""
     return "" if text == "private" else text
+
+
+def _capabilities(names: Iterable[str]) -> list[str]:
+    """In Docker's spelling, in order."""
+    bare = sorted(name.upper().removeprefix("CAP_") for name in names)
+    return [name if name == "ALL" else f"CAP_{name}" for name in bare]
 
 
 def _security_options(security: Security) -> list[str]:
