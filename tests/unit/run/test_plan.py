@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from lamina.run.plan import MASKED, READ_ONLY, mount_points, plan
-from lamina.run.spec import OWN_FILES, ContainerSpec, Mount, Overlay, Process
+from lamina.run.spec import OWN_FILES, ContainerSpec, Mount, Namespaces, Overlay, Process
 from lamina.run.steps import (
     AttachTerminals,
     BindMount,
     MakeDevices,
+    MakeLink,
     MakeReadOnly,
     Mask,
     MountFilesystem,
+    SetParameter,
+    ShareMemory,
 )
+from lamina.run.sysctl import SharedSysctl
 
 SPEC = ContainerSpec(
     "ab" * 32,
@@ -98,3 +103,63 @@ def test_cgroups_of_version_two_are_shown_read_only() -> None:
 
 def test_the_plan_prints_in_full() -> None:
     assert "Mask(path='/proc/kcore')" in repr(plan(SPEC))
+
+
+def test_a_bind_has_its_propagation_and_its_subpath() -> None:
+    mount = Mount("bind", "/a", Path("/s"), subpath="x", propagation="rslave", recursive=False)
+    (step,) = [step for step in plan(replace(SPEC, mounts=(mount,))) if _target(step) == "/a"]
+    assert step == BindMount(
+        "/s", "/a", ("nodev",), subpath="x", propagation="rslave", recursive=False
+    )
+
+
+def test_read_only_may_leave_out_what_is_mounted_below() -> None:
+    mount = Mount("bind", "/a", Path("/s"), read_only=True, read_only_below=False)
+    (step,) = [step for step in plan(replace(SPEC, mounts=(mount,))) if _target(step) == "/a"]
+    assert step == BindMount("/s", "/a", ("nodev", "ro"), flags_below=False)
+
+
+def test_shared_memory_follows_the_ipc_namespace() -> None:
+    def of(ipc: str) -> list[type]:
+        steps = plan(replace(SPEC, namespaces=Namespaces(ipc=ipc)))
+        return [type(step) for step in steps if _target(step) == "/dev/shm"]
+
+    assert of("private") == of("shareable") == [MountFilesystem]
+    assert of("host") == [BindMount]
+    assert of("none") == []
+    assert of("/proc/7/ns/ipc") == [ShareMemory]
+
+
+def test_hierarchies_of_version_1_are_read_only_and_below_a_read_only_directory() -> None:
+    steps = plan(SPEC, hierarchies=("cpu,cpuacct", "name=systemd"))
+    mounted = [step for step in steps if _target(step).startswith("/sys/fs/cgroup")]
+    assert [_target(step) for step in mounted] == [
+        "/sys/fs/cgroup",
+        "/sys/fs/cgroup/cpu,cpuacct",
+        "/sys/fs/cgroup/systemd",
+    ]
+    assert all("ro" in step.flags for step in mounted[1:])  # type: ignore[union-attr]
+    assert MakeReadOnly("/sys/fs/cgroup") in steps
+    assert MakeLink("/sys/fs/cgroup/cpu", "cpu,cpuacct") in steps
+
+
+def test_parameters_are_those_of_its_own_network() -> None:
+    def of(**changes: object) -> dict[str, str]:
+        steps = plan(replace(SPEC, **changes))
+        return {step.name: step.value for step in steps if isinstance(step, SetParameter)}
+
+    assert of(network="host") == {}
+    port = "net.ipv4.ip_unprivileged_port_start"
+    assert of(network="none")[port] == "0"
+    assert of(network="none", sysctls={port: "99"})[port] == "99"
+    with pytest.raises(SharedSysctl):
+        of(network="host", sysctls={port: "99"})
+
+
+def test_nothing_is_covered_when_that_is_not_wanted() -> None:
+    steps = plan(replace(SPEC, unmasked=True))
+    assert not [step for step in steps if isinstance(step, Mask)]
+
+
+def _target(step: object) -> str:
+    return str(getattr(step, "target", ""))

@@ -1,4 +1,4 @@
-"""Volumes that several processes remove at once."""
+"""Volumes: made, found, adopted, and removed by several processes at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lamina.store.volumes import DirVolumes, Volume
+import pytest
+
+from lamina.store.volumes import (
+    DirVolumes,
+    NoSuchDriver,
+    Volume,
+    VolumeDamaged,
+    VolumeDiffers,
+    VolumeNotFound,
+)
 
 
 def volumes_in(root: Path) -> DirVolumes:
@@ -43,3 +52,48 @@ def test_what_a_killed_removal_left_goes_with_the_next(tmp_path: Path) -> None:
     volumes.remove("third")
     os.close(held)
     assert os.listdir(place) == [".gone-busy"]
+
+
+def test_made_found_and_removed(tmp_path: Path) -> None:
+    volumes = volumes_in(tmp_path)
+    made = volumes.make(Volume("a-b", "2026-01-01T00:00:00Z", {"k": "v"}))
+    assert volumes.find("a-b") == made
+    assert volumes.make(Volume("a-b", "later")) == made, "what is there stays as it is"
+    assert list(volumes) == [made]
+    assert volumes.data("a-b").stat().st_mode & 0o777 == 0o755
+    volumes.remove("a-b")
+    for name in ("a-b", "", "..", ".new-x", "a/b"):
+        with pytest.raises(VolumeNotFound):
+            volumes.find(name)
+
+
+def test_other_options_are_another_volume(tmp_path: Path) -> None:
+    volumes = volumes_in(tmp_path)
+    volumes.make(Volume("one", options={"type": "tmpfs"}))
+    with pytest.raises(VolumeDiffers):
+        volumes.make(Volume("one", options={"type": "none", "device": "/x", "o": "bind"}))
+    for options in ({"type": "nfs"}, {"type": "none"}, {"type": "none", "device": "x"}, {"x": "y"}):
+        with pytest.raises(NoSuchDriver):
+            volumes.make(Volume("other", options=options))
+    assert [volume.name for volume in volumes] == ["one"]
+
+
+def test_a_damaged_record_hides_no_files(tmp_path: Path) -> None:
+    volumes = volumes_in(tmp_path)
+    filled(volumes, "torn")
+    record = tmp_path / "volumes" / "torn" / "volume.json"
+    record.write_bytes(record.read_bytes().replace(b"torn", b"t0rn"))
+    with pytest.raises(VolumeDamaged):
+        volumes.find("torn")
+    assert list(volumes) == [Volume("torn")]
+    assert volumes.remove("torn") > 0
+
+
+def test_a_volume_of_an_earlier_version_keeps_its_files(tmp_path: Path) -> None:
+    volumes = volumes_in(tmp_path)
+    old = tmp_path / "volumes" / "old"
+    (old / "deep").mkdir(parents=True)
+    (old / "deep" / "file").write_text("kept")
+    assert volumes.find("old") == Volume("old")
+    assert (volumes.data("old") / "deep" / "file").read_text() == "kept"
+    assert volumes.find("old") == Volume("old"), "and is one of ours from then on"
