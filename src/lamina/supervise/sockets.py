@@ -59,6 +59,7 @@ def receive(fd: int) -> bytes:
     try:
         return connection.recv(LONGEST + 1)
     except ConnectionResetError:
-        return b""
+        # It was closed with something of ours unread, which is told before what it sent last.
+        return connection.recv(LONGEST + 1)
     finally:
         connection.detach()
