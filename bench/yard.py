@@ -17,7 +17,7 @@ ADDRESS = "10.77.0.1"
 """Of the host, as its neighbours see it: what comes to it passes the published ports' rules."""
 _PREPARED = (
     ("ip", "link", "set", "lo", "up"),
-    ("ip", "link", "add", "yard", "type", "dummy"),
+    ("ip", "link", "add", "yard", "type", "bridge"),
     ("ip", "address", "add", f"{ADDRESS}/24", "dev", "yard"),
     ("ip", "link", "set", "yard", "up"),
 )
