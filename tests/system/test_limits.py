@@ -250,6 +250,20 @@ def test_update(box: Lamina) -> None:
     assert settings["restart"] == {"policy": "on-failure", "retries": 3}
 
 
+def test_a_policy_that_changes_while_it_runs(box: Lamina) -> None:
+    detached(box, "sleep 0.7; exit 3")
+    box("update", "--restart", "on-failure:1", "box")
+    until(lambda: record(box, "box").restarts == 1)
+    until(lambda: record(box, "box").status == "exited")
+    assert (record(box, "box").restarts, record(box, "box").exit_status) == (1, 3)
+
+
+def test_no_policy_for_what_is_removed_at_its_end(box: Lamina) -> None:
+    detached(box, "sleep 1000", "--rm")
+    done = box("update", "--restart", "always", "box", check=False)
+    assert (done.returncode, "is removed when it ends" in done.stderr) == (1, True)
+
+
 def test_stats_agree_with_the_kernel(box: Lamina) -> None:
     script = "while :; do :; done & sleep 1000 & dd if=/dev/zero of=/f bs=1M count=4; wait"
     found = detached(box, script, "-m", "64m")

@@ -8,8 +8,10 @@ from lamina.errors import Conflict, EngineError
 from lamina.linux.cgroup_group import open_group
 from lamina.linux.cgroup_limits import Limits, check
 from lamina.run.settings import Restart, settings_of, to_json
+from lamina.store.atomic import replace_file
 from lamina.store.contract import ContainerRecord, Store
 from lamina.store.tell import tell_container
+from lamina.supervise.frames import POLICY
 
 _BANDWIDTH = ("cpu_quota", "cpu_period")
 
@@ -69,8 +71,16 @@ def update(
         settings, limits=limits, restart=settings.restart if restart is None else restart
     )
     store.containers.update(record.id, settings=to_json(settings), groups=groups)
+    if restart is not None:
+        _tell_supervisor(store, record, restart)
     tell_container(store, record, "update", now)
     return warnings
+
+
+def _tell_supervisor(store: Store, record: ContainerRecord, restart: Restart) -> None:
+    """It was given the policy when it began, and reads this file at the container's end."""
+    text = f"{restart.policy} {restart.retries}"
+    replace_file(store.containers.directory(record.id) / POLICY, text.encode(), durable=False)
 
 
 def _put_in_force(

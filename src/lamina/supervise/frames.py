@@ -18,6 +18,10 @@ SOCKET = "attach"
 STOPPING = "stopping"
 """A file of that name there says that somebody stops the container: it is not started again."""
 
+POLICY = "policy"
+"""A file of that name there holds a newer restart policy than the supervisor was told:
+`always 0`, the second being how often."""
+
 
 def size(text: bytes) -> tuple[int, int]:
     """Rows and columns; 0, 0 for what is none."""

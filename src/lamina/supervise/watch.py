@@ -178,13 +178,21 @@ class Watch:
 
     def _again(self) -> bool:
         """Whether its policy starts it again."""
-        policy = self._task["policy"]
+        policy, retries = self._policy()
         if policy == "no" or self.stopping:
             return False
         if policy == "on-failure":
-            retries = self._task["retries"]
             return self.status != 0 and (not retries or self._task["restarts"] < retries)
         return True
+
+    def _policy(self) -> tuple[str, int]:
+        """Its restart policy, as `update` may have changed it meanwhile."""
+        try:
+            with open(f"{self._task['directory']}/{frames.POLICY}", "rb", 0) as stream:
+                policy, retries = stream.read(64).decode().split()
+                return policy, int(retries)
+        except (OSError, ValueError):
+            return self._task["policy"], self._task["retries"]
 
     @property
     def stopping(self) -> bool:
