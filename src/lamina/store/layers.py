@@ -26,10 +26,18 @@ from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.document import decode
 from lamina.store.atomic import replace_file, sync_directory
-from lamina.store.errors import LayerDamaged, LayerNotFound, NoImageForm, NoTreeForm, writing
-from lamina.store.form import COMPRESSED, LISTING, RECORD, LayerForm, StoredLayer, Written
+from lamina.store.errors import (
+    LayerDamaged,
+    LayerNotFound,
+    NoImageForm,
+    NoLowers,
+    NotMounted,
+    NoTreeForm,
+    writing,
+)
+from lamina.store.form import COMPRESSED, LISTING, RECORD, LayerForm, Lower, StoredLayer, Written
 from lamina.store.image_form import ImageForm
-from lamina.store.mounts import RUN, LayerMounts
+from lamina.store.mounts import LayerMounts
 from lamina.store.sealed import check, seal_struct
 from lamina.store.trash import delete_tree
 from lamina.store.tree_form import TreeForm
@@ -60,7 +68,7 @@ class DirLayers:
         *,
         form: Form | None = None,
         whiteouts: Whiteouts | None = None,
-        run_directory: Path = RUN,
+        run_directory: Path | None = None,
     ) -> None:
         self._directory = root / "layers"
         self._mounts = LayerMounts(root, directory=run_directory)
@@ -127,13 +135,21 @@ class DirLayers:
             paths: list[Path] = []
             for diff_id in chain:
                 layer = self._layer(diff_id)
-                lower = self._form_of(layer).lower(layer)
+                lower = self._lower(layer)
                 held += [lower.fd] if lower.fd >= 0 else []
                 paths.append(lower.path)
             yield tuple(paths)
         finally:
             for fd in held:
                 os.close(fd)
+
+    def _lower(self, layer: StoredLayer) -> Lower:
+        try:
+            return self._form_of(layer).lower(layer)
+        except NotMounted as error:
+            if self._tree.unusable:  # then the other form is no way out
+                raise NoLowers(error.reason) from None
+            raise
 
     def tar(self, diff_id: Digest) -> Iterator[bytes]:
         layer = self._layer(diff_id)

@@ -21,8 +21,8 @@ from lamina.linux import mounts, syscall
 from lamina.oci.digest import Digest
 from lamina.sha256 import sha256
 from lamina.store.form import EROFS, TAR
+from lamina.store.place import run_directory
 
-RUN = Path("/run/lamina")
 _ROOT = "root"
 _LOCK = "lock"
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -31,9 +31,9 @@ _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 class LayerMounts:
     """The mounts of the layers of one store."""
 
-    def __init__(self, root: Path, *, directory: Path = RUN) -> None:
+    def __init__(self, root: Path, *, directory: Path | None = None) -> None:
         self._root = root
-        self._all = directory
+        self._all = directory or run_directory(root)
 
     def place(self, diff_id: Digest) -> Path:
         """Where the layer is mounted, or would be."""
@@ -140,8 +140,8 @@ class LayerMounts:
             names = sorted(os.listdir(self._all))
         except FileNotFoundError:
             return []
-        # Networks have a file there, too.
-        return [self._all / name for name in names if "." not in name]
+        places = [self._all / name for name in names]
+        return [place for place in places if place.is_dir()]  # networks have a file there, too
 
     def _mount_points(self, directory: Path | None = None) -> Iterator[Path]:
         base = directory or self._directory
