@@ -25,7 +25,8 @@ ENVIRONMENT = {
 def lamina(disk: Path) -> Engine:
     """This checkout's own command."""
     command = Path(sys.executable).parent / "lamina"
-    return Engine("lamina", (str(command), "--root", str(disk / "lamina")), ENVIRONMENT, {})
+    prefix = (str(command), "--root", str(disk / "lamina"))
+    return Engine("lamina", prefix, ENVIRONMENT, {"run": ("--network=host",)})
 
 
 @contextmanager

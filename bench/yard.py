@@ -51,8 +51,8 @@ class Yard:
     """The words before a command that is to run in it."""
 
     def inside(self, engine: Engine) -> Engine:
-        """The engine, its commands run in here."""
-        return replace(engine, prefix=(*self.enter, *engine.prefix))
+        """The engine, its commands run in here, on the network that they choose themselves."""
+        return replace(engine, prefix=(*self.enter, *engine.prefix), flags={})
 
     def fetch(self, port: str, *, address: str = ADDRESS) -> tuple[float, int]:
         """Seconds and bytes of `GET /big` at a port of the host."""
