@@ -9,16 +9,8 @@ import msgspec
 
 from lamina.errors import Invalid
 from lamina.oci.config import Execution
-from lamina.run.mount_request import (
-    BadMount,
-    MountRequest,
-    parse_mount,
-    parse_tmpfs,
-    parse_volume,
-)
+from lamina.run.mount_request import MountRequest
 from lamina.run.spec import Network, Process
-
-__all__ = ["BadMount", "MountRequest", "parse_mount", "parse_tmpfs", "parse_volume"]
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HOSTNAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?")
@@ -33,7 +25,7 @@ class BadHostname(Invalid):
 
 
 class RunRequest(msgspec.Struct, frozen=True):
-    """The options of `run`; empty and None mean "as the image has it"."""
+    """The options of `run` that meet the image's own words; empty and None mean "as the image has it"."""
 
     command: tuple[str, ...] = ()
     entrypoint: str | None = None
@@ -41,19 +33,8 @@ class RunRequest(msgspec.Struct, frozen=True):
     workdir: str = ""
     user: str = ""
     mounts: tuple[MountRequest, ...] = ()
-    hostname: str = ""
     network: Network = "host"
-    interactive: bool = False
     terminal: bool = False
-    read_only: bool = False
-    privileged: bool = False
-    capabilities_add: tuple[str, ...] = ()
-    capabilities_drop: tuple[str, ...] = ()
-    extra_hosts: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
-    seccomp: bool = True
-    no_new_privileges: bool = True
-    remove: bool = False
 
 
 def process(execution: Execution, request: RunRequest, *, hostname: str) -> Process:
