@@ -7,7 +7,7 @@
     Conflict     ImageInUse  LayerInUse
     Unavailable  NoSpace
     Denied       NotPermitted
-    Unsupported  NewerFormat  NoImageForm  NoTreeForm  NotMounted
+    Unsupported  NewerFormat  NoImageForm  NoTreeForm  NotMounted  NoLowers
 
 Constructors take the object, so that each says the same everywhere.
 """
@@ -179,6 +179,18 @@ class NotMounted(Unsupported):
             hint="lamina convert --layer-form tree IMAGE   (keeps its layers as directories)",
         )
         self.diff_id = diff_id
+        self.reason = reason
+
+
+class NoLowers(Unsupported):
+    """Layers of this store can neither be mounted nor be directories under an overlay."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"containers cannot run on this store: {reason}",
+            hint="give this container more: docker run --privileged, with the store on a volume"
+            " (-v /var/lib/lamina); `lamina build` works without",
+        )
 
 
 class NoSpace(Unavailable):
