@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lamina.engine import Engine
+    from lamina.errors import EngineError
     from lamina.layer.contract import Form
     from lamina.store.contract import Store
 
@@ -33,6 +34,8 @@ class App:
         self.debug = debug
         self.rootless = rootless
         """Whether what a command does takes a user namespace, which its store is opened in."""
+        self.refused: EngineError | None = None
+        """Why there is no user namespace, once the store was opened without it."""
         self.layer_form: Form | None = None
         """How new layers are kept; None leaves it to the store."""
 
@@ -43,20 +46,27 @@ class App:
         from lamina.linux.allocator import keep_freed
 
         if self.rootless:
-            from lamina.cli.rootless import enter
+            from lamina.cli.rootless import NoUserNamespace, enter
 
-            enter(self.root)
+            try:
+                enter(self.root)
+            except NoUserNamespace as error:
+                # Layers can be kept and read without, as images; containers cannot run.
+                self.refused = error
         keep_freed(_KEPT)
         return open_engine(self.root, layer_form=self.layer_form)
 
     @cached_property
     def containers(self) -> Store:
         """The store, for commands about containers: what killed watchers left behind, and
-        what a machine that went down did, has been put in order."""
+        what a machine that went down did, has been put in order.  Raises NoUserNamespace."""
         from lamina.lifecycle.finish import put_in_order
 
-        put_in_order(self.engine.store, timestamp)
-        return self.engine.store
+        store = self.engine.store
+        if self.refused is not None:
+            raise self.refused
+        put_in_order(store, timestamp)
+        return store
 
     @cached_property
     def colored(self) -> bool:

@@ -39,6 +39,7 @@ _LABELS = {
     "MemTotal": "Memory",
     "Rootless": "Rootless",
     "Overlay": "Overlay mounts",
+    "Run": "RUN",
     "UserNamespaces": "User namespaces",
     "Seccomp": "Seccomp",
     "CgroupVersion": "Control groups",
@@ -51,7 +52,8 @@ _LABELS = {
 @click.pass_obj
 def command(app: App, fmt: str) -> None:
     """Show the store, the kernel that containers share, and what works here."""
-    found = {"Version": __version__, **_store(app.engine.store), **_host(Path("/"))}
+    store = app.engine.store
+    found = {"Version": __version__, **_store(store), **_host(Path("/")), "Run": _run(store.root)}
     if fmt:
         emit(render([found], fmt, {}))
         return
@@ -88,9 +90,22 @@ def _store(store: Store) -> dict[str, object]:
 
 def _layer_form(layers: LayerStore) -> str:
     """How a layer that is pulled now would be kept, and why so."""
+    if layers.no_tree_form and layers.no_image_form:
+        return f"image (a tar; not mounted: {layers.no_image_form})"
     if layers.no_image_form:
         return f"tree (directories; {layers.no_image_form})"
     return "image (a tar under EROFS)" if layers.form == "image" else "tree (directories)"
+
+
+def _run(root: Path) -> str:
+    """How a build's commands run here, and why so when it is not as usual."""
+    from lamina.run.isolation import NoWay, way
+
+    try:
+        found = way(root)
+    except NoWay as error:
+        return str(error)
+    return "in namespaces, over overlay mounts" if found.usual else found.sentence
 
 
 def _host(root: Path) -> dict[str, object]:

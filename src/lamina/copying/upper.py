@@ -22,6 +22,7 @@ from lamina.context.tree import ROOT, Content, Tree, resolve
 from lamina.copying.inode import copy_range, make_special, placed, settle
 from lamina.errors import Conflict, Invalid
 from lamina.layer.entry import Entry, Kind, os_path
+from lamina.layer.rights import NotOurs, rights_here
 from lamina.layer.whiteout import ROOT as ROOT_WHITEOUTS
 from lamina.layer.whiteout import Whiteouts
 from lamina.store.atomic import write_whole
@@ -263,6 +264,7 @@ class Upper:
         if not plain:
             for path in list(self._left):
                 self.write(self._laid[path])
+            self._check_owners()
         for path in sorted(self._laid, key=len, reverse=True):
             entry = self._laid[path]
             if entry.kind is not _DIRECTORY:
@@ -272,6 +274,16 @@ class Upper:
                 self._whiteouts.hide_lower(place)
             os.utime(place, ns=(entry.mtime, entry.mtime))
         return self if plain else None
+
+    def _check_owners(self) -> None:
+        """Raise NotOurs for a file that could not be given to its owner: a walk would take it
+        for ours."""
+        if rights_here().owners:
+            return
+        ours = (os.geteuid(), os.getegid())
+        for path, entry in self._laid.items():
+            if (entry.uid, entry.gid) != ours:
+                raise NotOurs(path, entry.uid, entry.gid)
 
     def _place(self, path: str) -> bytes:
         return self._base + os_path(path)

@@ -1,4 +1,5 @@
-"""What files can be given here: everything by root of the machine, less in a user namespace.
+"""What files can be given here: everything by root of the machine, less in a user namespace or
+without its capabilities.
 
 A layer's listing and headers keep what its files cannot be given, so the exact tar
 comes back all the same.
@@ -12,6 +13,7 @@ import msgspec
 
 from lamina.errors import Denied
 from lamina.linux import userns
+from lamina.linux.ability import missing
 from lamina.linux.id_mapping import size
 
 _ANYBODYS = ("user.", "security.capability")
@@ -39,7 +41,8 @@ class Rights(msgspec.Struct, frozen=True):
 def rights_here() -> Rights:
     """The rights of this process, which does not enter another user namespace from here on."""
     if userns.is_initial():
-        return Rights()
+        lacking = missing(("CHOWN", "MKNOD"))
+        return Rights(devices="MKNOD" not in lacking, owners="CHOWN" not in lacking)
     single = size(userns.own_map("uid")) == 1 or size(userns.own_map("gid")) == 1
     return Rights(devices=False, owners=not single, attributes=False)
 

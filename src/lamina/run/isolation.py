@@ -73,9 +73,8 @@ class NotAContainer(Unsupported):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"containers cannot run here: {reason}",
-            hint="docker run --privileged, or --cap-add SYS_ADMIN --security-opt"
-            " seccomp=unconfined, with the store on a volume (-v /var/lib/lamina); `lamina build`"
-            " works without",
+            hint="give this container more: docker run --privileged, or --cap-add SYS_ADMIN"
+            " --security-opt seccomp=unconfined; `lamina build` works without",
         )
 
 

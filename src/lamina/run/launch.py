@@ -10,7 +10,7 @@ import warnings
 
 import msgspec
 
-from lamina.errors import Denied
+from lamina.errors import Denied, EngineError
 from lamina.linux import apparmor, capability, cgroup, mounts, seccomp, syscall, trampoline, userns
 from lamina.linux.devices import found
 from lamina.linux.pidns import fork_first, fork_into
@@ -226,7 +226,10 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
     Made here, so that the master need not be passed out of the container.
     """
     options = [each for each in _TERMINALS if each[0] != "gid" or userns.has_ids(0, int(each[1]))]
-    terminals = mounts.new_filesystem("devpts", options, ("nosuid", "noexec"))
+    try:
+        terminals = mounts.new_filesystem("devpts", options, ("nosuid", "noexec"))
+    except PermissionError:
+        raise _not_here() from None
     if not spec.process.terminal:
         return terminals, -1
     try:
@@ -236,6 +239,14 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
         os.close(terminals)
         raise
     return terminals, master
+
+
+def _not_here() -> EngineError:
+    """Why no container can be made by this process."""
+    from lamina.linux.ability import no_namespaces
+    from lamina.run.isolation import NotAContainer
+
+    return NotAContainer(no_namespaces() or "this process may not mount")
 
 
 def _fork(orders: Orders) -> int:
