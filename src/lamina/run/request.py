@@ -25,7 +25,7 @@ class BadHostname(Invalid):
 
 
 class RunRequest(msgspec.Struct, frozen=True):
-    """The options of `run` that meet the image's own words; empty and None mean "as the image has it"."""
+    """Options of `run` that the image has a word in; empty and None mean "as the image has it"."""
 
     command: tuple[str, ...] = ()
     entrypoint: str | None = None
