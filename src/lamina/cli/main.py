@@ -26,6 +26,7 @@ COMMANDS = {
     "commit": ("commit", "Make an image from a container's changes"),
     "completion": ("completion", "Print the completion script of a shell"),
     "container": ("container", "The commands about containers, as Docker groups them"),
+    "container prune": ("container_prune", "Remove containers that do not run"),
     "convert": ("convert", "Keep the layers of images in another form"),
     "copy": ("copy", "Copy an image between registries, layouts and archives"),
     "cp": ("cp", "Copy files between a container and the host"),

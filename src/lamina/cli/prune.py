@@ -94,6 +94,8 @@ def until(texts: Sequence[str], now: datetime) -> datetime | None:
 
 def _time(text: str, now: datetime) -> datetime:
     try:
+        if text.startswith("-"):  # in the future: then all that nothing uses would be older
+            raise BadTime(text)
         return moment(text, now)
     except BadTime:
         raise BadFilter(

@@ -12,7 +12,7 @@ import stat
 import msgspec
 
 from lamina.layer.entry import OPAQUE_NAME, WHITEOUT_PREFIX
-from lamina.linux.userns import is_initial
+from lamina.linux.initial import is_initial
 
 
 class Whiteouts(msgspec.Struct, frozen=True):

@@ -51,6 +51,8 @@ def test_df_has_dockers_columns(full: Store, lamina: Lamina) -> None:
 
 
 def test_df_adds_up_and_prune_frees_what_it_says(full: Store, lamina: Lamina) -> None:
+    lamina("tag", "app:1", "app:again")  # from here on there is a journal
+    lamina("rmi", "app:again")
     _, out, _ = lamina("system", "df", "--format", "json")
     rows = [json.loads(line) for line in out.splitlines()]
     before = du(full.root)
