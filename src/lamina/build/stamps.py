@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 from lamina.layer.entry import os_path, text_path
@@ -34,13 +34,15 @@ class Stamps:
         """`base` ends with a slash."""
         self._base = base
         self._known: dict[bytes, _Stamp] = {}
-        self._latest = 0
-        """The last ctime among them: what was made since is newer."""
+        self._births: dict[bytes, int] = {}
+        """When directories were made: the number of one that was deleted may be given to the
+        next that is made."""
 
     def take(self) -> None:
         """Stamp all that is there now."""
         self._known, _ = self._walk({})
-        self._latest = max((changed for _, changed, _ in self._known.values()), default=0)
+        directories = (path for path, stamp in self._known.items() if stamp[2])
+        self._births = {path: born(self._base + path) for path in directories}
 
     def renew(self, paths: Iterable[str]) -> None:
         """Stamp these again, which may be gone."""
@@ -52,7 +54,8 @@ class Stamps:
                 self._known.pop(place, None)
                 continue
             self._known[place] = _stamp(status)
-            self._latest = max(self._latest, status.st_ctime_ns)
+            if stat.S_ISDIR(status.st_mode):
+                self._births[place] = born(self._base + place)
 
     def touched(self) -> Touched:
         """Compare with what is there now, whose stamps are the known ones from now on."""
@@ -63,7 +66,7 @@ class Stamps:
         replaced = {text_path(path) for path in anew if path in before} - fresh
         gone = _topmost_gone(before, now, anew)
         self._known = now
-        self._latest = max(self._latest, *(status.st_ctime_ns for _, status in seen), 0)
+        self._births.update((path, born(self._base + path)) for path in anew)
         return Touched([(text_path(path), status) for path, status in seen], fresh, replaced, gone)
 
     def _walk(
@@ -94,13 +97,12 @@ class Stamps:
             return False
         if before is None or before[0] != status.st_ino or not before[2]:
             return True
-        # The number of one that was deleted may be given to the next that is made.
-        return born(self._base + path) > self._latest
+        return born(self._base + path) != self._births.get(path, 0)
 
     def _below(
         self,
         anew: set[bytes],
-        now: Collection[bytes],
+        now: dict[bytes, _Stamp],
         seen: list[tuple[bytes, os.stat_result]],
     ) -> set[str]:
         """All that is in directories made anew; what was moved there untouched joins `seen`."""
@@ -112,6 +114,8 @@ class Stamps:
         for path in now:  # parents come before children
             if path.rpartition(b"/")[0] in within:
                 within.add(path)
+                if now[path][2]:
+                    self._births[path] = born(self._base + path)
                 fresh.add(text_path(path))
                 if path not in listed:
                     seen.append((path, os.lstat(self._base + path)))

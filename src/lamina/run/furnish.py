@@ -34,9 +34,8 @@ class Furnishing:
         """`scratch` is an empty directory of the same file system."""
         self._root = os.path.realpath(root)
         self._scratch = scratch
-        self._pieces: list[_Piece] = []
-        self._made: list[str] = []
-        """Directories that led to no thing before, parents first."""
+        self._done: list[_Piece | str] = []
+        """What was put in, and the directories that were made for it, in this order."""
         self._times: dict[str, tuple[int, int]] = {}
         """Of directories that things were put into: before, and after it."""
 
@@ -54,11 +53,11 @@ class Furnishing:
         self._note_time(self._path(components[:-1]))
         aside = None
         if os.path.lexists(place):
-            aside = self._scratch / f"aside-{len(self._pieces)}"
+            aside = self._scratch / f"aside-{len(self._done)}"
             os.rename(place, aside)
         os.rename(source, place)
         inode = os.lstat(place).st_ino
-        self._pieces.append(_Piece(place, inode, source if keep else None, aside))
+        self._done.append(_Piece(place, inode, source if keep else None, aside))
 
     def complete(self) -> None:
         """All is in its place: from now on directories change by what the command does."""
@@ -72,16 +71,16 @@ class Furnishing:
             for directory, (before, after) in self._times.items()
             if (now := _time(directory)) is not None
         }
-        for piece in reversed(self._pieces):
-            _take_out(piece)
-        for directory in reversed(self._made):
-            if _is_there(directory) and not os.listdir(directory):
-                os.rmdir(directory)
-                restored.pop(directory, None)
+        for each in reversed(self._done):
+            if isinstance(each, _Piece):
+                _take_out(each)
+            elif _is_there(each) and not os.listdir(each):
+                os.rmdir(each)
+                restored.pop(each, None)
         for directory, when in restored.items():
             if _time(directory) is not None:
                 os.utime(directory, ns=(when, when), follow_symlinks=False)
-        self._pieces, self._made, self._times = [], [], {}
+        self._done, self._times = [], {}
 
     def _resolved(self, target: str) -> list[str]:
         root = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -100,7 +99,7 @@ class Furnishing:
         self._note_time(self._path(components[:-1]))
         os.mkdir(place)
         Path(place).chmod(0o755)
-        self._made.append(place)
+        self._done.append(place)
 
     def _note_time(self, directory: str) -> None:
         if directory not in self._times:

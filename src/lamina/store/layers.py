@@ -148,7 +148,7 @@ class DirLayers:
             return self._form_of(layer).lower(layer)
         except NotMounted as error:
             if self._tree.unusable:  # then the other form is no way out
-                raise NoLowers(error.reason) from None
+                raise NoLowers(self._tree.unusable) from None
             raise
 
     def tar(self, diff_id: Digest) -> Iterator[bytes]:

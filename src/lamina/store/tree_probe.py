@@ -29,11 +29,11 @@ def _tried(place: bytes, whiteouts: Whiteouts) -> str:
         os.mkdir(place + b"/d")
         whiteouts.hide_lower(place + b"/d")
     except OSError as error:
-        return f"no {whiteouts.prefix} attributes can be set ({_words(error)})"
+        return f"this process may not set {whiteouts.prefix}* attributes ({_words(error)})"
     try:
         whiteouts.delete(place + b"/d/gone")
     except OSError as error:
-        return f"no whiteouts can be made on this file system ({_words(error)})"
+        return f"its file system takes no whiteouts, as no overlay does ({_words(error)})"
     if os.geteuid() != 0:
         try:
             os.chown(place + b"/d", 0, 0)
