@@ -132,11 +132,13 @@ def _pasta_address(port: Port) -> str:
 def _slirp(path: str, namespace: int, netns: Path, ports: Sequence[Port], work: Path) -> Carried:
     ready_read, ready_write = os.pipe()
     exit_read, exit_write = os.pipe()
-    control = work / "control"
+    # A socket's address has at most 108 bytes; through a descriptor any directory fits.
+    place = os.open(work, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    control = Path(f"/proc/self/fd/{place}/control")
     words = [path, "--configure", "--mtu=65520", "--disable-host-loopback"]
     words += [f"--ready-fd={ready_write}", f"--exit-fd={exit_read}", f"--api-socket={control}"]
     words += ["--netns-type=path", str(netns), "tap0"]
-    pid, said = _spawn(words, kept=(ready_write, exit_read))
+    pid, said = _spawn(words, kept=(ready_write, exit_read, place))
     os.close(ready_write)
     os.close(exit_read)
     try:
@@ -151,8 +153,8 @@ def _slirp(path: str, namespace: int, netns: Path, ports: Sequence[Port], work: 
         os.close(exit_write)
         raise
     finally:
-        os.close(ready_read)
-        os.close(said)
+        for fd in (ready_read, said, place):
+            os.close(fd)
     return Carried(pid, started(pid), _SLIRP_GUEST, (_SLIRP_DNS,), (exit_write,))
 
 
