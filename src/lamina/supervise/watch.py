@@ -149,7 +149,8 @@ class Watch:
             self._check(now)
         if self._silent is not None and any(each.pending for each in self._clients.values()):
             self._silent = now + _DRAIN  # it is us who did not listen
-        if self._silent is not None and now >= self._silent:
+        # Only when there was nothing to hear: this turn itself may have taken so long.
+        if self._silent is not None and now >= self._silent and not events:
             for fd in list(self._outputs):
                 self._over(fd)
 

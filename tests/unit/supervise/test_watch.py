@@ -132,6 +132,24 @@ def test_much_output_waits_for_its_reader_and_none_is_lost(tmp_path: Path) -> No
     beside.end()
 
 
+def test_a_slow_log_takes_nothing_from_who_is_attached(tmp_path: Path) -> None:
+    slow = tmp_path / "slow"
+    os.mkfifo(slow)
+
+    def read() -> None:
+        with slow.open("rb") as stream:
+            time.sleep(0.3)
+            while stream.read(1 << 20):
+                time.sleep(0.1)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    beside = Beside(tmp_path, "head -c 60000 /dev/zero", log=(str(slow), 0, 1))
+    assert len(beside.hear()[0]) == 60_000
+    beside.end()
+    reader.join(10)
+
+
 def test_one_that_is_not_read_any_more(tmp_path: Path) -> None:
     beside = Beside(tmp_path, "exec yes", log=None)
     assert sockets.receive(beside.ours).startswith(b"oy\n")
