@@ -25,6 +25,10 @@ NEED_MORE = {
     "options:--shm-size": "a file system for shared memory is a mount",
     "options:--network=none": "a network of its own is a namespace",
     "options:RUN---network-over---network": "a network of its own is a namespace",
+    "run:RUN-without-a-network": "a network of its own is a namespace",
+    "mounts:bind-cannot-be-written": "what is bound is a copy, thrown away when it was written to",
+    "mounts:a-cache-that-is-read-only": "a read-only view is a mount",
+    "mounts:a-tmpfs-leaves-nothing": "a tmpfs is a mount",
 }
 """What a chroot cannot give, and why; docs/nested.md says so."""
 CASES = {
