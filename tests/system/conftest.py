@@ -93,10 +93,22 @@ class Tool:
         return done.stdout
 
 
+AS_USER = bool(os.environ.get("LAMINA_TEST_AS_USER"))
+"""Whether an ordinary user runs the tests (tests/as_user.py): the command is root in a user
+namespace then, and the test itself is not."""
+
+
 def need_root() -> None:
     """Skip, saying why, unless this is root with the right to mount."""
     if os.geteuid() != 0:
         pytest.skip("needs root: mounts, namespaces and files of other users")
+
+
+def need_containers() -> None:
+    """Skip, saying why, unless the command can run containers; what the test itself does takes
+    no rights."""
+    if not AS_USER:
+        need_root()
 
 
 def need_tool(name: str, package: str) -> str:
@@ -151,8 +163,8 @@ def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def root_only() -> None:
-    """Skips the test unless it runs as root."""
-    need_root()
+    """Skips the test unless the command runs containers (see `need_containers`)."""
+    need_containers()
 
 
 @pytest.fixture(scope="session")
@@ -219,13 +231,15 @@ def debian_store(root_only: None, lamina: Lamina, debian_tar: Path) -> Lamina:
 
 def _distribution_tar(name: str, suite: str) -> Path:
     path = CACHE / f"{name}-{suite}.tar"
+    if path.exists():
+        return path
     CACHE.mkdir(exist_ok=True)
     # Workers of one run share the file: the first makes it, the others wait for it.
     with (CACHE / f"{name}-{suite}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():
             return path
-        need_root()
+        need_containers()
         partial = path.with_suffix(".partial")
         try:
             with (

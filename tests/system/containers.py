@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from lamina.run.launch import launch
 from lamina.run.spec import ContainerSpec, Overlay, Process, Streams
+from tests.system.conftest import AS_USER
 
 BUSYBOX = shutil.which("busybox") or ""
 
@@ -25,7 +26,7 @@ def _static_busybox() -> bool:
     return bool(BUSYBOX) and b"ld-linux" not in Path(BUSYBOX).read_bytes()[:4096]
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")
+needs_root = pytest.mark.skipif(os.geteuid() != 0 and not AS_USER, reason="containers need root")
 needs_busybox = pytest.mark.skipif(not _static_busybox(), reason="needs busybox-static")
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1000::/home/bob:/bin/sh\n"
