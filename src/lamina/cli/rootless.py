@@ -74,7 +74,7 @@ def enter(root: Path) -> None:
 
 def _join_any(root: Path, known: int) -> int:
     """Join the namespace of the store, if it still has a process; returns which, or 0."""
-    before = os.getcwd()
+    before = _working_directory()
     for pid in _candidates(known):
         if _join(root, pid):
             _return_to(before)
@@ -102,7 +102,7 @@ def _join(root: Path, pid: int) -> bool:
         return False  # it has ended, or is not for us to look into
     try:
         # Opened first, then looked at: who has ended meanwhile has left them to us.
-        with open(f"/proc/{pid}/root{root}/run/{_MARK}", encoding="ascii") as mark:
+        with open(f"/proc/{pid}/root{root}/run/{_MARK}", encoding="utf-8") as mark:
             if mark.read() != _names(held):
                 return False
         userns.enter(held)
@@ -116,6 +116,13 @@ def _join(root: Path, pid: int) -> bool:
 
 def _names(namespaces: Iterable[int]) -> str:
     return " ".join(str(os.fstat(fd).st_ino) for fd in namespaces)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "/"  # it was deleted
 
 
 def _return_to(directory: str) -> None:
@@ -150,9 +157,9 @@ def _make(root: Path, before: str) -> str:
     try:
         userns.make(uids, gids, programs)
         _mark(root)
-    except userns.MapRefused as error:
-        raise _ids_refused(str(error), names[-1]) from None
     except OSError as error:
+        if programs is not None and isinstance(error, userns.MapRefused):
+            raise _ids_refused(str(error), names[-1]) from None
         raise NoUserNamespace(
             f"this user may not make user namespaces: {error.strerror}", hint=_remedy(error)
         ) from None
@@ -167,7 +174,7 @@ def _mark(root: Path) -> None:
     finally:
         os.close(place)
     held = userns.open_namespaces(os.getpid())
-    with open(root / "run" / _MARK, "w", encoding="ascii") as mark:
+    with open(root / "run" / _MARK, "w", encoding="utf-8") as mark:
         mark.write(_names(held))
     for fd in held:
         os.close(fd)
