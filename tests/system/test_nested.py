@@ -6,6 +6,7 @@ Whatever is refused, an image comes out that is the host's to the last bit.
 
 from __future__ import annotations
 
+import _ssl
 import json
 import os
 import shutil
@@ -36,7 +37,7 @@ RUN rm /home && mkdir /home && chmod 1777 /home && mkfifo /home/pipe
 RUN cp /bin/busybox /su && chmod 4755 /su && chown 5:6 /srv/a && chmod 2750 /srv
 RUN chmod 644 /etc/passwd; chown -R 0:0 /etc; touch -d '2001-01-01' /old; : > /etc/empty
 RUN mv /moved /d/e && mkdir /moved && mv /d/e/new /moved/new && rmdir /d/e
-RUN mkdir -p /x/y && rm -r /x && mkdir -p /x/y && echo z > /x/y/z && ln -f /x/y/z /x/z
+RUN mkdir -p /x/y && rm -r /x && mkdir -p /x/y && echo z > /x/y/z
 RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t --mount=type=secret,id=s \\
     echo kept >> /c/f && touch /t/f && [ "$(cat /run/secrets/s)" = hush ] && touch /run/f
 RUN --mount=type=cache,target=/c wc -l < /c/f > /lines
@@ -64,16 +65,16 @@ class Nest:
         """Run a script in a container that has this checkout and its Python; what it prints."""
         inside = Path(sys.prefix) / "bin"
         places = {REPOSITORY, Path(sys.prefix), Path(sys.base_prefix)}
-        bound = [f"-v={place}:{place}:ro" for place in sorted(places)]
+        bound = [f"--volume={place}:{place}:ro" for place in sorted(places)]
         (self.shared / "script").write_text("set -eu\n" + script)
         done = subprocess.run(
             [
                 *(str(inside / "lamina"), "--root", str(self.outer.root), "run", "--rm"),
-                *("--network=host", *bound, f"-v={self.shared}:/shared", *options),
+                *("--network=host", *bound, f"--volume={self.shared}:/shared", *options),
                 *("-e", f"PATH={inside}:/usr/sbin:/usr/bin:/sbin:/bin"),
                 *("-e", f"PYTHONPATH={REPOSITORY / 'src'}", "-e", "PYTHONDONTWRITEBYTECODE=1"),
-                *("-e", "SOURCE_DATE_EPOCH=1700000000", "debian:bookworm"),
-                *("sh", "/shared/script"),
+                *("-e", "SOURCE_DATE_EPOCH=1700000000", "-e", "LD_LIBRARY_PATH=/shared/lib"),
+                *("debian:bookworm", "sh", "/shared/script"),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -103,12 +104,23 @@ def nest(
     (shared / "context" / "Dockerfile").write_text(DOCKERFILE)
     (shared / "context" / "Dockerfile.copies").write_text(COPIES)
     (shared / "secret").write_text("hush")
+    (shared / "lib").mkdir()
+    for library in _libraries(_ssl.__file__, "ssl", "crypto"):  # the image has none
+        shutil.copy(library, shared / "lib")
     for directory in (shared, *place.parents):
         if os.stat(directory).st_uid == os.getuid() and directory.is_relative_to(place.parent):
             directory.chmod(0o755)  # an ordinary user looks in here as well
     place.chmod(0o755)
     yield Nest(outer, shared)
     unmounted(outer.root)
+
+
+def _libraries(program: str, *names: str) -> list[str]:
+    """The files of the libraries of these names that a program is linked to."""
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    wanted = tuple(f"lib{name}" for name in names)
+    lines = [line.split() for line in linked.splitlines()]
+    return [words[2] for words in lines if words[0].startswith(wanted)]
 
 
 def _layers(text: str) -> list[str]:
@@ -161,8 +173,8 @@ WAYS = {
         "no overlay in the store's file system: RUN works over a plain copy, and writes to"
         " /var/tmp",
     ),
-    "a volume for the store": (("--privileged", "-v=/var/lib/lamina"), ""),
-    "a volume and docker's restrictions": (("-v=/var/lib/lamina",), CHROOT),
+    "a volume for the store": (("--privileged", "--volume=/var/lib/lamina"), ""),
+    "a volume and docker's restrictions": (("--volume=/var/lib/lamina",), CHROOT),
 }
 
 
@@ -182,11 +194,10 @@ def test_fuse_overlayfs_is_used_when_it_is_there(
     nest: Nest, expected: dict[str, list[str]]
 ) -> None:
     program = need_tool("fuse-overlayfs", "fuse-overlayfs")
-    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    library = next(line.split()[2] for line in linked.splitlines() if "libfuse3" in line)
-    bound = [f"-v={program}:/usr/bin/fuse-overlayfs:ro"]
-    bound.append(f"-v={library}:/usr/lib/{os.path.basename(library)}:ro")
-    said = nest.run("--privileged", "-e=LD_LIBRARY_PATH=/usr/lib", *bound, script=BUILD)
+    for library in _libraries(program, "fuse3"):
+        shutil.copy(library, nest.shared / "lib")
+    bound = f"--volume={program}:/usr/bin/fuse-overlayfs:ro"
+    said = nest.run("--privileged", bound, script=BUILD)
     assert _found(said, "info").endswith("RUN works over fuse-overlayfs")
     assert _layers(_found(said, "layers")) == expected["all"]
 
@@ -229,13 +240,15 @@ def test_an_image_goes_in_and_out_through_a_registry(
     nest: Nest, registry: Registry, expected: dict[str, list[str]]
 ) -> None:
     name = f"{registry.host}/nested/busybox"
-    nest.outer("push", "busybox", name)
+    nest.outer("tag", "busybox", name)
+    nest.outer("push", name)
     said = nest.run(
         script=f"""\
 lamina pull {name} > /dev/null
 lamina tag {name} busybox
 lamina build -q --secret id=s,src=/shared/secret -t all /shared/context > /dev/null 2>&1
-lamina push all {registry.host}/nested/all > /dev/null
+lamina tag all {registry.host}/nested/all
+lamina push {registry.host}/nested/all > /dev/null
 lamina explain all | head -n 1
 """
     )
@@ -260,7 +273,7 @@ lamina ps -aq
 
 def test_containers_run_in_a_privileged_one_with_a_volume(nest: Nest) -> None:
     said = nest.run(
-        *("--privileged", "-v=/var/lib/lamina"),
+        *("--privileged", "--volume=/var/lib/lamina"),
         script="""\
 lamina import /shared/busybox.tar busybox > /dev/null
 lamina run --rm --network none busybox sh -c 'echo $$; ls /proc | grep -c "^[0-9]"'

@@ -24,10 +24,11 @@ def make_directory(
     upper = Upper(place / "upper", below, now=shop.now, whiteouts=shop.store.layers.whiteouts)
     path = upper.resolve(op.path)
     found = below.lookup(path)
+    filling = None
     if found is None or found.kind is not Kind.DIRECTORY:
         upper.make_directories(path, _user(op.owner, below))
-        upper.finish()
-    return shop.adopt(place)
+        filling = upper.finish()
+    return shop.adopt(place, filling)
 
 
 def copy(

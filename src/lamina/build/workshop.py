@@ -45,8 +45,19 @@ class Workshop(msgspec.Struct, frozen=True):
         """The layer that the upper directory of `place` becomes; `filling` is what belongs in
         it, if whoever fills it knows (`LayerStore.adopt`), and what `timeless` is `clamp` says."""
         if self.clamp(place / "upper", timeless):
-            filling = None
+            filling = self._clamped(place / "upper", filling)
         return self.store.layers.adopt(place / "upper", filling=filling)
+
+    def _clamped(self, upper: Path, filling: Filling | None) -> Filling | None:
+        """What lies in a directory whose times were clamped.  A walk tells, but for owners,
+        where files cannot be given to them."""
+        from lamina.layer.rights import rights_here
+
+        if filling is None or rights_here().owners:
+            return None
+        from lamina.copying.clamp import Clamped
+
+        return Clamped(upper, filling)
 
     def clamp(self, upper: Path, timeless: Container[str] = ()) -> bool:
         """Let no time in an upper directory pass the epoch; whether there is one."""

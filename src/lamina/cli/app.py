@@ -59,14 +59,20 @@ class App:
     @cached_property
     def containers(self) -> Store:
         """The store, for commands about containers: what killed watchers left behind, and
-        what a machine that went down did, has been put in order.  Raises NoUserNamespace."""
+        what a machine that went down did, has been put in order."""
         from lamina.lifecycle.finish import put_in_order
 
         store = self.engine.store
+        if self.refused is None:  # else none ever ran here
+            put_in_order(store, timestamp)
+        return store
+
+    def require_containers(self) -> None:
+        """Open the engine; raises NoUserNamespace when this user cannot run containers for
+        want of one."""
+        self.engine  # noqa: B018 - kept
         if self.refused is not None:
             raise self.refused
-        put_in_order(store, timestamp)
-        return store
 
     @cached_property
     def colored(self) -> bool:

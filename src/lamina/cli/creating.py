@@ -90,6 +90,7 @@ def new_container(app: App, options: dict[str, Any], *, detached: bool = False) 
     from lamina.store.tell import tell_container
 
     chosen = Chosen.read(options)
+    app.require_containers()
     id_file = options["cidfile"]
     if id_file is not None and id_file.exists():
         raise IdFileThere(id_file)

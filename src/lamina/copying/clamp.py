@@ -6,9 +6,15 @@ import errno
 import os
 from collections.abc import Container
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from lamina.copying.pyc import HEADER, restamp
-from lamina.layer.entry import text_path
+from lamina.layer.entry import Entry, os_path, text_path
+
+if TYPE_CHECKING:
+    from lamina.store.contract import Filling
 
 NANO = 1_000_000_000
 
@@ -25,6 +31,23 @@ def clamp(upper: Path, epoch: int, timeless: Container[str] = ()) -> None:
     while pending:
         pending += walk.directory(pending.pop())
     walk.restamp()
+
+
+class Clamped:
+    """Implements `Filling` (store/contract.py) with the times that the files have by now; all
+    of them are there."""
+
+    def __init__(self, upper: Path, filling: Filling) -> None:
+        base = os.fsencode(upper) + b"/"
+        self.entries = tuple(_with_time(base, entry) for entry in filling.entries)
+
+    def write(self, entry: Entry) -> bool:
+        raise FileNotFoundError(entry.path)  # nobody asks: no entry has a sha256
+
+
+def _with_time(base: bytes, entry: Entry) -> Entry:
+    mtime = os.lstat(base + os_path(entry.path)).st_mtime_ns // NANO * NANO
+    return msgspec.structs.replace(entry, mtime=mtime)
 
 
 class _Walk:
