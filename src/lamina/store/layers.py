@@ -146,7 +146,7 @@ class DirLayers:
     def _lower(self, layer: StoredLayer) -> Lower:
         try:
             return self._form_of(layer).lower(layer)
-        except NotMounted as error:
+        except NotMounted:
             if self._tree.unusable:  # then the other form is no way out
                 raise NoLowers(self._tree.unusable) from None
             raise
