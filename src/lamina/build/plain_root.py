@@ -26,7 +26,7 @@ from lamina.layer.entry import (
     directories_above,
     os_path,
 )
-from lamina.layer.union import Union
+from lamina.layer.union import Located, Union
 from lamina.layer.whiteout import NAMED
 from lamina.oci.digest import Digest
 
@@ -130,7 +130,7 @@ class _Laying:
                 self._remove(located.entry.path)
         for located in union.walk():
             if located.layer >= self._known:
-                self._lay(located.entry)
+                self._lay(located)
         for path in sorted(self._touched, key=len, reverse=True):
             found = union.get(path)
             if found is not None and path:
@@ -148,7 +148,8 @@ class _Laying:
     def _touch(self, path: str) -> None:
         self._touched.add(path.rpartition("/")[0])
 
-    def _lay(self, entry: Entry) -> None:
+    def _lay(self, located: Located) -> None:
+        entry = located.entry
         place = self._base + os_path(entry.path)
         self._touch(entry.path)
         found = self._before.get(entry.path)
@@ -161,12 +162,24 @@ class _Laying:
                 os.mkdir(place, 0o700)
             _settle(place, entry, anew=found is not None)
             self._touched.add(entry.path)
-        elif entry.kind in _FILES:
+        elif self._view.union.content(entry.path) is not None:
             self._file(place, entry)
         else:
-            make_special(place, entry)
-            _settle(place, entry)
-            os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
+            self._special(place, located)
+
+    def _special(self, place: bytes, located: Located) -> None:
+        """A symbolic link, pipe or device, or a further name of one."""
+        entry = located.entry
+        if entry.kind is Kind.HARDLINK:
+            listing = self._view.union.listings[located.layer]
+            entry = next(each for each in listing.entries if each.path == entry.link)
+        first = self._first.setdefault((located.layer, entry.path), located.entry.path)
+        if first != located.entry.path:
+            os.link(self._base + os_path(first), place, follow_symlinks=False)
+            return
+        make_special(place, entry)
+        _settle(place, entry)
+        os.utime(place, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
 
     def _make_room(self, place: bytes) -> None:
         if stat.S_ISDIR(os.lstat(place).st_mode):

@@ -40,7 +40,7 @@ class Stamps:
 
     def take(self) -> None:
         """Stamp all that is there now."""
-        self._known, _ = self._walk({})
+        self._known, _ = self._walk(None)
         directories = (path for path, stamp in self._known.items() if stamp[2])
         self._births = {path: born(self._base + path) for path in directories}
 
@@ -70,7 +70,7 @@ class Stamps:
         return Touched([(text_path(path), status) for path, status in seen], fresh, replaced, gone)
 
     def _walk(
-        self, known: dict[bytes, _Stamp]
+        self, known: dict[bytes, _Stamp] | None
     ) -> tuple[dict[bytes, _Stamp], list[tuple[bytes, os.stat_result]]]:
         found: dict[bytes, _Stamp] = {}
         differing: list[tuple[bytes, os.stat_result]] = []
@@ -85,7 +85,7 @@ class Stamps:
                     path = place[cut:]
                     stamp = (status.st_ino, status.st_ctime_ns, is_directory)
                     found[path] = stamp
-                    if known and known.get(path) != stamp:
+                    if known is not None and known.get(path) != stamp:
                         differing.append((path, status))
                     if is_directory:
                         todo.append(place + b"/")

@@ -43,7 +43,11 @@ class Comparison:
     def _kind(self, path: str, status: os.stat_result) -> Kind | None:
         kind = KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
-            os.unlink(self._base + os_path(path))
+            place = self._base + os_path(path)
+            parent = os.path.dirname(place)
+            before = os.lstat(parent).st_mtime_ns
+            os.unlink(place)
+            os.utime(parent, ns=(before, before))
             return None
         if path.rpartition("/")[2].startswith(WHITEOUT_PREFIX):
             raise BadLayer(f"{path!r} has a name that means a deletion in a layer")
