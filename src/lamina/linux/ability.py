@@ -42,7 +42,7 @@ def _make_namespaces() -> None:
 
 def no_overlay(directory: Path) -> str:
     """Whether overlayfs takes an upper directory in `directory`."""
-    place = directory / f".overlay-{os.urandom(8).hex()}"
+    place = directory / f".tmp-{os.urandom(8).hex()}"
     parts = [str(place / name) for name in ("lower", "upper", "work", "merged")]
 
     def attempt() -> None:

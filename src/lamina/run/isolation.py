@@ -91,7 +91,8 @@ def way(store: Path, *, chroot: bool = False) -> Way:
         if lacking := _lacking():
             raise NoWay(reason, lacking)
         return Way("chroot", "copies", reason=reason)
-    if not (refused := ability.no_overlay(store)):
+    # There, what is left by whoever is killed meanwhile is swept.
+    if not (refused := ability.no_overlay(store / "layers")):
         return Way()
     reason = f"no overlay mounts here ({refused})"
     if refused == _NOT_AN_UPPER:
