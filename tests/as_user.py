@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-UID = 12346
+UID = 12999
 IDS = 4_000_000
 SYSTEM = Path(__file__).parent / "system"
 _OUTSIDE = ("-m", "pytest")

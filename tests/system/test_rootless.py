@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Registry, unmounted
+from tests.system.conftest import Registry, free_port, need_tool, unmounted
 from tests.system.ordinary import FIRST, UID, User, new_user
 
 
@@ -173,6 +173,21 @@ def test_limits_that_cannot_be_set_are_told_once(user: User) -> None:
     done = user("run", "--rm", *ALONE, "--memory", "64m", "busybox", "true")
     assert len(done.stderr.splitlines()) == 1
     assert "memory" in done.stderr.lower()
+
+
+def test_a_published_port(user: User) -> None:
+    need_tool("pasta", "passt")
+    port = str(free_port())
+    serve = "echo hello > /index.html; httpd -f -p 80 -h /"
+    user("run", "-d", "--name", "web", "-p", f"{port}:80", "busybox", "sh", "-c", serve)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        got = user.run("busybox", "wget", "-qO-", f"http://127.0.0.1:{port}/").stdout
+        if got:
+            break
+        time.sleep(0.05)  # the server in there may not listen yet
+    assert got == "hello\n"
+    assert f"0.0.0.0:{port}" in user("port", "web").stdout
 
 
 def test_the_default_network_or_why_not(user: User) -> None:

@@ -15,7 +15,7 @@ from lamina.errors import EngineError
 from lamina.linux import syscall
 from tests.system.conftest import need_root
 
-UID = 12347
+UID = 12997
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from lamina.errors import Unsupported
 from lamina.linux import netlink_route, syscall
@@ -28,6 +29,7 @@ _PROGRAMS: tuple[str, ...] = ("pasta", "slirp4netns")
 """The better one first."""
 _DNS = "169.254.1.1"
 _SLIRP_DNS, _SLIRP_GUEST = "10.0.2.3", "10.0.2.100"
+_ALL = ("0.0.0.0", "::")  # noqa: S104
 _PATIENCE = 10.0
 """Seconds for the program to say that it is ready."""
 _MOMENT = 5
@@ -112,8 +114,9 @@ def _pasta(path: str, namespace: int, netns: Path, ports: Sequence[Port], work: 
     words += ["--netns", str(netns), "--dns-forward", _DNS, "--pid", str(note), "--no-map-gw"]
     for option, protocol in (("-t", "tcp"), ("-u", "udp")):
         mine = [each for each in ports if each.protocol == protocol]
-        for each in mine:
-            words += [option, f"{_pasta_address(each)}{each.host_port}:{each.container_port}"]
+        # A port of all addresses is told once: of both families it would overlap itself.
+        for each in dict.fromkeys(map(_pasta_port, mine)):
+            words += [option, each]
         if not mine:
             words += [option, "none"]
     words += ["-T", "none", "-U", "none"]
@@ -125,8 +128,9 @@ def _pasta(path: str, namespace: int, netns: Path, ports: Sequence[Port], work: 
     return Carried(pid, started(pid), within_network(namespace, _address), (_DNS,))
 
 
-def _pasta_address(port: Port) -> str:
-    return "" if port.host_ip in {"0.0.0.0", "::"} else f"{port.host_ip}/"  # noqa: S104
+def _pasta_port(port: Port) -> str:
+    address = "" if port.host_ip in _ALL else f"{port.host_ip}/"
+    return f"{address}{port.host_port}:{port.container_port}"
 
 
 def _slirp(path: str, namespace: int, netns: Path, ports: Sequence[Port], work: Path) -> Carried:
@@ -148,7 +152,8 @@ def _slirp(path: str, namespace: int, netns: Path, ports: Sequence[Port], work: 
             pid, said, lambda: bool(poll.poll(0)) and os.read(ready_read, 1) == b"1", "slirp4netns"
         )
         for each in ports:
-            _forward(control, each)
+            if each.host_ip != _ALL[1] or replace(each, host_ip=_ALL[0]) not in ports:
+                _forward(control, each)  # it knows no address of IPv6
     except BaseException:
         os.close(exit_write)
         raise
