@@ -151,9 +151,17 @@ def test_a_name_that_means_a_deletion_is_refused(copies: Copies) -> None:
 
 
 def test_another_chain_is_laid_over(copies: Copies) -> None:
+    def to_file(root: Path) -> None:
+        shutil.rmtree(root / "f")
+        (root / "f").write_text("file")
+
+    def to_directory(root: Path) -> None:
+        (root / "f").unlink()
+        (root / "f").mkdir(mode=0o700)
+
     other = copies.new()
-    copies.step(lambda root: shutil.rmtree(root / "f") or (root / "f").write_text("file"))
-    copies.step(lambda root: (root / "f").unlink() or (root / "f").mkdir(mode=0o700))
+    copies.step(to_file)
+    copies.step(to_directory)
     other.bring(copies.chain, copies.views.of(copies.chain))
     assert contents(other.directory) == contents(copies.tree)
 
