@@ -21,8 +21,9 @@ from lamina.linux.adoption import adopting
 from lamina.run.become import SIGNALS, Progress, be_alone, become
 from lamina.run.furnish import Furnishing
 from lamina.run.kernel_files import KernelFiles
-from lamina.run.launch import Running, own_texts, started
+from lamina.run.launch import own_texts
 from lamina.run.process import Role
+from lamina.run.running import Running, begin
 from lamina.run.spec import ContainerSpec, FileMount, Mount, Streams
 
 _KILLED = 137
@@ -131,20 +132,7 @@ def start(root: Path, spec: ContainerSpec, streams: Streams) -> Running:
         streams,
         limits=spec.limits,
     )
-    reader, writer = os.pipe()
-    try:
-        pid = _fork(root, spec, role, writer)
-    finally:
-        os.close(writer)
-    running = Kept(pid)
-    try:
-        return started(running, reader, spec.process.args[0])
-    except BaseException:
-        running.kill()
-        running.wait()
-        raise
-    finally:
-        os.close(reader)
+    return begin(lambda writer: _fork(root, spec, role, writer), spec.process.args[0], Kept)
 
 
 def _fork(root: Path, spec: ContainerSpec, role: Role, status: int) -> int:

@@ -20,7 +20,7 @@ from lamina.linux.processes import lives
 from lamina.linux.rooted import open_in
 from lamina.run.become import SIGNALS, Failure, Progress, be_alone, become
 from lamina.run.process import Role, Streams
-from lamina.run.running import Refusal, Running, refusal, started
+from lamina.run.running import Refusal, Running, begin, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,23 +147,9 @@ def enter(door: Door, role: Role, *, terminal: int = -1) -> Running:
     program runs, or was refused by the kernel; raises EngineError when it could not begin.
     """
     role = _with_terminal(role, terminal)
-    reader, writer = os.pipe()
-    try:
-        pid = _fork_inside(door, role, writer, terminal)
-    except BaseException:
-        os.close(reader)
-        raise
-    finally:
-        os.close(writer)
-    running = Running(pid)
-    try:
-        return started(running, reader, role.process.args[0])
-    except BaseException:
-        running.kill()
-        running.wait()
-        raise
-    finally:
-        os.close(reader)
+    return begin(
+        lambda writer: _fork_inside(door, role, writer, terminal), role.process.args[0], Running
+    )
 
 
 def enter_and_leave(door: Door, role: Role) -> Refusal | None:

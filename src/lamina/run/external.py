@@ -24,6 +24,7 @@ from lamina.linux.adoption import adopting
 from lamina.linux.console import ConsoleSocket
 from lamina.run import become, external_bundle, launch
 from lamina.run.orders import Orders
+from lamina.run.running import begin
 from lamina.run.spec import ContainerSpec, Streams
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -163,20 +164,15 @@ def _last_line(text: bytes) -> str:
 
 def _create(orders: Orders, runtime: str) -> launch.Running | None:
     """None when the container is created; otherwise why its program is not executed."""
-    reader, writer = os.pipe()
+    child = begin(
+        lambda writer: _fork(orders, runtime, writer), orders.spec.process.args[0], launch.Running
+    )
     try:
-        child = launch.Running(_fork(orders, runtime, writer))
-    finally:
-        os.close(writer)
-    try:
-        launch.started(child, reader, orders.spec.process.args[0])
         status = child.wait()
     except BaseException:
         child.kill()
         child.wait()
         raise
-    finally:
-        os.close(reader)
     if child.refused:
         return child
     if status != 0:

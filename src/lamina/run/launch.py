@@ -19,7 +19,7 @@ from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
 from lamina.run.propagation import check_propagation
 from lamina.run.running import Running as Running
-from lamina.run.running import started as started
+from lamina.run.running import started
 from lamina.run.spec import ContainerSpec, Mount, Streams
 from lamina.run.steps import Step
 
@@ -100,13 +100,9 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
     try:
         return started(running, reader, spec.process.args[0])
     except BaseException:
-        running.kill()
-        running.wait()
         if master >= 0:
             os.close(master)
         raise
-    finally:
-        os.close(reader)
 
 
 def foresee(spec: ContainerSpec) -> tuple[ContainerSpec, list[Step], frozenset[str]]:

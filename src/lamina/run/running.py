@@ -9,6 +9,10 @@ import sys
 from lamina.errors import KINDS, Unsupported
 from lamina.run.process import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 _MISSING = {errno.ENOENT, errno.ENOTDIR}
 _ERROR_NUMBER = 8
@@ -91,8 +95,33 @@ def refusal(reader: int, program: str) -> Refusal | None:
 
 
 def started(running: Running, reader: int, program: str) -> Running:
-    """`running` once `program` runs, or was refused; raises as `refusal`."""
-    refused = refusal(reader, program)
-    if refused is not None:
-        running.refuse(refused.status, refused.message)
+    """`running` once `program` runs, or was refused; raises as `refusal`, when the process has
+    ended.  `reader` is closed."""
+    try:
+        refused = refusal(reader, program)
+        if refused is not None:
+            running.refuse(refused.status, refused.message)
+    except BaseException:
+        running.kill()
+        running.wait()
+        raise
+    finally:
+        os.close(reader)
     return running
+
+
+def begin(fork: Callable[[int], int], program: str, make: Callable[[int], Running]) -> Running:
+    """A process that `fork` starts, once its `program` runs or was refused.
+
+    `fork` is given the status pipe's end for the process, and returns its pid; `make` is the
+    class of what is returned.  Raises as `refusal`; nothing of it is left then.
+    """
+    reader, writer = os.pipe()
+    try:
+        pid = fork(writer)
+    except BaseException:
+        os.close(reader)
+        raise
+    finally:
+        os.close(writer)
+    return started(make(pid), reader, program)
