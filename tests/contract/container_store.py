@@ -64,6 +64,15 @@ class ContainerStoreContract:
         containers.remove(f"{1:064x}")
         containers.create(make_record("a", number=2))
 
+    def test_a_record_is_read_as_it_was_written(self, containers: ContainerStore) -> None:
+        record = make_record("a", status="running", pid=1, pid_started=1)
+        containers.create(record)
+        assert containers.written(record.id) == record
+        assert containers.find(record.id).status == "exited"
+        for other in ("a", record.id[:12], "0" * 64):
+            with pytest.raises(ContainerNotFound):
+                containers.written(other)
+
     def test_update_changes_the_record(self, containers: ContainerStore) -> None:
         record = make_record("a")
         containers.create(record)

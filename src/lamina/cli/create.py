@@ -21,4 +21,5 @@ from lamina.cli.app import App
 @click.pass_obj
 def command(app: App, /, **options: Any) -> None:
     """Make a container of IMAGE and print its id; `lamina start` runs it."""
-    click.echo(creating.new_container(app, options, detached=True).id)
+    record, _ = creating.new_container(app, options, detached=True)
+    click.echo(record.id)

@@ -83,8 +83,10 @@ def options(command: F) -> F:
     return command
 
 
-def new_container(app: App, options: dict[str, Any], *, detached: bool = False) -> ContainerRecord:
-    """Make a container as the options say; it does not run yet."""
+def new_container(
+    app: App, options: dict[str, Any], *, detached: bool = False
+) -> tuple[ContainerRecord, Settings]:
+    """Make a container as the options say, which does not run yet; its record and settings."""
     from lamina.lifecycle.create import Naming, create, free_name
     from lamina.lifecycle.naming import check_name
     from lamina.store.tell import tell_container
@@ -107,7 +109,7 @@ def new_container(app: App, options: dict[str, Any], *, detached: bool = False) 
     tell_container(store, record, "create", record.created)
     if id_file is not None:
         id_file.write_text(record.id)
-    return record
+    return record, settings
 
 
 class Chosen:

@@ -85,9 +85,11 @@ def _run(app: App, options: dict[str, Any]) -> int:
         raise Contradiction("conflicting options: cannot specify both --attach and --detach")
     keys = detach_keys(options["detach_keys"])
     wanted = options["attach"] or _STREAMS
-    record = creating.new_container(app, options, detached=detached)
+    record, settings = creating.new_container(app, options, detached=detached)
     sys.stdout.flush()
-    begun = start(app.engine.store, record, attached=not detached, detached=detached)
+    begun = start(
+        app.engine.store, record, settings=settings, attached=not detached, detached=detached
+    )
     if (status := tell_start(begun)) is not None:
         return status
     if detached:

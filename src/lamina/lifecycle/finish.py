@@ -26,7 +26,7 @@ def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> N
     it is not removed.  A container that somebody removed meanwhile is fine.
     """
     try:
-        record = _raw(store, identity)
+        record = store.containers.written(identity)
         place = store.containers.directory(identity)
     except ContainerNotFound:
         clear(store, identity, ())
@@ -89,7 +89,7 @@ def finish_lost(store: Store, identity: str, now: Clock) -> None:
         with locked(store.containers.directory(identity) / _LOCK):
             # Between looking at the record and at its watcher that may have finished it itself,
             # and taken the note of how it ended with it.
-            record = _raw(store, identity)
+            record = store.containers.written(identity)
             if record.status in LIVELY and not _attended(record):
                 finish(store, identity, now)
     except (ContainerNotFound, FileNotFoundError):
@@ -103,10 +103,3 @@ def _attended(record: ContainerRecord) -> bool:
         return True
     # Another runtime's container does not end with its watcher: it is ended here.
     return not record.settings.get("runtime") and lives(record.pid, record.pid_started)
-
-
-def _raw(store: Store, identity: str) -> ContainerRecord:
-    for record in store.containers.records():
-        if record.id == identity:
-            return record
-    raise ContainerNotFound(identity)

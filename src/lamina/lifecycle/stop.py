@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 
 from lamina.errors import Invalid
 from lamina.lifecycle.errors import NotRunning
 from lamina.lifecycle.finish import Clock, finish_lost
-from lamina.linux.processes import lives
+from lamina.linux.cgroup_group import NoFreezer, open_group
+from lamina.linux.pidfd import ended, opened, send
 from lamina.run.settings import settings_of
 from lamina.store.containers import LIVELY, LOST
 from lamina.store.contract import ContainerRecord, Store
@@ -55,7 +52,7 @@ def kill(store: Store, record: ContainerRecord, number: int, now: Clock) -> None
         raise NotRunning(record.name)
     if number in {signal.SIGKILL, _stop_signal(record)}:
         _mark(store, record)
-    with _process(record) as pidfd:
+    with opened(record.pid, record.pid_started) as pidfd:
         if pidfd < 0:
             raise NotRunning(record.name)
         signal.pidfd_send_signal(pidfd, number)
@@ -87,16 +84,24 @@ def stop(
 
 
 def _stop_once(record: ContainerRecord, number: int, patience: float) -> None:
-    with _process(record) as pidfd:
+    with opened(record.pid, record.pid_started) as pidfd:
         if pidfd < 0:
             time.sleep(_MOMENT)  # between two runs, or about to be put in order
             return
-        _send(pidfd, number)
+        send(pidfd, number)
         if record.status == "paused":
-            thaw(record)
-        if not _ended(pidfd, patience):
-            _send(pidfd, signal.SIGKILL)
-            _ended(pidfd, -1)
+            _thaw(record)
+        if not ended(pidfd, patience):
+            send(pidfd, signal.SIGKILL)
+            ended(pidfd)
+
+
+def _thaw(record: ContainerRecord) -> None:
+    """Let a paused container go on, so that it can end."""
+    try:
+        open_group(record.groups).thaw()
+    except (NoFreezer, OSError):
+        pass  # it has just ended, and its group with it
 
 
 def _later(store: Store, record: ContainerRecord) -> ContainerRecord:
@@ -118,9 +123,9 @@ def kill_and_wait(store: Store, record: ContainerRecord, now: Clock) -> None:
 
 def wait(store: Store, record: ContainerRecord) -> int:
     """The exit status of a container when it has ended, now or later."""
-    with _process(record) as pidfd:
+    with opened(record.pid, record.pid_started) as pidfd:
         if pidfd >= 0:
-            _ended(pidfd, -1)
+            ended(pidfd)
     while True:
         try:
             found = store.containers.find(record.id)
@@ -134,30 +139,10 @@ def wait(store: Store, record: ContainerRecord) -> int:
 def await_order(store: Store, record: ContainerRecord, now: Clock) -> None:
     """Wait for the watcher of a container that has ended to put it in order; do it for one
     that was killed."""
-    if lives(record.watcher, record.watcher_started):
-        try:
-            pidfd = os.pidfd_open(record.watcher)
-        except ProcessLookupError:
-            pidfd = -1
-        if pidfd >= 0:
-            try:
-                if lives(record.watcher, record.watcher_started):
-                    _ended(pidfd, -1)
-            finally:
-                os.close(pidfd)
+    with opened(record.watcher, record.watcher_started) as watcher:
+        if watcher >= 0:
+            ended(watcher)
     finish_lost(store, record.id, now)
-
-
-def thaw(record: ContainerRecord) -> None:
-    """Let a paused container go on, so that it can end."""
-    for group in record.groups:
-        for name, text in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
-            try:
-                fd = os.open(f"{group}/{name}", os.O_WRONLY | os.O_CLOEXEC)
-            except OSError:
-                continue
-            with open(fd, "w") as stream:
-                stream.write(text)
 
 
 def _mark(store: Store, record: ContainerRecord) -> None:
@@ -175,35 +160,3 @@ def _stop_signal(record: ContainerRecord) -> int:
 def _stop_timeout(record: ContainerRecord) -> int:
     timeout = settings_of(record.name, record.settings).stop_timeout
     return STOP_TIMEOUT if timeout is None else timeout
-
-
-@contextmanager
-def _process(record: ContainerRecord) -> Iterator[int]:
-    """A descriptor of the container's first process; -1 when that is gone."""
-    try:
-        pidfd = os.pidfd_open(record.pid) if record.pid else -1
-    except ProcessLookupError:
-        pidfd = -1
-    # Between reading the record and opening the pid it may have been given to another.
-    if pidfd >= 0 and not lives(record.pid, record.pid_started):
-        os.close(pidfd)
-        pidfd = -1
-    try:
-        yield pidfd
-    finally:
-        if pidfd >= 0:
-            os.close(pidfd)
-
-
-def _send(pidfd: int, number: int) -> None:
-    try:
-        signal.pidfd_send_signal(pidfd, number)
-    except ProcessLookupError:
-        pass
-
-
-def _ended(pidfd: int, seconds: float) -> bool:
-    """Whether the process ends within so many seconds; -1 waits for ever."""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    return bool(poll.poll(None if seconds < 0 else seconds * 1000))

@@ -70,7 +70,13 @@ class _Started(msgspec.Struct):
 
 
 def watch(
-    store: Store, identity: str, ready: int, *, client: int = -1, foreground: bool = False
+    store: Store,
+    record: ContainerRecord,
+    settings: Settings,
+    ready: int,
+    *,
+    client: int = -1,
+    foreground: bool = False,
 ) -> NoReturn:
     """Be the watcher of a container that is to be started; `ready` takes the `Report`.
 
@@ -78,7 +84,7 @@ def watch(
     """
     try:
         _be_alone({ready, client, trampoline.descriptor()})
-        _first(store, identity, ready, client, foreground)
+        _first(store, record, settings, ready, client, foreground)
     except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of the command line
         _tell(ready, Report(kind="unsupported", message=f"cannot start a container: {error!r}"))
     finally:
@@ -105,20 +111,26 @@ def _be_alone(kept: set[int]) -> None:
                 continue  # the one that the listing itself had
 
 
-def _first(store: Store, identity: str, ready: int, client: int, foreground: bool) -> None:
-    record = store.containers.find(identity)
-    (store.containers.directory(identity) / frames.STOPPING).unlink(missing_ok=True)
-    settings = settings_of(record.name, record.settings)
+def _first(
+    store: Store,
+    record: ContainerRecord,
+    settings: Settings,
+    ready: int,
+    client: int,
+    foreground: bool,
+) -> None:
     try:
+        place = store.containers.directory(record.id)
+        (place / frames.STOPPING).unlink(missing_ok=True)
         begun = _start(store, record, settings, ready)
     except EngineError as error:
-        _fail(store, record, str(error))
+        _fail(store, record, settings, str(error))
         _tell(ready, Report(kind=error.kind, message=str(error), hint=error.hint))
         os._exit(1)
     except OSError as error:
         text = f"cannot start container {record.name}: {error.strerror or error}"
         text += f" ({error.filename})" if error.filename else ""
-        _fail(store, record, text)
+        _fail(store, record, settings, text)
         _tell(ready, Report(kind="unsupported", message=text))
         os._exit(1)
     if begun is None:
@@ -126,10 +138,10 @@ def _first(store: Store, identity: str, ready: int, client: int, foreground: boo
     _attend(store, record, settings, begun, client, foreground)
 
 
-def _fail(store: Store, record: ContainerRecord, text: str) -> None:
+def _fail(store: Store, record: ContainerRecord, settings: Settings, text: str) -> None:
     try:
         store.containers.update(record.id, exit_status=125, error=text)
-        if settings_of(record.name, record.settings).remove:
+        if settings.remove:
             finish(store, record.id, timestamp)
     except EngineError:
         pass

@@ -70,8 +70,18 @@ class DirContainers:
                 raise
         return target
 
+    def written(self, identity: str) -> ContainerRecord:
+        try:
+            return read_record(self.directory(identity) / RECORD)
+        except (FileNotFoundError, NotADirectoryError, RecordDamaged):
+            raise ContainerNotFound(identity) from None
+
     def find(self, text: str) -> ContainerRecord:
         wanted = text.removeprefix("/")
+        try:
+            return self._effective(self.written(wanted))
+        except ContainerNotFound:
+            pass  # no whole id
         begun: list[ContainerRecord] = []
         for record in self.records():
             if wanted in (record.name, record.id):

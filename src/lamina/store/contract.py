@@ -505,6 +505,13 @@ class ContainerStore(Protocol):
         """As `BlobStore.sweep`."""
         ...
 
+    def written(self, identity: str) -> ContainerRecord:
+        """The record of an id as it was written, whatever has become of its container.
+
+        Raises ContainerNotFound, for a damaged one as well.
+        """
+        ...
+
     def records(self) -> Iterator[ContainerRecord]:
         """Every record as it was written, whatever has become of its container; in no order."""
         ...
