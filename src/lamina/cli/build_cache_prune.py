@@ -12,6 +12,7 @@ from lamina.cli.app import App
 from lamina.cli.build_cache_ls import seconds
 from lamina.cli.format import emit, size
 from lamina.cli.prune import until
+from lamina.cli.pruning import agreed
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
@@ -73,10 +74,8 @@ def prune_command(
     )
     store = app.engine.store
     there = CacheMounts(store.root)
-    if not (dry_run or force):
-        emit(_warning(scope))
-        if not click.confirm("Are you sure you want to continue?", prompt_suffix=" "):
-            return
+    if not (dry_run or force or agreed(_warning(scope))):
+        return
     what = plan(store, there, scope, seconds)
     freed = 0 if dry_run else prune(store, there, what)
     _show(what, dry_run)

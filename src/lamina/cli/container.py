@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from lamina.cli.main import LazyGroup
 
 _SAME = (
     *("attach", "commit", "cp", "create", "diff", "exec", "export", "inspect", "kill", "logs"),
@@ -21,18 +21,10 @@ _COMMANDS = {
 }
 
 
-class Commands(click.Group):
-    """Each is imported when it is used, like those above it."""
+class Commands(LazyGroup):
+    """Those above under longer names."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f"lamina.cli.{_COMMANDS[cmd_name]}")
-        command: click.Command = module.command
-        return command
+    modules = _COMMANDS
 
 
 @click.group(cls=Commands, epilog="Example: lamina container prune --filter until=24h")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamina.cli.app import App
 from lamina.cli.completion import object_names
-from lamina.cli.format import emit, to_json
+from lamina.cli.documents import print_documents, renderer
 from lamina.cli.named import for_each
 from lamina.errors import NotFound
 from lamina.store.find import find_object
-from lamina.text import escape_lines
 
 if TYPE_CHECKING:
-    from lamina.cli.gotemplate import Template
     from lamina.store.contract import Store
 
 
@@ -42,7 +39,7 @@ def command(app: App, names: tuple[str, ...], fmt: str, kind: str | None, sizes:
 
     Prints a JSON array; what is not found is told, and makes the exit status 1.
     """
-    template = _template(fmt)
+    render = renderer(fmt)
     store = app.containers
     found: list[dict[str, Any]] = []
 
@@ -50,23 +47,10 @@ def command(app: App, names: tuple[str, ...], fmt: str, kind: str | None, sizes:
         found.append(_inspect(store, text, kind, sizes=sizes))
 
     status = for_each(names, look)
-    if template is not None:
-        # Templates may print lines of their own; a terminal gets nothing else that moves it.
-        show = escape_lines if sys.stdout.isatty() else str
-        emit("".join(show(template.render(_with_optional(each))) + "\n" for each in found))
-    elif fmt == "json":
-        emit("".join(to_json(each) + "\n" for each in found))
-    else:
-        emit(to_json(found, indent=4))
+    if render is not None:
+        found = [_with_optional(each) for each in found]
+    print_documents(found, fmt, render)
     return status
-
-
-def _template(fmt: str) -> Template | None:
-    if fmt in ("", "json"):
-        return None
-    from lamina.cli.gotemplate import Template
-
-    return Template.parse(fmt)
 
 
 def _with_optional(description: dict[str, Any]) -> dict[str, Any]:

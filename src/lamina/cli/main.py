@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -91,15 +92,24 @@ EXIT_STATUS = {"check-failed": 3}
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used: start-up stays short."""
 
+    modules: Mapping[str, str] = {}
+    """By name, in lamina.cli."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return sorted(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.modules:
             return None
-        module = importlib.import_module(f"lamina.cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"lamina.cli.{self.modules[cmd_name]}")
         command: click.Command = module.command
         return command
+
+
+class _Lamina(LazyGroup):
+    """All commands, those of two words too, each with what it does beside it."""
+
+    modules: Mapping[str, str] = {name: module for name, (module, _) in COMMANDS.items()}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -121,7 +131,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup,
+    cls=_Lamina,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: lamina run --rm debian:bookworm cat /etc/os-release",
 )

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli import network_connect, network_create
-from lamina.cli.app import App, timestamp
+from lamina.cli.app import App
+from lamina.cli.documents import print_documents, renderer
 from lamina.cli.filters import BadFilter, flag, has_labels, parse_filters
-from lamina.cli.format import emit, listing_options, render, short_id, to_json
+from lamina.cli.format import emit, listing_options, render, short_id
 from lamina.cli.named import for_each
+from lamina.cli.pruning import Wanted, agreed, prune_options
 
 if TYPE_CHECKING:
     from lamina.network.state import Network, State
@@ -23,6 +25,7 @@ _HEADERS = {
     "CreatedAt": "CREATED AT",
     "Subnets": "SUBNETS",
 }
+_WARNING = "WARNING! This will remove all custom networks not used by at least one container.\n"
 _FILTERS = ("dangling", "driver", "id", "label", "name", "scope", "type")
 
 
@@ -112,17 +115,10 @@ def inspect(app: App, names: tuple[str, ...], fmt: str, verbose: bool) -> int:
 
     state = _state(app)
     networks, members = all_networks(state), state.members()
+    render = renderer(fmt)
     found: list[dict[str, Any]] = []
     status = for_each(names, lambda name: found.append(describe(pick(networks, name), members)))
-    if fmt and fmt != "json":
-        from lamina.cli.gotemplate import Template
-
-        template = Template.parse(fmt)
-        emit("".join(template.render(each) + "\n" for each in found))
-    elif fmt:
-        emit("".join(to_json(each) + "\n" for each in found))
-    else:
-        emit(to_json(found, indent=4))
+    print_documents(found, fmt, render)
     return status
 
 
@@ -146,25 +142,17 @@ def rm(app: App, names: tuple[str, ...], force: bool) -> int:
 
 
 @command.command(epilog="Example: lamina network prune --force --filter label!=keep")
-@click.option("-f", "--force", is_flag=True, help="Do not ask.")
-@click.option(
-    "--filter",
-    "filters",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Only these: until=24h, label=KEY[=VALUE], label!=KEY[=VALUE].",
-)
+@prune_options
 @click.pass_obj
 def prune(app: App, force: bool, filters: tuple[str, ...]) -> None:
     """Remove all networks that no container is in."""
     from lamina.network.manage import prune as prune_networks
 
     state = _state(app)
-    chosen = {each.id for each in state.networks() if _chosen(each, filters)}
-    if not force:
-        emit("WARNING! This will remove all custom networks not used by at least one container.\n")
-        if not click.confirm("Are you sure you want to continue?", prompt_suffix=" "):
-            return
+    wanted = Wanted(filters)
+    chosen = {each.id for each in state.networks() if wanted.fits(each.created, each.labels)}
+    if not (force or agreed(_WARNING)):
+        return
     removed = prune_networks(state.root, network_connect.asked(app), only=chosen)
     for network in removed:
         network_create.tell(app, "destroy", network)
@@ -172,32 +160,6 @@ def prune(app: App, force: bool, filters: tuple[str, ...]) -> None:
         emit("Deleted Networks:\n" + "".join(f"{each.name}\n" for each in removed) + "\n")
 
 
-def _chosen(network: Network, filters: tuple[str, ...]) -> bool:
-    from datetime import UTC, datetime
-
-    from lamina.cli.format import parse_time
-    from lamina.cli.moments import moment
-
-    for text in filters:
-        key, equals, value = text.partition("=")
-        match key:
-            case "until" if equals:
-                made = parse_time(network.created)
-                if made is None or made > moment(value, datetime.now(UTC)):
-                    return False
-            case "label" if equals:
-                if not has_labels(network.labels, [value]):
-                    return False
-            case "label!" if equals:
-                if has_labels(network.labels, [value]):
-                    return False
-            case _:
-                raise BadFilter(f"no filter {text!r} here", hint="there are: label, label!, until")
-    return True
-
-
 command.add_command(network_create.create)
 command.add_command(network_connect.connect)
 command.add_command(network_connect.disconnect)
-
-__all__ = ["command", "timestamp"]

@@ -12,6 +12,7 @@ from lamina.cli.app import App, timestamp
 from lamina.cli.filters import BadFilter, parse_filters
 from lamina.cli.format import emit, size
 from lamina.cli.moments import BadTime, moment
+from lamina.cli.pruning import agreed
 
 if TYPE_CHECKING:
     from lamina.store.contract import Store
@@ -60,10 +61,8 @@ def command(
         name for name, given in zip(_KINDS, (images, containers, build_cache), strict=True) if given
     }
     scope = _scope(chosen or set(_KINDS), all_, before)
-    if not force:
-        emit(_warning(scope))
-        if not click.confirm("Are you sure you want to continue?", prompt_suffix=" "):
-            return
+    if not (force or agreed(_warning(scope))):
+        return
     store = app.containers
     pruned = prune(store, scope)
     _tell(store, pruned)

@@ -6,14 +6,12 @@ import click
 
 from lamina.cli.app import App, timestamp
 from lamina.cli.named import for_each
+from lamina.cli.stop import stop_options
 
 
 @click.command(epilog="Example: lamina restart web")
 @click.argument("containers", metavar="CONTAINER...", nargs=-1, required=True)
-@click.option(
-    "-t", "--timeout", "--time", type=int, metavar="SECONDS", help="Before it is killed (10)."
-)
-@click.option("-s", "--signal", "name", default="", metavar="SIGNAL", help="What to send first.")
+@stop_options
 @click.pass_obj
 def command(app: App, containers: tuple[str, ...], timeout: int | None, name: str) -> int:
     """Stop containers and start them again; those that do not run are only started."""

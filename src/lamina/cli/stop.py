@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from lamina.cli.app import App, timestamp
 from lamina.cli.named import for_each
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def stop_options(command: F) -> F:
+    """How a container is asked to end: `timeout`, and the signal as `name`."""
+    for option in (
+        click.option(
+            "-s", "--signal", "name", default="", metavar="SIGNAL", help="What to send first."
+        ),
+        click.option(
+            *("-t", "--timeout", "--time"),
+            type=int,
+            metavar="SECONDS",
+            help="Before it is killed (10).",
+        ),
+    ):
+        command = option(command)
+    return command
+
 
 @click.command(epilog="Example: lamina stop -t 30 db")
 @click.argument("containers", metavar="CONTAINER...", nargs=-1, required=True)
-@click.option(
-    "-t", "--timeout", "--time", type=int, metavar="SECONDS", help="Before it is killed (10)."
-)
-@click.option("-s", "--signal", "name", default="", metavar="SIGNAL", help="What to send first.")
+@stop_options
 @click.pass_obj
 def command(app: App, containers: tuple[str, ...], timeout: int | None, name: str) -> int:
     """Stop containers: their own stop signal, and SIGKILL when that was not enough."""

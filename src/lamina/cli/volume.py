@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.documents import print_documents, renderer
 from lamina.cli.filters import flag, has_labels, parse_filters
-from lamina.cli.format import emit, listing_options, render, size, to_json
+from lamina.cli.format import emit, listing_options, render, size
 from lamina.cli.named import for_each
+from lamina.cli.pruning import agreed
 from lamina.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -108,17 +110,10 @@ def _row(store: DirVolumes, volume: Volume) -> dict[str, object]:
 def inspect(app: App, names: tuple[str, ...], fmt: str) -> int:
     """Show everything known of volumes, as a JSON array."""
     store = _volumes(app)
+    render = renderer(fmt)
     found: list[dict[str, Any]] = []
     status = for_each(names, lambda name: found.append(_description(store, store.find(name))))
-    if fmt and fmt != "json":
-        from lamina.cli.gotemplate import Template
-
-        template = Template.parse(fmt)
-        emit("".join(template.render(each) + "\n" for each in found))
-    elif fmt:
-        emit("".join(to_json(each) + "\n" for each in found))
-    else:
-        emit(to_json(found, indent=4))
+    print_documents(found, fmt, render)
     return status
 
 
@@ -161,8 +156,10 @@ def prune(app: App, all_: bool, force: bool, filters: tuple[str, ...]) -> None:
     wanted = parse_filters(filters, ("label",)).get("label", [])
     if not force:
         which = "all" if all_ else "anonymous"
-        emit(f"WARNING! This will remove {which} local volumes not used by at least one container.")
-        if not click.confirm("Are you sure you want to continue?", prompt_suffix=" "):
+        warning = (
+            f"WARNING! This will remove {which} local volumes not used by at least one container."
+        )
+        if not agreed(warning):
             return
     store = _volumes(app)
     users = store.users()
