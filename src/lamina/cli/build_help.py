@@ -14,7 +14,7 @@ class BuildCommand(SectionedCommand):
     sections: ClassVar[Mapping[str, str]] = {
         "Dockerfile and files": "file contexts target build_args platforms pull check",
         "Image": "tags labels slim layers",
-        "RUN": "secrets agents network hosts grants shm_size limits memory",
+        "RUN": "secrets agents network hosts grants shm_size limits memory isolation",
         "Cache": "no_cache anew cache_from cache_to explain_cache",
         "Reproducible builds and attestations": (
             "reproducible verify_reproducible attests sbom provenance"

@@ -77,7 +77,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--isolation",
         type=click.Choice(["auto", "chroot"]),
         default="auto",
-        help="How RUN is set apart: as well as this host can, or by chroot alone.",
+        help="How RUN is set apart; auto: as this host can.",
     ),
 )
 

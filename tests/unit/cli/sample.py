@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from lamina.network.request import NetworkRequest
 from lamina.oci import mediatype
 from lamina.oci.config import Execution, History, ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.manifest import Manifest
 from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
+from lamina.run.settings import Settings, to_json
+from lamina.run.spec import Mount, Process
 from lamina.store.contract import ContainerRecord, Image, Store
 
 Files = Mapping[str, bytes | str | None]
@@ -136,15 +140,14 @@ def container(store: Store, image: Image, *, name: str = "web") -> ContainerReco
         finished="2026-01-04T00:00:02Z",
         exit_status=3,
         labels={"tier": "front"},
-        settings={
-            "env": ["PATH=/bin", "A=1"],
-            "workdir": "/home",
-            "hostname": "web1",
-            "network": "none",
-            "mounts": [
-                {"kind": "bind", "source": "/srv", "target": "/data", "read_only": True},
-            ],
-        },
+        settings=to_json(
+            Settings(
+                Process(("sh", "-c", "true"), ("PATH=/bin", "A=1"), "/home"),
+                hostname="web1",
+                network=NetworkRequest("none"),
+                mounts=(Mount("bind", "/data", Path("/srv"), read_only=True),),
+            )
+        ),
     )
     store.containers.create(record)
     return record
