@@ -91,7 +91,7 @@ def new_container(
     from lamina.lifecycle.naming import check_name
     from lamina.store.tell import tell_container
 
-    chosen = Chosen.read(options)
+    chosen = Chosen(options)
     app.require_containers()
     id_file = options["cidfile"]
     if id_file is not None and id_file.exists():
@@ -128,11 +128,6 @@ class Chosen:
         self.restart = run_watch.restart(options["restart"], remove=options["remove"])
         self.log = run_watch.log(options)
         self.runtime = run_runtime.runtime(options)
-
-    @classmethod
-    def read(cls, options: dict[str, Any]) -> Chosen:
-        """Raises EngineError for an option that makes no sense."""
-        return cls(options)
 
     def settings(
         self,

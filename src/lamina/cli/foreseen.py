@@ -46,7 +46,7 @@ def foreseen(
     from lamina.run.spec import Streams
     from lamina.run.specification import Surroundings, specification
 
-    chosen = creating.Chosen.read(options)
+    chosen = creating.Chosen(options)
     image = creating.find(app, options)
     over = creating.removed(app, image) if options["with_removed"] else ()
     settings = chosen.settings(app, image, options, _NOBODY, detached=False, make=False)

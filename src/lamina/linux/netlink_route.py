@@ -20,7 +20,7 @@ from lamina.linux.netlink import (
 )
 
 _NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
-_NEWADDR, _DELADDR, _GETADDR = 20, 21, 22
+_NEWADDR, _GETADDR = 20, 22
 _NEWROUTE, _GETROUTE = 24, 26
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
@@ -120,11 +120,6 @@ def delete_links(indexes: Sequence[int], group: int) -> list[Message]:
     mark = attribute(_IFLA_GROUP, number(group))
     marked = [Message(_NEWLINK, 0, _link(each) + mark) for each in indexes]
     return [*marked, Message(_DELLINK, 0, _link() + mark)]
-
-
-def delete_address(index: int, address: bytes, prefix: int) -> Message:
-    body = _ADDRESS.pack(family(address), prefix, 0, _UNIVERSE, index)
-    return Message(_DELADDR, 0, body + attribute(2, address))
 
 
 def new_address(index: int, address: bytes, prefix: int) -> Message:
