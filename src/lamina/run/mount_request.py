@@ -270,6 +270,6 @@ def volume_name(name: str) -> str:
     if not _VOLUME_NAME.fullmatch(name):
         raise BadMount(
             f"{name!r} includes invalid characters for a local volume name",
-            hint="letters, digits, '_', '.' and '-'; a path of the host has a slash in it",
+            hint="letters, digits, '_', '.' and '-'; a path of the host begins with /, ./ or ../",
         )
     return name
