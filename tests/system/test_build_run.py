@@ -543,7 +543,6 @@ def test_a_limit_that_cannot_be_raised(busybox_store: Lamina, context: Path) -> 
 
 
 def test_memory(busybox_store: Lamina, context: Path) -> None:
-    groups = Path("/sys/fs/cgroup")
     output = built(
         busybox_store, context, "FROM busybox\nRUN tail /dev/zero\n", "--memory", "32m", check=False
     )
@@ -551,7 +550,6 @@ def test_memory(busybox_store: Lamina, context: Path) -> None:
         pytest.skip(output)
     assert "lamina: the command ran out of memory: it may use 33.6 MB" in output
     assert "exit status 137" in output
-    assert not list(groups.rglob("lamina"))
     nothing_left(busybox_store)
 
 

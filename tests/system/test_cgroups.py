@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,8 @@ from lamina.linux.devices import DEFAULT, EVERYTHING, DeviceRule
 from tests.system.conftest import need_root
 
 MB = 1 << 20
+_begun: list[int] = []
+"""Children that `inside` began and whose end nobody has seen for certain."""
 UNIFIED = ROOT if detect() == "v2" else f"{ROOT}/unified"
 
 
@@ -54,11 +56,9 @@ def made(
         yield group
     finally:
         group.kill()
-        while True:
-            try:
-                os.waitpid(-1, 0)
-            except ChildProcessError:
-                break
+        while _begun:
+            with suppress(ChildProcessError):
+                os.waitpid(_begun.pop(), 0)
         group.remove()
         assert not [path for path in group.paths if os.path.exists(path)]
 
@@ -80,6 +80,7 @@ def inside(group: Group, work: Callable[[], object]) -> int:
             status = error.errno or 255
         finally:
             os._exit(status)
+    _begun.append(pid)
     os.close(writer)
     os.read(reader, 1)
     os.close(reader)

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import tarfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -241,8 +242,9 @@ def listed(lowers: tuple[Path, ...], place: Path) -> dict[str, set[str]]:
 
 @contextmanager
 def running(lamina: Lamina) -> Iterator[None]:
-    """A container of `stack` for the length of a block; then `lamina run` gets SIGKILL."""
-    command = [str(COMMAND), "--root", str(lamina.root), "run", "--rm", "stack"]
+    """A container of `stack` for the length of a block, of which the command line got SIGKILL."""
+    name = f"running-{uuid.uuid4().hex[:8]}"
+    command = [str(COMMAND), "--root", str(lamina.root), "run", "--rm", "--name", name, "stack"]
     script = "echo on; sleep 1000"
     with subprocess.Popen([*command, "sh", "-c", script], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -251,7 +253,8 @@ def running(lamina: Lamina) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGKILL)
-        assert process.stdout.read() == b"", "its end: the container has ended as well"
+        assert process.stdout.read() == b""
+    lamina("rm", "-f", name)
 
 
 def mounts_of(lamina: Lamina) -> list[str]:
