@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamina.store.contract import ContainerStore
+from lamina.store.container_contract import ContainerStore
 from lamina.store.errors import AmbiguousName, ContainerNotFound, NameTaken
 from tests.fakes.images import make_record
 

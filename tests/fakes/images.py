@@ -14,7 +14,8 @@ from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
 from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
-from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Image, Store
 
 CREATED = "2024-01-01T00:00:00Z"
 

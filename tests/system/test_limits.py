@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from lamina.linux.cgroup_group import Group, open_group
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import DirContainers
-from lamina.store.contract import ContainerRecord
 from tests.system.conftest import Lamina
 
 MB = 1 << 20

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from lamina.engine import open_engine
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.errors import ContainerNotFound
 from tests.system.conftest import COMMAND, Lamina, free_port
 from tests.system.containers import needs_busybox, needs_root

@@ -23,7 +23,8 @@ from lamina.run.mount_request import parse_volume
 from lamina.run.request import RunRequest
 from lamina.run.settings import Settings
 from lamina.run.spec import Streams
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 from lamina.store.tell import tell_container
 
 

@@ -15,7 +15,8 @@ from lamina.run.spec import Streams
 
 if TYPE_CHECKING:
     from lamina.lifecycle.start import Begun
-    from lamina.store.contract import ContainerRecord, Store
+    from lamina.store.container_contract import ContainerRecord
+    from lamina.store.contract import Store
 
 
 def tell_start(begun: Begun) -> int | None:

@@ -25,7 +25,8 @@ from lamina.errors import Exists
 if TYPE_CHECKING:
     from lamina.oci.digest import Digest
     from lamina.run.settings import Settings
-    from lamina.store.contract import ContainerRecord, Image
+    from lamina.store.container_contract import ContainerRecord
+    from lamina.store.contract import Image
 
 F = TypeVar("F", bound=Callable[..., Any])
 

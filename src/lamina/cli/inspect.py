@@ -61,7 +61,7 @@ def _with_optional(description: dict[str, Any]) -> dict[str, Any]:
 
 def _inspect(store: Store, text: str, kind: str | None, *, sizes: bool) -> dict[str, Any]:
     from lamina.report.inspection import describe_image
-    from lamina.store.contract import ContainerRecord
+    from lamina.store.container_contract import ContainerRecord
 
     if kind == "container":
         found: Any = store.containers.find(text)

@@ -16,7 +16,8 @@ from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
     from lamina.run.logs import Log, LogLine
-    from lamina.store.contract import ContainerRecord, Store
+    from lamina.store.container_contract import ContainerRecord
+    from lamina.store.contract import Store
 
 _BUFFER = 64 << 10
 _LOOK = 0.3

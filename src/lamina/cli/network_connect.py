@@ -12,7 +12,7 @@ from lamina.cli.completion import object_names
 if TYPE_CHECKING:
     from lamina.network.request import NetworkRequest
     from lamina.run.settings import Settings
-    from lamina.store.contract import ContainerRecord
+    from lamina.store.container_contract import ContainerRecord
 
 _UP = ("running", "paused")
 

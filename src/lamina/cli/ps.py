@@ -14,7 +14,8 @@ from lamina.cli.format import ago, duration, emit, listing_options, parse_time, 
 
 if TYPE_CHECKING:
     from lamina.lifecycle.seen import Seen
-    from lamina.store.contract import ContainerRecord, Store
+    from lamina.store.container_contract import ContainerRecord
+    from lamina.store.contract import Store
 
 _COLUMNS = {
     "ID": "CONTAINER ID",

@@ -11,7 +11,8 @@ from lamina.cli.filters import BadFilter, flag, has_labels
 
 if TYPE_CHECKING:
     from lamina.lifecycle.seen import Seen
-    from lamina.store.contract import ContainerRecord, Image, Store
+    from lamina.store.container_contract import ContainerRecord
+    from lamina.store.contract import Image, Store
 
 STATES = ("created", "dead", "exited", "paused", "removing", "restarting", "running")
 HEALTH = ("healthy", "none", "starting", "unhealthy")

@@ -10,7 +10,7 @@ from lamina.cli.app import App
 from lamina.cli.named import for_each
 
 if TYPE_CHECKING:
-    from lamina.store.contract import ContainerRecord
+    from lamina.store.container_contract import ContainerRecord
 
 
 @click.command(epilog="Example: lamina start web   (or: lamina start -ai busy_noether)")

@@ -14,7 +14,7 @@ from lamina.cli.format import emit, format_option, render, size
 
 if TYPE_CHECKING:
     from lamina.lifecycle.stats import Sample
-    from lamina.store.contract import ContainerRecord
+    from lamina.store.container_contract import ContainerRecord
 
 _COLUMNS = {
     "ID": "CONTAINER ID",

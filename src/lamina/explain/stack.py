@@ -19,7 +19,8 @@ from lamina.layer.union import Union
 from lamina.layer.whiteout import here
 from lamina.oci.config import ImageConfig
 from lamina.oci.digest import Digest
-from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Image, Store
 from lamina.store.find import find_object
 
 OWN = "rw"

@@ -12,7 +12,8 @@ from lamina.run.request import RunRequest, process
 from lamina.run.settings import Settings, health_of, to_json
 from lamina.run.spec import Mount
 from lamina.run.volumes import declared, mounts_of, remove_anonymous
-from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Image, Store
 from lamina.store.volumes import DirVolumes
 
 

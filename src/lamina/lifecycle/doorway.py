@@ -7,8 +7,8 @@ from lamina.linux import apparmor, capability, seccomp
 from lamina.run import doorway
 from lamina.run.doorway import Doorway
 from lamina.run.settings import settings_of
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers_alone import Containers
-from lamina.store.contract import ContainerRecord
 
 
 def keep_doorway(store: Containers, record: ContainerRecord) -> Doorway:

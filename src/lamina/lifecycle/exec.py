@@ -17,8 +17,8 @@ from lamina.run.executing import Outcome, Way
 from lamina.run.executing_terminal import execute_in_terminal
 from lamina.run.keys import DETACH_KEYS
 from lamina.run.process import Role, Streams
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers_alone import Containers
-from lamina.store.contract import ContainerRecord
 from lamina.store.tell import tell_container
 
 Clock = Callable[[], str]

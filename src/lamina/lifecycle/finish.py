@@ -9,8 +9,9 @@ from lamina.linux.processes import boot, lives
 from lamina.network.sandbox import close_sandbox, reconcile
 from lamina.run.volumes import remove_anonymous
 from lamina.store.atomic import locked
+from lamina.store.container_contract import ContainerRecord, End
 from lamina.store.containers import END, LIVELY, LOST, read_end
-from lamina.store.contract import ContainerRecord, End, Store
+from lamina.store.contract import Store
 from lamina.store.errors import ContainerNotFound
 from lamina.store.tell import tell_container
 

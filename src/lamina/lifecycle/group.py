@@ -5,7 +5,7 @@ from __future__ import annotations
 from lamina.linux.cgroup_group import PARENT, Group, make_group
 from lamina.linux.devices import EVERYTHING, DeviceRule, found, rules_for
 from lamina.run.settings import Settings
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 
 
 def group_for(record: ContainerRecord, settings: Settings) -> tuple[Group, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from lamina.errors import EngineError
 from lamina.linux.cgroup_group import open_group
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 
 
 @contextmanager

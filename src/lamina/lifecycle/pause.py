@@ -5,7 +5,8 @@ from __future__ import annotations
 from lamina.errors import Conflict
 from lamina.lifecycle.errors import IsPaused, NotRunning
 from lamina.linux.cgroup_group import open_group
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 from lamina.store.tell import tell_container
 
 

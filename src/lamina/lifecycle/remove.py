@@ -6,8 +6,9 @@ from lamina.lifecycle.errors import StillRunning
 from lamina.lifecycle.finish import Clock
 from lamina.lifecycle.stop import kill_and_wait
 from lamina.run.volumes import remove_anonymous
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.contract import Store
 from lamina.store.errors import ContainerNotFound
 from lamina.store.tell import tell_container
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lamina.errors import Invalid
 from lamina.lifecycle.naming import check_name
 from lamina.network import sandbox
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 from lamina.store.tell import tell_container
 
 

@@ -14,7 +14,8 @@ from lamina.network.state import Member, Port, State
 from lamina.network.wanted import bindings
 from lamina.run.settings import OlderContainer, Settings, settings_of
 from lamina.run.spec import Process
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 from lamina.supervise.health import FILE as HEALTH
 
 UP = ("running", "paused")

@@ -12,8 +12,9 @@ from lamina.lifecycle.errors import AlreadyRunning
 from lamina.lifecycle.watcher import Report, watch
 from lamina.linux.pidfd import ended, opened
 from lamina.run.settings import Settings, settings_of
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.contract import Store
 from lamina.supervise import sockets
 
 _LONGEST = 1 << 20

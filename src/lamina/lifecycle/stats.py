@@ -10,7 +10,7 @@ import msgspec
 from lamina.linux import process_table
 from lamina.linux.cgroup_group import open_group
 from lamina.linux.cgroup_usage import Usage, number
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 
 _LOOPBACK = "lo"
 

@@ -13,8 +13,9 @@ from lamina.lifecycle.finish import Clock, finish_lost
 from lamina.linux.cgroup_group import NoFreezer, open_group
 from lamina.linux.pidfd import ended, opened, send
 from lamina.run.settings import settings_of
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY, LOST
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.contract import Store
 from lamina.store.errors import ContainerNotFound
 from lamina.store.tell import tell_container
 from lamina.supervise.frames import STOPPING

@@ -16,7 +16,8 @@ from lamina.run.lowers import lowers
 from lamina.run.settings import Settings
 from lamina.run.spec import Namespaces
 from lamina.run.specification import Surroundings
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 from lamina.supervise.log import timestamp
 
 _OTHER = "container:"

@@ -13,7 +13,7 @@ from lamina.lifecycle.errors import NotRunning
 from lamina.linux import process_table
 from lamina.linux.cgroup_group import open_group
 from lamina.linux.process_table import Process
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 
 _DAY = 24 * 60 * 60
 _PTS_MAJORS = range(136, 144)

@@ -9,7 +9,8 @@ from lamina.linux.cgroup_group import open_group
 from lamina.linux.cgroup_limits import Limits, check
 from lamina.run.settings import Restart, settings_of, to_json
 from lamina.store.atomic import replace_file
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 from lamina.store.tell import tell_container
 from lamina.supervise.frames import POLICY
 

@@ -30,8 +30,9 @@ from lamina.run.logs import FILE
 from lamina.run.settings import Settings, settings_of
 from lamina.run.spec import OWN_FILES, ContainerSpec, Streams
 from lamina.run.specification import specification
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import END
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.contract import Store
 from lamina.store.tell import tell_container
 from lamina.supervise import frames, sockets
 from lamina.supervise.log import timestamp

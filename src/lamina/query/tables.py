@@ -14,7 +14,7 @@ from lamina.explain.stack import own_layer
 from lamina.oci.config import Execution
 from lamina.oci.digest import Digest
 from lamina.query.source import Known, Source, name_of
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 
 Row = Mapping[str, Callable[[], Any] | Any]
 """Source → its value, or what gives it when it is asked for."""

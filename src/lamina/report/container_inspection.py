@@ -16,7 +16,8 @@ from lamina.report.inspection import NEVER, lower_directories, raw_config
 from lamina.run.logs import FILE as LOG
 from lamina.run.settings import Health
 from lamina.run.spec import Mount
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 
 
 def describe_container(store: Store, record: ContainerRecord, *, sizes: bool) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple
 from lamina.layer.diff import changes
 from lamina.layer.entry import Kind
 from lamina.layer.union import Union
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 
 
 class Change(NamedTuple):

@@ -8,7 +8,8 @@ from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Manifest
 from lamina.oci.reference import Reference
-from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Image, Store
 
 
 def commit(

@@ -14,7 +14,8 @@ from lamina.run.lowers import lowers
 from lamina.run.settings import OlderContainer, settings_of
 from lamina.run.spec import Mount
 from lamina.run.volumed import root_with_volumes
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 
 
 class NotRunningAnyMore(Conflict):

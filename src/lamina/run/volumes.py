@@ -14,7 +14,7 @@ from lamina.run.mount_request import MountRequest
 from lamina.run.settings import settings_of
 from lamina.run.spec import Mount
 from lamina.sha256 import sha256
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.volumes import DirVolumes, Volume, VolumeInUse, VolumeNotFound
 
 

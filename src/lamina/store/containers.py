@@ -14,7 +14,7 @@ from lamina.errors import EngineError
 from lamina.linux.processes import boot, lives
 from lamina.oci.document import decode
 from lamina.store.atomic import is_held, locked, replace_file, sweep_files
-from lamina.store.contract import ContainerRecord, End
+from lamina.store.container_contract import ContainerRecord, End
 from lamina.store.errors import (
     AmbiguousName,
     ContainerNotFound,
@@ -37,7 +37,7 @@ _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class DirContainers:
-    """Implements `ContainerStore` (store/contract.py) on a directory.
+    """Implements `ContainerStore` (store/container_contract.py) on a directory.
 
     An flock on the directory serialises what decides about names; one on a
     container's own directory serialises changes of its record.

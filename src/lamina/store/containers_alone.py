@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from lamina.store.contract import ContainerStore
+from lamina.store.container_contract import ContainerStore
 from lamina.store.events import Journal
 
 

@@ -29,6 +29,7 @@ from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
 from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
+from lamina.store.container_contract import ContainerStore
 from lamina.store.events import Journal
 
 if TYPE_CHECKING:
@@ -408,117 +409,6 @@ class StepStore(Protocol):
 
     def __iter__(self) -> Iterator[StepResult]:
         """Every result."""
-        ...
-
-
-class ContainerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of a container: `containers/<id>/record.json`."""
-
-    id: str
-    """64 hexadecimal digits."""
-    name: str
-    image: str
-    """As the user named it."""
-    image_id: Digest
-    layers: tuple[Digest, ...]
-    """diff_ids, the lowest first."""
-    created: str
-    """RFC 3339, UTC, as all times here."""
-    command: tuple[str, ...] = ()
-    status: str = "created"
-    """created, running, paused, restarting, exited; a record that says one of the middle
-    three is believed only while its process or its watcher lives (see `watcher`)."""
-    pid: int = 0
-    pid_started: int = 0
-    """Field 22 of /proc/PID/stat: tells a reused pid from ours."""
-    watcher: int = 0
-    """The process that waits for the container's end, and puts things in order then."""
-    watcher_started: int = 0
-    boot: str = ""
-    """The machine's boot (random/boot_id) in which these pids are meant."""
-    started: str = ""
-    finished: str = ""
-    exit_status: int = 0
-    out_of_memory: bool = False
-    """Whether the kernel killed one of its processes for want of memory."""
-    error: str = ""
-    labels: dict[str, str] = {}
-    settings: dict[str, Any] = {}
-    """What was decided when it was created: `Settings` (run/settings.py) as JSON values."""
-    restarts: int = 0
-    """How often its restart policy has started it again."""
-    stopped: bool = False
-    """Whether somebody stopped it: `unless-stopped` does not start it again with the machine."""
-    groups: tuple[str, ...] = ()
-    """Its control groups, for as long as they may be there."""
-
-
-class End(msgspec.Struct, frozen=True):
-    """How a container ended: `containers/<id>/exit`, written by its watcher at once.
-
-    The record takes it over when things have been put in order.
-    """
-
-    status: int
-    finished: str
-    out_of_memory: bool = False
-    restarting: bool = False
-    """Whether the watcher is about to start it again."""
-
-
-class ContainerStore(Protocol):
-    """Containers: record, writable layer and log of each."""
-
-    def create(self, record: ContainerRecord) -> Path:
-        """Make `containers/<id>/` with `upper/`, `work/`, `merged/` and the record.
-
-        Raises NameTaken when another container has the name.
-        """
-        ...
-
-    def find(self, text: str) -> ContainerRecord:
-        """By name, id or unique prefix of an id.  Raises ContainerNotFound, AmbiguousName."""
-        ...
-
-    def update(self, identity: str, **changes: Any) -> ContainerRecord:
-        """Change fields of the record, atomically and under its lock.  On disk on return
-        is not promised: a record that says running is checked against /proc anyway."""
-        ...
-
-    def rename(self, identity: str, name: str) -> ContainerRecord:
-        """Give a container another name.  Raises NameTaken when another one has it."""
-        ...
-
-    def directory(self, identity: str) -> Path:
-        """`containers/<id>`."""
-        ...
-
-    def remove(self, identity: str) -> int:
-        """Delete the container; returns the bytes of disk freed.  Gone at one moment."""
-        ...
-
-    def damaged(self) -> list[str]:
-        """The ids of containers whose record cannot be read."""
-        ...
-
-    def sweep(self) -> int:
-        """As `BlobStore.sweep`."""
-        ...
-
-    def written(self, identity: str) -> ContainerRecord:
-        """The record of an id as it was written, whatever has become of its container.
-
-        Raises ContainerNotFound, for a damaged one as well.
-        """
-        ...
-
-    def records(self) -> Iterator[ContainerRecord]:
-        """Every record as it was written, whatever has become of its container; in no order."""
-        ...
-
-    def __iter__(self) -> Iterator[ContainerRecord]:
-        """Every container's record, the oldest first; a damaged one is skipped and named
-        by `verify`."""
         ...
 
 

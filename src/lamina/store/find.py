@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lamina.errors import NotFound
-from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Image, Store
 from lamina.store.errors import ContainerNotFound
 
 

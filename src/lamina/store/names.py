@@ -9,8 +9,9 @@ import msgspec
 from lamina.errors import Invalid
 from lamina.oci.digest import Digest
 from lamina.oci.reference import BadReference, Reference
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
-from lamina.store.contract import ContainerRecord, NamedImage, Store
+from lamina.store.contract import NamedImage, Store
 from lamina.store.errors import ImageInUse, ImageNotFound
 from lamina.store.gc import collect
 from lamina.store.images import find_image, name_of

@@ -11,8 +11,9 @@ from typing import Literal
 from lamina.oci.digest import Digest
 from lamina.store import inventory
 from lamina.store.atomic import is_held
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
-from lamina.store.contract import ContainerRecord, NamedImage, Reclaimed, StepResult, Store
+from lamina.store.contract import NamedImage, Reclaimed, StepResult, Store
 from lamina.store.errors import ContainerNotFound
 from lamina.store.gc import collect
 from lamina.store.inventory import Inventory, Owner

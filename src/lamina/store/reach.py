@@ -13,14 +13,8 @@ from lamina.oci.config import ImageConfig
 from lamina.oci.descriptor import Descriptor
 from lamina.oci.digest import Digest
 from lamina.oci.manifest import Index, Manifest
-from lamina.store.contract import (
-    Attached,
-    BlobStore,
-    ContainerRecord,
-    NamedImage,
-    StepResult,
-    Store,
-)
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Attached, BlobStore, NamedImage, StepResult, Store
 from lamina.store.errors import BlobNotFound
 
 _NESTING = 4

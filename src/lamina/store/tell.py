@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers_alone import Containers
-from lamina.store.contract import ContainerRecord, NamedImage, Store
+from lamina.store.contract import NamedImage, Store
 
 
 def tell_container(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from lamina.oci.digest import Digest
 from lamina.store import inventory
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
-from lamina.store.contract import ContainerRecord, NamedImage, StepResult, Store
+from lamina.store.contract import NamedImage, StepResult, Store
 from lamina.store.inventory import Inventory, Owner, take_inventory
 from lamina.store.prune import Plan, Scope, foretell, plan
 from lamina.store.reach import Needs, container_needs, image_needs, step_needs

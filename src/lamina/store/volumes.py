@@ -12,8 +12,8 @@ import msgspec
 from lamina.errors import Conflict, Corrupt, Invalid, NotFound, Unsupported
 from lamina.oci.document import decode
 from lamina.store.atomic import is_held, locked, replace_file
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import DirContainers
-from lamina.store.contract import ContainerRecord
 from lamina.store.errors import writing
 from lamina.store.sealed import check, seal_struct
 from lamina.store.trash import delete_tree

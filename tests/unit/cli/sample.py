@@ -16,7 +16,8 @@ from lamina.oci.platform import Platform
 from lamina.oci.reference import Reference
 from lamina.run.settings import Settings, to_json
 from lamina.run.spec import Mount, Process
-from lamina.store.contract import ContainerRecord, Image, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Image, Store
 
 Files = Mapping[str, bytes | str | None]
 """Path → content; None is a directory, a str a hard link's target."""

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from lamina.lifecycle.finish import finish_lost
+from lamina.store.container_contract import End
 from lamina.store.containers import END
-from lamina.store.contract import End, Store
+from lamina.store.contract import Store
 from lamina.store.root import open_store
 from tests.fakes.images import make_record
 

@@ -7,7 +7,8 @@ import pytest
 from lamina.lifecycle.naming import BadName
 from lamina.lifecycle.rename import SameName, rename
 from lamina.oci.digest import Digest
-from lamina.store.contract import ContainerRecord, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import Store
 from lamina.store.errors import NameTaken
 from lamina.store.root import open_store
 

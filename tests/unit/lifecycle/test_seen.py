@@ -12,7 +12,7 @@ from lamina.network.state import Member, Port
 from lamina.oci.digest import Digest
 from lamina.run.settings import Settings
 from lamina.run.spec import Process
-from lamina.store.contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord
 
 IMAGE = Digest("sha256:" + "0" * 64)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import DirContainers
-from lamina.store.contract import ContainerRecord
 from lamina.store.errors import NameTaken
 from lamina.store.trash import delete_tree
 from tests.contract.container_store import ContainerStoreContract

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from lamina.oci.digest import Digest
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import DirContainers
-from lamina.store.contract import ContainerRecord
 from lamina.store.glance import glance
 
 WEB, OTHER = "ab" * 32, "cd" * 32

@@ -12,7 +12,8 @@ import pytest
 from lamina.oci.artifact import Artifact
 from lamina.oci.digest import Digest
 from lamina.store.atomic import held_file, locked
-from lamina.store.contract import ContainerRecord, StepResult, Store
+from lamina.store.container_contract import ContainerRecord
+from lamina.store.contract import StepResult, Store
 from lamina.store.inventory import take_inventory
 from lamina.store.prune import Plan, Scope, foretell, plan, prune
 from lamina.store.usage import EVERYTHING, measure
