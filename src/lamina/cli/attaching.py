@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from lamina.cli.main import report
+from lamina.cli.failure import report
 from lamina.lifecycle.attach import Attachment
 from lamina.run import terminal
 from lamina.run.spec import Streams

@@ -81,7 +81,7 @@ def import_command(
     from lamina.build.directory import working_directory
     from lamina.cache.mount_moves import import_mounts
     from lamina.cache.mounts import CacheMounts
-    from lamina.cli.main import report
+    from lamina.cli.failure import report
     from lamina.cli.progress import reporting
     from lamina.text import escape
 

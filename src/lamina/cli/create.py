@@ -8,13 +8,14 @@ import click
 
 from lamina.cli import creating
 from lamina.cli.app import App
+from lamina.cli.declared import add
 
 
 @click.command(
     epilog="Example: lamina create --name web nginx && lamina start web",
     context_settings={"allow_interspersed_args": False},
 )
-@creating.options
+@add(creating.OPTIONS)
 @click.help_option("--help")
 @click.argument("image")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from lamina.cli import (
     run_limits,
@@ -20,6 +17,7 @@ from lamina.cli import (
     run_watch,
 )
 from lamina.cli.app import App, timestamp
+from lamina.cli.declared import Option
 from lamina.errors import Exists
 
 if TYPE_CHECKING:
@@ -28,40 +26,32 @@ if TYPE_CHECKING:
     from lamina.store.container_contract import ContainerRecord
     from lamina.store.contract import Image
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_OPTIONS = (
-    click.option("-i", "--interactive", is_flag=True, help="Keep standard input open."),
-    click.option("-t", "--tty", is_flag=True, help="Give the container a terminal."),
-    click.option("--rm", "remove", is_flag=True, help="Remove the container when it ends."),
-    click.option("--name", help="The container's name (default: a random one)."),
-    click.option(
-        "--cidfile",
-        type=click.Path(path_type=Path),
-        help="Write the container's id into a new file.",
-    ),
-    click.option("--platform", default="", metavar="OS/ARCH", help="Of a multi-platform image."),
-    click.option(
+OPTIONS = (
+    Option("-i", "--interactive", kind="flag", help="Keep standard input open."),
+    Option("-t", "--tty", kind="flag", help="Give the container a terminal."),
+    Option("--rm", name="remove", kind="flag", help="Remove the container when it ends."),
+    Option("--name", help="The container's name (default: a random one)."),
+    Option("--cidfile", kind="path", help="Write the container's id into a new file."),
+    Option("--platform", default="", metavar="OS/ARCH", help="Of a multi-platform image."),
+    Option(
         "--pull",
-        type=click.Choice(["missing", "always", "never"]),
+        choices=("missing", "always", "never"),
         default="missing",
         show_default=True,
         help="When to pull the image.",
     ),
-    click.option(
+    Option(
         "--with-removed",
-        is_flag=True,
+        kind="flag",
         help="With what `slim --minify --keep-removed` took out of the image.",
     ),
-)
-_GROUPS = (
-    run_process,
-    run_mounts,
-    run_network,
-    run_security,
-    run_limits,
-    run_watch,
-    run_runtime,
+    *run_process.OPTIONS,
+    *run_mounts.OPTIONS,
+    *run_network.OPTIONS,
+    *run_security.OPTIONS,
+    *run_limits.OPTIONS,
+    *run_watch.OPTIONS,
+    *run_runtime.OPTIONS,
 )
 
 
@@ -73,15 +63,6 @@ class IdFileThere(Exists):
             f"container ID file found: {path}",
             hint=f"make sure the other container isn't running, or rm {path}",
         )
-
-
-def options(command: F) -> F:
-    """Add the options to a command."""
-    for group in reversed(_GROUPS):
-        command = group.options(command)
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def new_container(
@@ -230,14 +211,15 @@ def find(app: App, options: dict[str, Any]) -> Image:
         except ImageNotFound:
             if when == "never":
                 raise
-    _pull(name, platform)
+    _pull(app, name, platform)
     return app.engine.store.images.find(name, platform=platform)
 
 
-def _pull(name: str, platform: str) -> None:
+def _pull(app: App, name: str, platform: str) -> None:
     from contextlib import redirect_stdout
 
     from lamina.cli.pull import command as pull
 
+    words = [*(["--platform", platform] if platform else []), "--", name]
     with redirect_stdout(sys.stderr):  # standard output is the container's
-        click.get_current_context().invoke(pull, name=name, platform=platform or None)
+        pull.main(words, prog_name="lamina pull", obj=app, standalone_mode=False)

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from lamina.cli.app import App
+from lamina.cli.declared import Option
 
 if TYPE_CHECKING:
     from lamina.cli.foreseen import Foreseen
     from lamina.run.spec import ContainerSpec
     from lamina.run.steps import Step
 
-F = TypeVar("F", bound=Callable[..., Any])
-
+OPTIONS = (
+    Option("--dry-run", kind="flag", help="Tell the mounts and the process; run none."),
+    Option(
+        "--format",
+        name="form",
+        choices=("text", "json"),
+        default="text",
+        help="With --dry-run: how it is told.",
+    ),
+)
 _WIDTH = 12
 _HIDDEN = "<hidden>"
-
-
-def options(command: F) -> F:
-    """Add `--dry-run` and its form to a command."""
-    for option in (
-        click.option(
-            "--format",
-            "form",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            help="With --dry-run: how it is told.",
-        ),
-        click.option("--dry-run", is_flag=True, help="Tell the mounts and the process; run none."),
-    ):
-        command = option(command)
-    return command
 
 
 def show(app: App, options: dict[str, Any]) -> None:
@@ -44,10 +35,10 @@ def show(app: App, options: dict[str, Any]) -> None:
 
     with foreseen(app, options, Path("/")) as found:
         if options["form"] == "json":
-            click.echo(to_json(document(found)))
+            print(to_json(document(found)))
         else:
             for line in lines(found):
-                click.echo(line)
+                print(line)
 
 
 def document(found: Foreseen) -> dict[str, Any]:

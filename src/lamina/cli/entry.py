@@ -17,8 +17,12 @@ def main() -> None:
 
         status = run(sys.argv[1:])
         if status is not None:
-            # As in lamina.cli.main: taking the interpreter apart would only take time.
+            # As in lamina.cli.failure: taking the interpreter apart would only take time.
             os._exit(status)
+    elif "run" in sys.argv[1:4]:
+        from lamina.cli.quick_run import run as run_quickly
+
+        run_quickly(sys.argv[1:])
     from lamina.cli.main import main as run_and_exit
 
     run_and_exit()

@@ -38,7 +38,7 @@ def command(app: App, /, container: str, args: tuple[str, ...], **options: Any) 
     when there is none.
     """
     from lamina.cli.exec_run import execute
-    from lamina.cli.main import report
+    from lamina.cli.failure import report
 
     status, refused, hint = execute(app.containers, container, args, **options)
     if refused:

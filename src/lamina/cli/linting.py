@@ -181,7 +181,7 @@ def _give_up(asked: Asked | None) -> None:
 
 def _told(error: EngineError) -> str:
     """The message of an error that ends nothing: it is told at once."""
-    from lamina.cli.main import report
+    from lamina.cli.failure import report
 
     report(str(error), error.hint)
     return str(error)

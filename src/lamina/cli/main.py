@@ -13,7 +13,7 @@ import click
 
 from lamina import __version__
 from lamina.cli.app import App
-from lamina.errors import EngineError
+from lamina.cli.failure import end, guarded, report
 from lamina.store.place import default_root
 
 COMMANDS = {
@@ -85,8 +85,6 @@ COMMANDS = {
 }
 OUTSIDE = {"history", "images", "login", "logout", "tag"}
 """Commands that need nothing but files of the user's own: no user namespace."""
-EXIT_STATUS = {"check-failed": 3}
-"""By kind of error; every other kind exits 1, and a usage error 2."""
 
 
 class LazyGroup(click.Group):
@@ -154,58 +152,29 @@ def cli(ctx: click.Context, root: Path | None, color: str, debug: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process."""
-    status = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        status = 141
-    # Everything is closed and written; taking the interpreter apart would only take time.
-    os._exit(status)
+    end(run(sys.argv[1:]))
 
 
 def run(args: list[str]) -> int:
     """Run one command; returns the exit status and lets no expected error escape."""
+    try:
+        return guarded(lambda: _by_click(args), debug="--debug" in args)
+    except click.ClickException as error:
+        message = error.format_message().rstrip(".")
+        report(message[:1].lower() + message[1:], _usage_hint(error))
+        return error.exit_code
+
+
+def _by_click(args: list[str]) -> int:
     try:
         status = cli.main(args, prog_name="lamina", standalone_mode=False)
     except click.exceptions.Abort:
         return 130
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
-    except click.ClickException as error:
-        message = error.format_message().rstrip(".")
-        report(message[:1].lower() + message[1:], _usage_hint(error))
-        return error.exit_code
-    except EngineError as error:
-        if "--debug" in args:
-            raise
-        report(str(error), error.hint)
-        return EXIT_STATUS.get(error.kind, 1)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of our output has gone; say nothing more, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        if "--debug" in args:
-            raise
-        report(_os_error(error), "")
-        return 1
     return status if isinstance(status, int) else 0
-
-
-def report(message: str, hint: str) -> None:
-    print(f"lamina: {message}", file=sys.stderr)
-    if hint:
-        print(f"  try: {hint}" if hint.startswith("lamina ") else f"  {hint}", file=sys.stderr)
 
 
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{context.command_path} --help" if context else "lamina --help"
-
-
-def _os_error(error: OSError) -> str:
-    where = f": {error.filename}" if error.filename else ""
-    return f"{error.strerror or error}{where}"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from lamina.cli.main import report
+from lamina.cli.failure import report
 from lamina.errors import EngineError
 
 if TYPE_CHECKING:

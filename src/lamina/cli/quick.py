@@ -156,14 +156,14 @@ def _execute(root: str, record: dict[str, Any], way: Doorway, words: Words) -> i
     except EndedJustNow:
         return None  # whoever looks closely knows how it ended
     except EngineError as error:
-        from lamina.cli.main import report
+        from lamina.cli.failure import report
 
         report(str(error), error.hint)
         return _NOT_EXECUTED
     except KeyboardInterrupt:
         return 130
     if outcome.refused:
-        from lamina.cli.main import report
+        from lamina.cli.failure import report
 
         report(outcome.refused, "")
     return outcome.status

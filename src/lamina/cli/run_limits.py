@@ -6,10 +6,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
-
+from lamina.cli.declared import Option
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from lamina.linux.devices import DeviceRule
     from lamina.run.spec import Limit
 
-F = TypeVar("F", bound=Callable[..., Any])
 _DECIMAL = re.compile(r"(\d*)(?:\.(\d*))?")
 
 
@@ -25,106 +23,84 @@ class BadLimitOption(Invalid):
     """An option that limits a container makes no sense."""
 
 
-_CHANGEABLE: tuple[Callable[[Any], Any], ...] = (
-    click.option("-m", "--memory", metavar="SIZE", help="The memory that it may use: 512m."),
-    click.option(
+CHANGEABLE = (
+    Option("-m", "--memory", metavar="SIZE", help="The memory that it may use: 512m."),
+    Option(
         "--memory-swap",
         metavar="SIZE",
         help="Memory and swap together; -1 for any amount (default: twice the memory).",
     ),
-    click.option("--memory-reservation", metavar="SIZE", help="Memory that it keeps when short."),
-    click.option("--cpus", metavar="NUMBER", help="The processors that it may keep busy: 1.5."),
-    click.option("--cpu-period", type=int, default=0, metavar="MICROSECONDS", help="See quota."),
-    click.option(
+    Option("--memory-reservation", metavar="SIZE", help="Memory that it keeps when short."),
+    Option("--cpus", metavar="NUMBER", help="The processors that it may keep busy: 1.5."),
+    Option("--cpu-period", kind="number", default=0, metavar="MICROSECONDS", help="See quota."),
+    Option(
         "--cpu-quota",
-        type=int,
+        kind="number",
         default=0,
         metavar="MICROSECONDS",
         help="Of each period that it may compute.",
     ),
-    click.option(
+    Option(
         "-c",
         "--cpu-shares",
-        type=int,
+        kind="number",
         default=0,
         metavar="NUMBER",
         help="Its share of busy processors (1024).",
     ),
-    click.option("--cpuset-cpus", default="", metavar="LIST", help="Processors: 0-3,5."),
-    click.option("--cpuset-mems", default="", metavar="LIST", help="Memory nodes: 0,1."),
-    click.option(
+    Option("--cpuset-cpus", default="", metavar="LIST", help="Processors: 0-3,5."),
+    Option("--cpuset-mems", default="", metavar="LIST", help="Memory nodes: 0,1."),
+    Option(
         "--pids-limit",
-        type=int,
+        kind="number",
         default=0,
         metavar="NUMBER",
         help="Processes and threads that it may have; -1 for any number.",
     ),
-    click.option(
+    Option(
         "--blkio-weight",
-        type=int,
+        kind="number",
         default=0,
         metavar="NUMBER",
         help="Its share of the disks, 10 to 1000.",
     ),
 )
-_FOR_LIFE: tuple[Callable[[Any], Any], ...] = (
-    click.option(
+_FOR_LIFE = (
+    Option(
         "--memory-swappiness",
-        type=int,
+        kind="number",
         default=-1,
         metavar="0-100",
         help="How readily its memory is swapped.",
     ),
-    click.option(
-        "--oom-kill-disable", is_flag=True, help="Let processes wait when memory is used up."
-    ),
-    click.option(
-        "--blkio-weight-device", multiple=True, metavar="DEVICE:WEIGHT", help="Of one disk."
-    ),
-    click.option(
-        "--device-read-bps", multiple=True, metavar="DEVICE:SIZE", help="Bytes read a second."
-    ),
-    click.option(
+    Option("--oom-kill-disable", kind="flag", help="Let processes wait when memory is used up."),
+    Option("--blkio-weight-device", multiple=True, metavar="DEVICE:WEIGHT", help="Of one disk."),
+    Option("--device-read-bps", multiple=True, metavar="DEVICE:SIZE", help="Bytes read a second."),
+    Option(
         "--device-write-bps", multiple=True, metavar="DEVICE:SIZE", help="Bytes written a second."
     ),
-    click.option(
-        "--device-read-iops", multiple=True, metavar="DEVICE:NUMBER", help="Reads a second."
-    ),
-    click.option(
-        "--device-write-iops", multiple=True, metavar="DEVICE:NUMBER", help="Writes a second."
-    ),
-    click.option(
+    Option("--device-read-iops", multiple=True, metavar="DEVICE:NUMBER", help="Reads a second."),
+    Option("--device-write-iops", multiple=True, metavar="DEVICE:NUMBER", help="Writes a second."),
+    Option(
         "--ulimit",
-        "ulimits",
+        name="ulimits",
         multiple=True,
         metavar="NAME=SOFT[:HARD]",
         help="A resource limit of its processes: nofile=1024:4096.",
     ),
-    click.option(
+    Option(
         "--device-cgroup-rule",
-        "device_rules",
+        name="device_rules",
         multiple=True,
         metavar="RULE",
         help="Devices that it may use: 'c 42:* rwm'.",
     ),
-    click.option(
+    Option(
         "--cgroup-parent", default="", metavar="PATH", help="The control group to make its own in."
     ),
 )
-
-
-def options(command: F) -> F:
-    """Add the options whose values the functions here read, for a container that is made."""
-    for option in reversed((*_CHANGEABLE, *_FOR_LIFE)):
-        command = option(command)
-    return command
-
-
-def update_options(command: F) -> F:
-    """Those that can be changed while it runs."""
-    for option in reversed(_CHANGEABLE):
-        command = option(command)
-    return command
+OPTIONS = (*CHANGEABLE, *_FOR_LIFE)
+"""Of a container that is made; `CHANGEABLE` can be changed while it runs."""
 
 
 def limits(given: Mapping[str, Any]) -> Limits:

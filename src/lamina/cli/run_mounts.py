@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
+
+from lamina.cli.declared import Option
 
 if TYPE_CHECKING:
     from lamina.run.mount_request import MountRequest
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class MountOptions(msgspec.Struct, frozen=True):
@@ -23,38 +21,31 @@ class MountOptions(msgspec.Struct, frozen=True):
     shm_size: int = 64 << 20
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
+OPTIONS = (
+    Option(
         "-v",
         "--volume",
         multiple=True,
         metavar="[SOURCE:]TARGET[:ro]",
         help="Mount a path of the host, or a volume by its name.",
     ),
-    click.option(
+    Option(
         "--mount",
         multiple=True,
         metavar="type=…,source=…,target=…",
         help="Mount a bind, volume or tmpfs, with all that can be said of it.",
     ),
-    click.option(
+    Option(
         "--tmpfs", multiple=True, metavar="TARGET[:OPTIONS]", help="Mount a directory in memory."
     ),
-    click.option(
+    Option(
         "--volumes-from",
         multiple=True,
         metavar="CONTAINER[:ro]",
         help="Mount the volumes and paths of another container.",
     ),
-    click.option("--shm-size", default="64m", metavar="BYTES", help="Size of /dev/shm (64m)."),
+    Option("--shm-size", default="64m", metavar="BYTES", help="Size of /dev/shm (64m)."),
 )
-
-
-def options(command: F) -> F:
-    """Options whose values `read` understands."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def read(values: dict[str, Any]) -> MountOptions:

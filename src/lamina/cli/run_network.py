@@ -2,66 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
+from lamina.cli.declared import Option
 
 if TYPE_CHECKING:
     from lamina.network.request import NetworkRequest
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option(
+OPTIONS = (
+    Option(
         "--network",
         "--net",
-        "networks",
+        name="networks",
         multiple=True,
         metavar="NETWORK",
         help="bridge, none, host, container:NAME or a network's name; again for further ones."
         " name=NETWORK,alias=…,ip=…,ip6=…,mac-address=… asks more of one.",
     ),
-    click.option(
+    Option(
         "--network-alias",
         "--net-alias",
-        "aliases",
+        name="aliases",
         multiple=True,
         metavar="NAME",
         help="A further name in the network.",
     ),
-    click.option("--ip", default="", metavar="ADDRESS", help="The IPv4 address: 172.30.0.5."),
-    click.option("--ip6", default="", metavar="ADDRESS", help="The IPv6 address."),
-    click.option("--mac-address", default="", metavar="ADDRESS", help="The hardware address."),
-    click.option(
+    Option("--ip", default="", metavar="ADDRESS", help="The IPv4 address: 172.30.0.5."),
+    Option("--ip6", default="", metavar="ADDRESS", help="The IPv6 address."),
+    Option("--mac-address", default="", metavar="ADDRESS", help="The hardware address."),
+    Option(
         "-p",
         "--publish",
         multiple=True,
         metavar="[ADDRESS:][HOST:]CONTAINER[/PROTOCOL]",
         help="Let a port of the host lead to one of the container.",
     ),
-    click.option(
+    Option(
         "-P",
         "--publish-all",
-        is_flag=True,
+        kind="flag",
         help="Publish all exposed ports to ports of the host that are free.",
     ),
-    click.option(
+    Option(
         "--expose", multiple=True, metavar="PORT[/PROTOCOL]", help="Expose ports for -P: 80-90."
     ),
-    click.option("--dns", multiple=True, metavar="ADDRESS", help="Whom to ask for names."),
-    click.option("--dns-search", multiple=True, metavar="DOMAIN", help="Where to look for names."),
-    click.option(
-        "--dns-option", "--dns-opt", "dns_options", multiple=True, metavar="OPTION", help="ndots:1."
+    Option("--dns", multiple=True, metavar="ADDRESS", help="Whom to ask for names."),
+    Option("--dns-search", multiple=True, metavar="DOMAIN", help="Where to look for names."),
+    Option(
+        "--dns-option",
+        "--dns-opt",
+        name="dns_options",
+        multiple=True,
+        metavar="OPTION",
+        help="ndots:1.",
     ),
 )
-
-
-def options(command: F) -> F:
-    """Add the options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def network_request(options: dict[str, Any]) -> NetworkRequest:

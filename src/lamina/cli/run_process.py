@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import click
 import msgspec
 
+from lamina.cli.declared import Option
 from lamina.errors import Invalid
-
-F = TypeVar("F", bound=Callable[..., Any])
-_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class BadProcessOption(Invalid):
@@ -38,45 +35,34 @@ class ProcessOptions(msgspec.Struct, frozen=True):
     oom_score_adj: int | None = None
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Set a variable."),
-    click.option(
+OPTIONS = (
+    Option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Set a variable."),
+    Option(
         "--env-file",
         multiple=True,
-        type=_FILE,
+        kind="file",
         help="Read variables from a file, one NAME=VALUE a line.",
     ),
-    click.option("-w", "--workdir", default="", help="The directory to start in."),
-    click.option("-u", "--user", default="", metavar="USER[:GROUP]", help="Names or numbers."),
-    click.option("--group-add", multiple=True, metavar="GROUP", help="A further group."),
-    click.option("--entrypoint", help="Replace the image's entry point ('' for none)."),
-    click.option("-h", "--hostname", default="", help="The host name inside."),
-    click.option("--domainname", default="", help="The NIS domain name inside."),
-    click.option("--add-host", multiple=True, metavar="NAME:ADDRESS", help="Add to /etc/hosts."),
-    click.option(
-        "-l", "--label", multiple=True, metavar="NAME[=VALUE]", help="Label the container."
-    ),
-    click.option("--label-file", multiple=True, type=_FILE, help="Read labels from a file."),
-    click.option(
-        "--init", is_flag=True, help="A small first process that hands on signals and reaps."
-    ),
-    click.option(
+    Option("-w", "--workdir", default="", help="The directory to start in."),
+    Option("-u", "--user", default="", metavar="USER[:GROUP]", help="Names or numbers."),
+    Option("--group-add", multiple=True, metavar="GROUP", help="A further group."),
+    Option("--entrypoint", help="Replace the image's entry point ('' for none)."),
+    Option("-h", "--hostname", default="", help="The host name inside."),
+    Option("--domainname", default="", help="The NIS domain name inside."),
+    Option("--add-host", multiple=True, metavar="NAME:ADDRESS", help="Add to /etc/hosts."),
+    Option("-l", "--label", multiple=True, metavar="NAME[=VALUE]", help="Label the container."),
+    Option("--label-file", multiple=True, kind="file", help="Read labels from a file."),
+    Option("--init", kind="flag", help="A small first process that hands on signals and reaps."),
+    Option(
         "--sysctl", multiple=True, metavar="NAME=VALUE", help="Set a kernel parameter of its own."
     ),
-    click.option(
+    Option(
         "--oom-score-adj",
-        type=int,
+        kind="number",
         metavar="-1000…1000",
         help="Who is killed first when memory runs out.",
     ),
 )
-
-
-def options(command: F) -> F:
-    """Options whose values `read` understands."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def read(values: dict[str, Any], environment: Mapping[str, str]) -> ProcessOptions:

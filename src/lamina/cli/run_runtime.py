@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import click
+from lamina.cli.declared import Option
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_EMBEDDED = {"", "lamina"}
-
-
-def options(command: F) -> F:
-    """Add the option to a command."""
-    return click.option(
+OPTIONS = (
+    Option(
         "--runtime",
         default="",
         metavar="NAME|PATH",
         help="runc, crun or another program that takes bundles (default: our own).",
-    )(command)
+    ),
+)
+_EMBEDDED = {"", "lamina"}
 
 
 def runtime(options: dict[str, Any]) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
 import msgspec
 
+from lamina.cli.declared import Option
 from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from lamina.run.settings import Security
     from lamina.run.spec import Namespaces
 
-F = TypeVar("F", bound=Callable[..., Any])
 _MODES = {
     "pid": ("host", "private"),
     "ipc": ("host", "private", "shareable", "none"),
@@ -42,43 +40,34 @@ class SecurityOptions(msgspec.Struct, frozen=True):
     """One line each: what is without effect on this host."""
 
 
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("--read-only", is_flag=True, help="Make the root file system read-only."),
-    click.option("--cap-add", multiple=True, metavar="NAME", help="Give a capability (or all)."),
-    click.option("--cap-drop", multiple=True, metavar="NAME", help="Take a capability (or all)."),
-    click.option("--privileged", is_flag=True, help="Lift every restriction. Not a sandbox then."),
-    click.option(
+OPTIONS = (
+    Option("--read-only", kind="flag", help="Make the root file system read-only."),
+    Option("--cap-add", multiple=True, metavar="NAME", help="Give a capability (or all)."),
+    Option("--cap-drop", multiple=True, metavar="NAME", help="Take a capability (or all)."),
+    Option("--privileged", kind="flag", help="Lift every restriction. Not a sandbox then."),
+    Option(
         "--security-opt",
         multiple=True,
         metavar="NAME[=VALUE]",
         help="seccomp=FILE|unconfined, no-new-privileges, apparmor=NAME, systempaths=unconfined.",
     ),
-    click.option(
+    Option(
         "--device",
         multiple=True,
         metavar="HOST[:INSIDE[:rwm]]",
         help="Give a device node, or a directory of them.",
     ),
-    click.option("--pid", default="", metavar="host|container:NAME", help="Share processes."),
-    click.option(
+    Option("--pid", default="", metavar="host|container:NAME", help="Share processes."),
+    Option(
         "--ipc",
         default="",
         metavar="host|shareable|none|container:NAME",
         help="Share memory segments and /dev/shm.",
     ),
-    click.option("--uts", default="", metavar="host", help="Share the host name."),
-    click.option("--userns", default="", metavar="host", help="The host's users (as it is)."),
-    click.option(
-        "--cgroupns", default="", metavar="host|private", help="Which control groups are seen."
-    ),
+    Option("--uts", default="", metavar="host", help="Share the host name."),
+    Option("--userns", default="", metavar="host", help="The host's users (as it is)."),
+    Option("--cgroupns", default="", metavar="host|private", help="Which control groups are seen."),
 )
-
-
-def options(command: F) -> F:
-    """Options whose values `read` understands."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def read(values: dict[str, Any]) -> SecurityOptions:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import click
-
+from lamina.cli.declared import Option
 from lamina.errors import Invalid, Unsupported
 
 if TYPE_CHECKING:
     from lamina.run.settings import Health, LogSettings, Restart
 
-F = TypeVar("F", bound=Callable[..., Any])
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
@@ -23,27 +20,20 @@ class BadOption(Invalid):
     """The value of an option is none."""
 
 
-_OPTIONS = (
-    click.option("--restart", default="no", metavar="no|on-failure[:N]|always|unless-stopped"),
-    click.option("--stop-signal", default="", metavar="SIGNAL", help="What `stop` sends."),
-    click.option("--stop-timeout", type=int, metavar="SECONDS", help="Before `stop` kills."),
-    click.option("--health-cmd", default="", metavar="LINE", help="Check health by this."),
-    click.option("--health-interval", default="", metavar="DURATION", help="Between two checks."),
-    click.option("--health-timeout", default="", metavar="DURATION", help="For one check."),
-    click.option("--health-start-period", default="", metavar="DURATION", help="To start up."),
-    click.option("--health-start-interval", default="", metavar="DURATION", help="Meanwhile."),
-    click.option("--health-retries", type=int, metavar="N", help="Failures until unhealthy."),
-    click.option("--no-healthcheck", is_flag=True, help="Not even the image's check."),
-    click.option("--log-driver", default="json-file", metavar="json-file|local|none"),
-    click.option("--log-opt", multiple=True, metavar="max-size=10m|max-file=3", help="Rotate."),
+OPTIONS = (
+    Option("--restart", default="no", metavar="no|on-failure[:N]|always|unless-stopped"),
+    Option("--stop-signal", default="", metavar="SIGNAL", help="What `stop` sends."),
+    Option("--stop-timeout", kind="number", metavar="SECONDS", help="Before `stop` kills."),
+    Option("--health-cmd", default="", metavar="LINE", help="Check health by this."),
+    Option("--health-interval", default="", metavar="DURATION", help="Between two checks."),
+    Option("--health-timeout", default="", metavar="DURATION", help="For one check."),
+    Option("--health-start-period", default="", metavar="DURATION", help="To start up."),
+    Option("--health-start-interval", default="", metavar="DURATION", help="Meanwhile."),
+    Option("--health-retries", kind="number", metavar="N", help="Failures until unhealthy."),
+    Option("--no-healthcheck", kind="flag", help="Not even the image's check."),
+    Option("--log-driver", default="json-file", metavar="json-file|local|none"),
+    Option("--log-opt", multiple=True, metavar="max-size=10m|max-file=3", help="Rotate."),
 )
-
-
-def options(command: F) -> F:
-    """Add the options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 def seconds(text: str, option: str) -> float:

@@ -10,6 +10,7 @@ import click
 
 from lamina.cli import creating
 from lamina.cli.app import App
+from lamina.cli.declared import add
 from lamina.errors import Exists
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class BundleThere(Exists):
     epilog="Example: lamina spec -b /tmp/web -e DEBUG=1 nginx && runc run -b /tmp/web web",
     context_settings={"allow_interspersed_args": False},
 )
-@creating.options
+@add(creating.OPTIONS)
 @click.option(
     "-b",
     "--bundle",

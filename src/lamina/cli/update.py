@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from lamina.cli.app import App, timestamp
+from lamina.cli.declared import add
 from lamina.cli.named import for_each
-from lamina.cli.run_limits import update_options
+from lamina.cli.run_limits import CHANGEABLE
 
 
 @click.command(epilog="Example: lamina update --memory 1g --cpus 2 web")
 @click.argument("containers", metavar="CONTAINER...", nargs=-1, required=True)
-@update_options
+@add(CHANGEABLE)
 @click.option(
     "--restart",
     metavar="no|on-failure[:N]|always|unless-stopped",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 import pytest
 
 from lamina.cli import run_mounts, run_process, run_security
+from lamina.cli.declared import Option, add
 from lamina.cli.run_process import BadProcessOption
 from lamina.cli.run_security import BadSecurityOption
 from lamina.errors import Invalid
@@ -17,29 +17,23 @@ from lamina.linux.devices import Device
 from lamina.run.mount_request import MountRequest
 
 
-def values(options: Callable[[Any], Any], *args: str) -> dict[str, Any]:
+def values(options: tuple[Option, ...], *args: str) -> dict[str, Any]:
     """What click makes of the arguments."""
-    found: dict[str, Any] = {}
-
-    @options
-    def command(**given: Any) -> None:
-        found.update(given)
-
-    click.command()(command).main(list(args), standalone_mode=False)
-    return found
+    command = add(options)(click.Command("run"))
+    return command.make_context("run", list(args)).params
 
 
 def process(*args: str, **environment: str) -> run_process.ProcessOptions:
-    return run_process.read(values(run_process.options, *args), environment)
+    return run_process.read(values(run_process.OPTIONS, *args), environment)
 
 
 def security(*args: str) -> run_security.SecurityOptions:
-    return run_security.read(values(run_security.options, *args))
+    return run_security.read(values(run_security.OPTIONS, *args))
 
 
 def test_nothing_given_is_dockers_default() -> None:
     assert process() == run_process.ProcessOptions()
-    assert run_mounts.read(values(run_mounts.options)) == run_mounts.MountOptions()
+    assert run_mounts.read(values(run_mounts.OPTIONS)) == run_mounts.MountOptions()
     found = security()
     assert not found.security.no_new_privileges
     assert found.security.seccomp == ""
@@ -82,7 +76,7 @@ def test_lines_of_files_come_before_those_of_the_command_line(tmp_path: Path) ->
 
 def test_mounts() -> None:
     args = ("-v", "/a:/b", "--tmpfs", "/t", "--volumes-from", "db:ro", "--shm-size", "1g")
-    found = run_mounts.read(values(run_mounts.options, *args))
+    found = run_mounts.read(values(run_mounts.OPTIONS, *args))
     assert found.requests == (
         MountRequest("bind", "/b", "/a", make_source=True),
         MountRequest("tmpfs", "/t"),
@@ -121,6 +115,6 @@ def test_bad_security_options(args: tuple[str, ...]) -> None:
 
 
 def test_a_name_of_its_own_and_the_hosts_do_not_go_together() -> None:
-    given = {**values(run_security.options, "--uts", "host"), "hostname": "x"}
+    given = {**values(run_security.OPTIONS, "--uts", "host"), "hostname": "x"}
     with pytest.raises(BadSecurityOption, match="conflicting options"):
         run_security.read(given)

@@ -7,15 +7,16 @@ from typing import Any
 import click
 import pytest
 
+from lamina.cli.declared import add
 from lamina.cli.run_limits import (
+    CHANGEABLE,
+    OPTIONS,
     cgroup_parent,
     changes,
     device_rules,
     limits,
     nano_cpus,
-    options,
     ulimits,
-    update_options,
 )
 from lamina.errors import EngineError
 from lamina.linux.cgroup_limits import NONE, Limits, Rate
@@ -26,14 +27,14 @@ MB = 1 << 20
 
 def given(*words: str) -> dict[str, Any]:
     """What click makes of a command line."""
-    command = options(click.Command("run"))
+    command: click.Command = add(OPTIONS)(click.Command("run"))
     return command.make_context("run", list(words)).params
 
 
 def test_nothing() -> None:
     assert limits(given()) == NONE
     assert cgroup_parent(given()) == ""
-    update = update_options(click.Command("update")).make_context("update", []).params
+    update = add(CHANGEABLE)(click.Command("update")).make_context("update", []).params
     assert changes(update) == NONE
 
 
