@@ -223,6 +223,58 @@ def test_what_is_paused_can_be_removed(box: Lamina) -> None:
     assert found.processes() == []
 
 
+def test_what_is_paused_can_be_killed(box: Lamina) -> None:
+    found = detached(box, "sleep 1000")
+    box("pause", "box")
+    box("kill", "box")
+    until(lambda: state(box) == "exited 137")
+    assert found.processes() == []
+
+
+def test_a_signal_that_a_paused_container_goes_on_for(box: Lamina) -> None:
+    """As in Docker: any, unless the image or the user said which one ends it."""
+    detached(box, "trap 'exit 3' HUP; echo ready; while :; do usleep 10000; done")
+    until(lambda: box("logs", "box").stdout == "ready\n")
+    box("pause", "box")
+    box("kill", "-s", "HUP", "box")
+    until(lambda: state(box) == "exited 3")
+
+
+def test_a_signal_that_a_paused_container_keeps_for_later(box: Lamina) -> None:
+    script = "trap 'exit 3' HUP; echo ready; while :; do usleep 10000; done"
+    found = detached(box, script, "--stop-signal", "USR1")
+    until(lambda: box("logs", "box").stdout == "ready\n")
+    box("pause", "box")
+    box("kill", "-s", "HUP", "box")
+    assert found.frozen()
+    assert state(box) == "paused 0"
+    box("unpause", "box")
+    until(lambda: state(box) == "exited 3")
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["paused", "held by who was killed since"])
+def test_what_is_paused_can_be_stopped(box: Lamina, told: bool) -> None:
+    """It gets its time to end by itself, as one that runs."""
+    script = "trap 'exit 3' TERM; echo ready; while :; do usleep 10000; done"
+    found = detached(box, script)
+    until(lambda: box("logs", "box").stdout == "ready\n")
+    if told:
+        box("pause", "box")
+    else:
+        found.freeze()
+    box("stop", "box")
+    assert state(box) == "exited 3"
+    now = f"{time.time():.6f}"
+    actions = box(
+        "events", "--since", "0", "--until", now, "--format", "{{.Action}}"
+    ).stdout.split()
+    assert actions[-3:] == ["unpause", "die", "stop"]
+
+
+def state(lamina: Lamina) -> str:
+    return lamina("inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "box").stdout.strip()
+
+
 def test_only_what_runs_can_be_paused(box: Lamina) -> None:
     box("create", "--name", "box", "busybox", "true")
     assert "container box is not running" in box("pause", "box", check=False).stderr

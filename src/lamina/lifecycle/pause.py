@@ -39,6 +39,12 @@ def unpause(store: Store, record: ContainerRecord, now: str) -> None:
     # Whoever paused it may have been killed before the record said so.
     if record.status != "paused" and not group.frozen():
         raise NotPaused(record.name)
-    group.thaw()
+    let_go(store, record, now)
+
+
+def let_go(store: Store, record: ContainerRecord, now: str) -> None:
+    """Let the processes of a container that is held go on.  Raises NoFreezer."""
+    # First the record: what goes on may end at once, and its watcher then writes the last word.
     store.containers.update(record.id, status="running")
+    open_group(record.groups).thaw()
     tell_container(store, record, "unpause", now)

@@ -10,6 +10,7 @@ import msgspec
 from lamina.errors import Invalid
 from lamina.lifecycle.errors import NotRunning
 from lamina.lifecycle.finish import Clock, finish_lost
+from lamina.lifecycle.pause import let_go
 from lamina.linux.cgroup_group import NoFreezer, open_group
 from lamina.linux.pidfd import ended, opened, send
 from lamina.run.settings import settings_of
@@ -47,7 +48,8 @@ def signal_number(text: str) -> int:
 def kill(store: Store, record: ContainerRecord, number: int, now: Clock) -> None:
     """Send its first process a signal.  Raises NotRunning.
 
-    One that ends it also keeps its restart policy from starting it again, as in Docker.
+    One that ends it also keeps its restart policy from starting it again, as in Docker.  A
+    container that is paused goes on to take it, unless it has a stop signal that is another.
     """
     if record.status not in {"running", "paused"}:
         raise NotRunning(record.name)
@@ -57,6 +59,8 @@ def kill(store: Store, record: ContainerRecord, number: int, now: Clock) -> None
         if pidfd < 0:
             raise NotRunning(record.name)
         signal.pidfd_send_signal(pidfd, number)
+    if _takes(record, number):
+        _let_go(store, record, now)
     tell_container(store, record, "kill", now(), signal=str(number))
 
 
@@ -78,31 +82,39 @@ def stop(
     patience = timeout if timeout is not None else _stop_timeout(record)
     first = number or _stop_signal(record)
     while record.status in LIVELY:
-        _stop_once(record, first, patience)
+        _stop_once(store, record, first, patience, now)
         record = _later(store, record)
     await_order(store, record, now)
     tell_container(store, record, "stop", now())
 
 
-def _stop_once(record: ContainerRecord, number: int, patience: float) -> None:
+def _stop_once(
+    store: Store, record: ContainerRecord, number: int, patience: float, now: Clock
+) -> None:
     with opened(record.pid, record.pid_started) as pidfd:
         if pidfd < 0:
             time.sleep(_MOMENT)  # between two runs, or about to be put in order
             return
         send(pidfd, number)
-        if record.status == "paused":
-            _thaw(record)
+        _let_go(store, record, now)
         if not ended(pidfd, patience):
             send(pidfd, signal.SIGKILL)
             ended(pidfd)
 
 
-def _thaw(record: ContainerRecord) -> None:
-    """Let a paused container go on, so that it can end."""
+def _let_go(store: Store, record: ContainerRecord, now: Clock) -> None:
+    """Let a container that is held go on, so that it can end."""
     try:
-        open_group(record.groups).thaw()
-    except (NoFreezer, OSError):
+        if record.status == "paused" or open_group(record.groups).frozen():
+            let_go(store, record, now())
+    except (NoFreezer, ContainerNotFound, OSError):
         pass  # it has just ended, and its group with it
+
+
+def _takes(record: ContainerRecord, number: int) -> bool:
+    """Whether a signal is one that a paused container is to go on for."""
+    wanted = settings_of(record.name, record.settings).stop_signal
+    return not wanted or number in {signal.SIGKILL, signal_number(wanted)}
 
 
 def _later(store: Store, record: ContainerRecord) -> ContainerRecord:
@@ -117,7 +129,7 @@ def kill_and_wait(store: Store, record: ContainerRecord, now: Clock) -> None:
     """Kill a container; returns when it is gone and everything has been put in order."""
     _mark(store, record)
     while record.status in LIVELY:
-        _stop_once(record, signal.SIGKILL, -1)
+        _stop_once(store, record, signal.SIGKILL, -1, now)
         record = _later(store, record)
     await_order(store, record, now)
 
