@@ -7,12 +7,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from lamina.cache.mounts import CacheMounts
+from lamina.linux.cgroup import ROOT
+from lamina.linux.cgroup_group import leftovers, open_group
+from lamina.linux.cgroup_tree import hierarchies
 from tests.system.conftest import COMMAND, Lamina, need_tool
 from tests.system.test_build import built, cached, content, context, files, nothing_left
 
@@ -551,6 +555,54 @@ def test_memory(busybox_store: Lamina, context: Path) -> None:
     assert "lamina: the command ran out of memory: it may use 33.6 MB" in output
     assert "exit status 137" in output
     nothing_left(busybox_store)
+
+
+def test_the_group_that_limits_memory(busybox_store: Lamina, context: Path) -> None:
+    """It goes with its command; that of a build that was killed goes with the next one's."""
+    if not any("memory" in each.controllers for each in hierarchies(ROOT)):
+        pytest.skip("memory cannot be limited here")
+    with limited(busybox_store, context, "RUN sleep 2") as (building, groups):
+        assert building.wait() == 0
+    assert not any(map(os.path.exists, groups))
+    with limited(busybox_store, context, "RUN sleep 1000") as (building, groups):
+        building.kill()
+        building.wait()
+    until(lambda: not open_group(groups).processes())
+    assert all(map(os.path.exists, groups))
+    for path in groups:
+        os.utime(path, (0, 0))  # made just now they would be left to who may be about to begin
+    built(busybox_store, context, "FROM busybox\nRUN true\n", "--memory", "32m")
+    assert not any(map(os.path.exists, groups))
+
+
+@contextmanager
+def limited(
+    lamina: Lamina, context: Path, step: str
+) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
+    """A build with a limit to its memory, and the control groups of the step that is at work."""
+    (context / "Dockerfile").write_text(f"FROM busybox\n{step}\n")
+    command = [str(COMMAND), "--root", str(lamina.root), "build", "--memory", "32m", "-q"]
+    with subprocess.Popen([*command, str(context)], stdout=subprocess.PIPE) as building:
+        try:
+            until(lambda: bool(open_group(own_groups(lamina)).processes()))
+            yield building, own_groups(lamina)
+        finally:
+            building.kill()
+
+
+def own_groups(lamina: Lamina) -> list[str]:
+    """The control groups of the steps of builds under way in a store."""
+    builds = lamina.root / "builds"
+    names = os.listdir(builds) if builds.exists() else []
+    found = leftovers([f"build-{name}-{number}" for name in names for number in range(9)])
+    return [path for group in found for path in group.paths]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_privileges(busybox_store: Lamina, context: Path) -> None:

@@ -19,12 +19,14 @@ from lamina.text import prose_size
 
 if TYPE_CHECKING:
     from lamina.build.mount_sources import Shown
-    from lamina.linux.cgroup import MemoryGroup
+    from lamina.linux.cgroup_group import Group
     from lamina.run.launch import Running
     from lamina.run.spec import ContainerSpec, FileMount, Network, Overlay, Streams
 
 _PIECE = 65536
 _SHM_SIZE = 64 << 20
+_YOUNG = 60
+"""Seconds for which another build's control group may be without processes: they begin."""
 _HOSTNAME = "lamina"
 """The same for every step: a name that changes would make layers differ."""
 
@@ -63,7 +65,7 @@ def run(
             with ground.ready(spec, redactor.feed) as start:
                 status = _run_to_its_end(start, redactor.feed, stop)
             redactor.flush()
-            if group is not None and group.ran_out():
+            if group is not None and group.out_of_memory():
                 size = prose_size(shop.means.memory)
                 output(f"lamina: the command ran out of memory: it may use {size}\n".encode())
         if status:
@@ -78,7 +80,7 @@ def _container(
     rootfs: Overlay,
     given: Shown,
     proxies: tuple[str, ...],
-    group: MemoryGroup | None,
+    group: Group | None,
 ) -> ContainerSpec:
     from lamina.run.spec import ContainerSpec, Process
 
@@ -102,7 +104,7 @@ def _container(
         cache=shop.store.root / "cache",
         shm_size=means.shm_size or _SHM_SIZE,
         limits=means.limits,
-        cgroups=(group.path,) if group else (),
+        cgroups=tuple(map(Path, group.paths)) if group else (),
     )
 
 
@@ -117,19 +119,19 @@ def _script(op: RunOp) -> tuple[FileMount, ...]:
 
 
 @contextmanager
-def _memory(
-    shop: Workshop, place: Path, output: Callable[[bytes], None]
-) -> Iterator[MemoryGroup | None]:
+def _memory(shop: Workshop, place: Path, output: Callable[[bytes], None]) -> Iterator[Group | None]:
     """The control group that limits the command's memory; None where there is no limit, or
     this host has no means to set one."""
-    from lamina.linux.cgroup import NoMemoryControl, limited_memory
+    from lamina.build.memory import NoMemoryControl, limited_memory
 
     with ExitStack() as stack:
         group = None
         if shop.means.memory:
-            name = f"{shop.directory.name}-{place.name}"
+            name = f"build-{shop.directory.name}-{place.name}"
+            before = shop.now / 1e9 - _YOUNG
             try:
-                group = stack.enter_context(limited_memory(name, shop.means.memory))
+                limited = limited_memory(name, shop.means.memory, before=before)
+                group = stack.enter_context(limited)
             except NoMemoryControl as error:
                 output(f"lamina: {error}\n".encode())
         yield group
