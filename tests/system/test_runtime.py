@@ -104,6 +104,39 @@ def test_a_container_of_runc_is_looked_after_as_others_are(
     busybox_store("rm", "-f", "box")
 
 
+@pytest.mark.parametrize("name", ["runc", "crun"])
+def test_init_is_the_first_process(busybox_store: Lamina, name: str) -> None:
+    """As of the embedded runtime: it hands on signals, reaps, and leaves nothing behind."""
+    run = ("run", "--runtime", need_tool(name, name), "--init", "--network", "none")
+    script = (
+        "trap 'echo got it; exit 9' TERM; (sh -c 'sleep 0.1 &') ; sleep 0.4;"
+        " grep -l 'State:.Z' /proc/[0-9]*/status; ls /proc/self/fd; cat /proc/1/comm;"
+        " while :; do sleep 0.05; done"
+    )
+    begun = busybox_store(
+        *(*run, "-d", "--name", "box", "-u", "7", "--read-only", "busybox", "sh", "-c", script),
+        check=False,
+    )
+    if "hybrid mode not supported" in begun.stderr:
+        pytest.skip(begun.stderr)
+    deadline = time.monotonic() + 10
+    while "lamina-init" not in busybox_store("logs", "box").stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    busybox_store("stop", "box")
+    assert busybox_store("logs", "box").stdout.split() == [*"0123", "lamina-init", "got", "it"]
+    assert "Exited (9)" in busybox_store("ps", "-a").stdout
+    assert busybox_store("diff", "box").stdout == ""
+    assert busybox_store(*run, "--rm", "busybox", "nosuch", check=False).returncode == 127
+    assert busybox_store(*run, "--rm", "busybox", "sh", "-c", "exit 7", check=False).returncode == 7
+
+
+def test_a_bundle_has_no_init(busybox_store: Lamina) -> None:
+    done = busybox_store("spec", "--init", "busybox", check=False)
+    assert done.returncode == 1
+    assert "--init cannot be said in a runtime bundle" in done.stderr
+
+
 def test_it_ends_when_its_watcher_is_killed(busybox_store: Lamina, runc: tuple[str, ...]) -> None:
     busybox_store(*runc, "-d", "--name", "box", "busybox", "sleep", "600")
     record = open_engine(busybox_store.root).store.containers.find("box")

@@ -11,7 +11,7 @@ import click
 from lamina.cli import creating
 from lamina.cli.app import App
 from lamina.cli.declared import add
-from lamina.errors import Exists
+from lamina.errors import Exists, Unsupported
 
 if TYPE_CHECKING:
     from lamina.run.bundle import Document
@@ -25,6 +25,15 @@ class BundleThere(Exists):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is not empty", hint="name a directory that is not there yet")
+
+
+class NoInit(Unsupported):
+    """A bundle cannot bring the first process of `--init`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--init cannot be said in a runtime bundle", hint="leave it out, or lamina run --init"
+        )
 
 
 @click.command(
@@ -53,6 +62,8 @@ def command(app: App, /, **options: Any) -> None:
     from lamina.cli.foreseen import foreseen
 
     place = options["bundle"]
+    if options["init"]:
+        raise NoInit
     with foreseen(app, options, Path(), volumes=False) as found:
         if place is None:
             document = msgspec.json.encode(_described(app, found.orders))

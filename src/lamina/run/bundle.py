@@ -36,6 +36,9 @@ _MADE_BY_RUNTIMES = frozenset(f"/dev/{name}" for name in DEVICES)
 _TERMINALS = ("newinstance", "ptmxmode=0666", "mode=0620", "gid=5")
 _DEVICES_USABLE = ("nosuid", "strictatime")
 """/dev itself: runtimes make the nodes in it, where the embedded one binds the host's."""
+INIT = "/dev/lamina-init"
+"""In a file system that is the container's alone: what is mounted elsewhere leaves an empty file
+in the writable layer."""
 _GROUPS = "/sys/fs/cgroup"
 """Runtimes know what belongs there, on either version."""
 
@@ -103,6 +106,21 @@ def bundle(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Document
     if spec.namespaces.uts != "private":
         del document["hostname"]
     return document
+
+
+def with_init(document: Document, program: str, source: str) -> Document:
+    """The same container, whose first process is the init of `--init` (linux/container_init.py),
+    a file on the host at `source`; it starts `program`, the path of the container's own.
+
+    The runtime is to hand it a descriptor 3.
+    """
+    options = ("bind", "rprivate", "ro", "nosuid", "nodev")
+    args = [INIT, "--", *document["process"]["args"], program]
+    return {
+        **document,
+        "process": {**document["process"], "args": args},
+        "mounts": [*document["mounts"], _mount(INIT, "bind", source, options)],
+    }
 
 
 # the process

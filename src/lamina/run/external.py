@@ -8,6 +8,7 @@ runtime's `create` has ended.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -29,6 +30,7 @@ from lamina.run.spec import ContainerSpec, Streams
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 """All that a runtime is told of our environment."""
+_INIT_FD, _HIGH = 3, 16
 _CONSOLE, _PID, _LOG = "console", "pid", "log"
 
 
@@ -221,6 +223,8 @@ def _become_runtime(orders: Orders, runtime: str) -> NoReturn:
     progress = become.Progress(orders.status)
     try:
         become.be_alone(orders.status)
+        # Out of the way of descriptor 3, by which an init is told (container_init.py).
+        progress.status = fcntl.fcntl(progress.status, fcntl.F_DUPFD_CLOEXEC, _HIGH)
         progress.doing = "make the bundle"
         _prepare(orders)
         progress.doing = f"execute {runtime}"
@@ -239,6 +243,8 @@ def _prepare(orders: Orders) -> None:
     os.chdir(directory)
     for place, fd in enumerate([os.dup(each) for each in _three(orders.streams)]):
         os.dup2(fd, place)
+    if orders.spec.init:
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), _INIT_FD)
 
 
 def _three(streams: Streams) -> tuple[int, int, int]:
@@ -260,5 +266,7 @@ def _cgroups_path(spec: ContainerSpec) -> str:
 def _arguments(spec: ContainerSpec) -> list[str]:
     general = ["--root", str(_state(spec.directory)), "--log", _LOG, "--log-format", "json"]
     terminal = ["--console-socket", _CONSOLE] if spec.process.terminal else []
+    kept = ["--preserve-fds", "1"] if spec.init else []
     bundle = str(external_bundle.bundle_of(spec))
-    return [*general, "create", "--bundle", bundle, "--pid-file", _PID, *terminal, spec.identity]
+    options = ["--bundle", bundle, "--pid-file", _PID, *terminal, *kept]
+    return [*general, "create", *options, spec.identity]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from lamina.linux import capability, devices, syscall
+from lamina.linux import capability, container_init, devices, syscall
 from lamina.linux.rooted import make_in, open_in, resolve_in
 from lamina.run import steps, sysctl
 from lamina.run.become import Failure
-from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle
+from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle, with_init
 from lamina.run.identity import lookup
 from lamina.run.layout import mount_root
 from lamina.run.orders import Orders
@@ -46,7 +46,10 @@ def prepare(orders: Orders, cgroups_path: str) -> Document:
         os.close(make_in(root, orders.spec.process.cwd, directory=True))
         document = describe(orders, root, cgroups_path)
         env: list[str] = document["process"]["env"]
-        check_program(root, orders.spec.process, env)
+        program = find_program(root, orders.spec.process, env)
+        if orders.spec.init:
+            init = _write_init(bundle_of(orders.spec))
+            document = with_init(document, program, str(init))
         return document
     finally:
         os.close(root)
@@ -160,22 +163,25 @@ def _read(root: int, path: str) -> bytes:
 # the program
 
 
-def check_program(root: int, process: Process, env: Iterable[str]) -> None:
-    """Say what the embedded runtime says of a program that is not there or cannot be executed.
+def find_program(root: int, process: Process, env: Iterable[str]) -> str:
+    """The path of the program in the container.
 
-    Raises Failure.
+    Raises Failure, which says what the embedded runtime says of one that is not there or cannot
+    be executed.
     """
     program = process.args[0]
     if "/" in program:
-        _check_path(root, program, os.path.join(process.cwd, program))
-        return
-    path = next((line[5:] for line in env if line.startswith("PATH=")), "")
+        path = os.path.join(process.cwd, program)
+        _check_path(root, program, path)
+        return path
+    directories = next((line[5:] for line in env if line.startswith("PATH=")), "")
     denied = False
-    for directory in path.split(":"):
-        mode = _mode(root, os.path.join(process.cwd, directory, program))
+    for directory in directories.split(":"):
+        path = os.path.join(process.cwd, directory, program)
+        mode = _mode(root, path)
         if mode is not None and stat.S_ISREG(mode):
             if mode & _EXECUTABLE:
-                return
+                return path
             denied = True
     if denied:
         raise Failure(f"exec: {program}: permission denied", 126)
@@ -201,6 +207,13 @@ def _mode(root: int, path: str) -> int | None:
         return os.fstat(fd).st_mode
     finally:
         os.close(fd)
+
+
+def _write_init(directory: Path) -> Path:
+    path = directory / container_init.NAME
+    path.write_bytes(container_init.program(os.uname().machine))
+    path.chmod(0o755)
+    return path
 
 
 def write(document: Document, directory: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lamina.linux import capability
 from lamina.linux.devices import ANY, DeviceRule
-from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle
+from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle, with_init
 from lamina.run.plan import MASKED, plan
 from lamina.run.spec import (
     ContainerSpec,
@@ -281,3 +281,15 @@ def test_what_has_no_words_in_the_specification_is_refused() -> None:
     with pytest.raises(NotInBundle, match="/run/secrets/token") as caught:
         made(spec(mounts=(secret,)))
     assert "s3cret" not in str(caught.value)
+
+
+def test_an_init_starts_the_program() -> None:
+    document = made(spec())
+    changed = with_init(document, "/bin/sh", "/store/init")
+    assert changed["process"]["args"] == [
+        *("/dev/lamina-init", "--", "sh", "-c", "true", "/bin/sh"),
+    ]
+    assert changed["mounts"][:-1] == document["mounts"]
+    assert changed["mounts"][-1]["source"] == "/store/init"
+    assert "ro" in changed["mounts"][-1]["options"]
+    assert {**changed["process"], "args": []} == {**document["process"], "args": []}
