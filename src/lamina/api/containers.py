@@ -14,7 +14,7 @@ from lamina.lifecycle.create import Naming, create, free_name, resolved
 from lamina.lifecycle.exec import Request, execute
 from lamina.lifecycle.finish import put_in_order
 from lamina.lifecycle.remove import remove
-from lamina.lifecycle.start import Begun, start
+from lamina.lifecycle.start import Begun, prepare, start
 from lamina.lifecycle.stop import kill, signal_number, stop, wait
 from lamina.network.parse import parse_publish
 from lamina.network.request import NetworkRequest
@@ -151,8 +151,8 @@ def started(
     """A new container that runs, and goes on when this program has ended."""
     request = _request(command, volumes, environment, user, workdir)
     asked = _network(network, ports)
-    record = _created(store, image, request, asked, name=name, labels=labels)
-    _checked(start(store, record))
+    record, settings = _created(store, image, request, asked, name=name, labels=labels)
+    _checked(start(store, record, settings=settings))
     return Container(store, store.containers.find(record.id))
 
 
@@ -171,8 +171,8 @@ def finished(
     """What came of a program in a new container, which is gone by then."""
     request = _request(command, volumes, environment, user, workdir)
     asked = _network(network, ())
-    record = _created(store, image, request, asked, stdin=bool(stdin), remove=True)
-    begun = start(store, record, attached=True, detached=False)
+    record, settings = _created(store, image, request, asked, stdin=bool(stdin), remove=True)
+    begun = start(store, record, settings=settings, attached=True, detached=False)
     if begun.refused:
         os.close(begun.connection)
         raise Unsupported(begun.refused)
@@ -191,7 +191,8 @@ def _created(
     labels: Mapping[str, str] | None = None,
     stdin: bool = False,
     remove: bool = False,
-) -> ContainerRecord:
+) -> tuple[ContainerRecord, Settings]:
+    prepare()
     put_in_order(store, _timestamp)
     image = store.images.find(name_of_image)
     naming = Naming(os.urandom(32).hex(), name or free_name(store), name_of_image)
@@ -206,7 +207,7 @@ def _created(
     )
     record = create(store, image, settings, naming, now, labels=dict(labels or {}))
     tell_container(store, record, "create", now)
-    return record
+    return record, settings
 
 
 def _request(

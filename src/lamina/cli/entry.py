@@ -20,9 +20,22 @@ def main() -> None:
             # As in lamina.cli.failure: taking the interpreter apart would only take time.
             os._exit(status)
     elif "run" in sys.argv[1:4]:
+        _load_msgspec()
         from lamina.cli.quick_run import run as run_quickly
 
         run_quickly(sys.argv[1:])
     from lamina.cli.main import main as run_and_exit
 
     run_and_exit()
+
+
+def _load_msgspec() -> None:
+    # It asks typing_extensions, where that is installed, for what typing has since 3.11; and
+    # that takes longer to import than msgspec itself.
+    absent = "typing_extensions" not in sys.modules
+    if absent:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+    import msgspec  # noqa: F401
+
+    if absent:
+        del sys.modules["typing_extensions"]

@@ -61,7 +61,6 @@ def run(app: App, options: dict[str, Any]) -> int:
 
 
 def _run(app: App, options: dict[str, Any]) -> int:
-    from lamina.cli.attaching import attach_first, tell_start
     from lamina.lifecycle.start import start
     from lamina.run.keys import detach_keys
 
@@ -78,8 +77,15 @@ def _run(app: App, options: dict[str, Any]) -> int:
     record, settings = creating.new_container(app, options, detached=detached)
     sys.stdout.flush()
     begun = start(
-        app.engine.store, record, settings=settings, attached=not detached, detached=detached
+        app.engine.store,
+        record,
+        settings=settings,
+        attached=not detached,
+        detached=detached,
+        meanwhile=_load,
     )
+    from lamina.cli.attaching import attach_first, tell_start
+
     if (status := tell_start(begun)) is not None:
         return status
     if detached:
@@ -93,6 +99,11 @@ def _run(app: App, options: dict[str, Any]) -> int:
         proxy=options["sig_proxy"],
         streams=_streams(wanted),
     )
+
+
+def _load() -> None:
+    """What is needed once the container runs: loaded while it starts."""
+    import lamina.cli.attaching  # noqa: F401
 
 
 def _streams(wanted: Sequence[str]) -> Streams:

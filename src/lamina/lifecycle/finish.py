@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from lamina.linux.cgroup_group import open_group
 from lamina.linux.processes import boot, lives
-from lamina.network.sandbox import close_sandbox, reconcile
+from lamina.network.traces import has_members, is_member
 from lamina.run.volumes import remove_anonymous
 from lamina.store.atomic import locked
 from lamina.store.container_contract import ContainerRecord, End
@@ -20,11 +21,19 @@ _LOCK = "finish.lock"
 _LEFT = ("attach", "stopping", "health")
 
 
-def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> None:
+def finish(
+    store: Store,
+    identity: str,
+    now: Clock,
+    *,
+    again: bool = False,
+    gone: Callable[[], None] | None = None,
+) -> None:
     """Put in order what a container leaves: control groups, network, record; `--rm` too.
 
     Its first process has ended.  `again` says that it is about to be started again, so that
-    it is not removed.  A container that somebody removed meanwhile is fine.
+    it is not removed.  A container that somebody removed meanwhile is fine.  `gone` is called
+    when a container that is removed cannot be found any more, before its files are deleted.
     """
     try:
         record = store.containers.written(identity)
@@ -38,34 +47,47 @@ def finish(store: Store, identity: str, now: Clock, *, again: bool = False) -> N
         remove_external(place, identity, runtime)
     clear(store, identity, record.groups)
     end = read_end(place) or End(LOST, now())
+    goes = bool(record.settings.get("remove")) and not again
     try:
-        store.containers.update(
-            identity,
-            status="restarting" if again else "exited",
-            exit_status=end.status,
-            out_of_memory=end.out_of_memory,
-            finished=end.finished,
-            pid=0,
-            groups=(),
-        )
+        if not goes:
+            store.containers.update(
+                identity,
+                status="restarting" if again else "exited",
+                exit_status=end.status,
+                out_of_memory=end.out_of_memory,
+                finished=end.finished,
+                pid=0,
+                groups=(),
+            )
         if end.out_of_memory:
             tell_container(store, record, "oom", now())
         tell_container(store, record, "die", now(), exitCode=str(end.status))
         if again:
             return
-        for name in (END, *_LEFT):
-            (place / name).unlink(missing_ok=True)
-        if record.settings.get("remove"):
-            store.containers.remove(identity)
-            remove_anonymous(store.root / "volumes", record)
-            tell_container(store, record, "destroy", now())
+        if not goes:
+            for name in (END, *_LEFT):
+                (place / name).unlink(missing_ok=True)
+        else:
+            store.containers.remove(identity, partial(_gone, store, record, now, gone))
     except ContainerNotFound:
         pass
 
 
+def _gone(
+    store: Store, record: ContainerRecord, now: Clock, further: Callable[[], None] | None
+) -> None:
+    remove_anonymous(store.root / "volumes", record)
+    tell_container(store, record, "destroy", now())
+    if further is not None:
+        further()
+
+
 def clear(store: Store, identity: str, groups: tuple[str, ...]) -> None:
     """Take away what lies outside of the container's directory."""
-    close_sandbox(store.root, identity)
+    if is_member(str(store.root), identity):
+        from lamina.network.sandbox import close_sandbox
+
+        close_sandbox(store.root, identity)
     if groups:
         group = open_group(groups)
         # With the host's pids its other processes outlive the first one.
@@ -81,7 +103,10 @@ def put_in_order(store: Store, now: Clock) -> None:
     for record in list(store.containers.records()):
         if record.status in LIVELY and not _attended(record):
             finish_lost(store, record.id, now)
-    reconcile(store.root)
+    if has_members(str(store.root)):
+        from lamina.network.sandbox import reconcile
+
+        reconcile(store.root)
 
 
 def finish_lost(store: Store, identity: str, now: Clock) -> None:

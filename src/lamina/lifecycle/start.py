@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 
 import msgspec
 
@@ -12,7 +13,7 @@ from lamina.lifecycle.errors import AlreadyRunning
 from lamina.lifecycle.watcher import Report, watch
 from lamina.linux.pidfd import ended, opened
 from lamina.run.settings import Settings, settings_of
-from lamina.store.container_contract import ContainerRecord
+from lamina.store.container_contract import ContainerRecord, End
 from lamina.store.containers import LIVELY
 from lamina.store.contract import Store
 from lamina.supervise import sockets
@@ -20,6 +21,8 @@ from lamina.supervise import sockets
 _LONGEST = 1 << 20
 _PATIENCE = 10
 """Seconds."""
+_watchers: list[int] = []
+"""Those that are children of this process."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -44,13 +47,15 @@ def start(
     settings: Settings | None = None,
     attached: bool = False,
     detached: bool = True,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Begun:
     """Start a container, and leave it to a watcher that outlives this process.
 
     `settings` are those in its record, for who has them as a value.
 
     `attached` makes a connection that sees all it prints, from its first byte on.
-    Without `detached` the watcher is not made small: for a container whose end is near.
+    Without `detached` the watcher is not made small, and is a child of this process: for a
+    container whose end is waited for.  `meanwhile` is called while the watcher is at work.
     Returns when its program runs, or was refused by the kernel.
 
     Raises AlreadyRunning, OlderContainer, and EngineError when no container could be made.
@@ -69,15 +74,27 @@ def start(
         os.close(writer)
         if attached:
             os.close(theirs)
-    with open(reader, "rb") as stream:
-        text = stream.read(_LONGEST)
     try:
-        report = _read(text)
+        with open(reader, "rb") as stream:
+            if meanwhile is not None:
+                meanwhile()
+            report = _read(stream.read(_LONGEST))
     except BaseException:
         if attached:
             os.close(ours)
         raise
     return Begun(record, report.pid, ours, report.refused, report.status, report.warnings)
+
+
+def prepare() -> None:
+    """Load now what every watcher needs, in a program that starts many: they are its forks."""
+    import lamina.lifecycle.attach
+    import lamina.lifecycle.finish
+    import lamina.network.resolv_conf
+    import lamina.supervise.watch  # noqa: F401
+
+    msgspec.json.Decoder(ContainerRecord)
+    msgspec.json.Decoder(End)
 
 
 def _read(text: bytes) -> Report:
@@ -105,16 +122,32 @@ def _fork_watcher(
     *,
     foreground: bool,
 ) -> None:
+    _reap()
     with warnings.catch_warnings():
         # Python warns of forking beside threads; the watcher needs none of their locks.
         warnings.simplefilter("ignore", DeprecationWarning)
-        between = os.fork()
-        if between == 0:
-            # A process between us and the watcher, so that no long-lived program has to
-            # wait for it.
+        first = os.fork()
+        if first == 0:
             try:
-                if os.fork() == 0:
+                # A process between us and the watcher of a detached container, so that no
+                # long-lived program has to wait for it.
+                if foreground or os.fork() == 0:
                     watch(store, record, settings, ready, client=client, foreground=foreground)
             finally:
                 os._exit(0)
-    os.waitpid(between, 0)
+    if foreground:
+        _watchers.append(first)
+    else:
+        os.waitpid(first, 0)
+
+
+def _reap() -> None:
+    """Take note of the watchers of ours that have ended: none is waited for, their last
+    moments are nobody's time."""
+    for child in list(_watchers):
+        try:
+            ended, _ = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:
+            ended = child  # somebody else has waited for all children
+        if ended:
+            _watchers.remove(child)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lamina.errors import Conflict
 from lamina.lifecycle.errors import NotRunning
 from lamina.lifecycle.group import group_for
-from lamina.network.sandbox import Sandbox, close_sandbox, open_sandbox
 from lamina.run.lowers import lowers
 from lamina.run.settings import Settings
 from lamina.run.spec import Namespaces
@@ -19,6 +19,9 @@ from lamina.run.specification import Surroundings
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.contract import Store
 from lamina.supervise.log import timestamp
+
+if TYPE_CHECKING:
+    from lamina.network.sandbox import Sandbox
 
 _OTHER = "container:"
 
@@ -47,16 +50,13 @@ def surroundings(
     below = stack.enter_context(lowers(store.layers, record.layers))
     group, warnings = group_for(record, settings)
     stack.callback(group.remove)
-    sandbox = _sandbox(store, record, settings)
-    if sandbox is not None:
-        stack.callback(close_sandbox, store.root, record.id)
-        stack.callback(sandbox.close)
+    sandbox = _sandbox(store, record, settings, stack)
     return Made(
         Surroundings(
             lowers=below,
             network=_network(store, settings, sandbox),
             hosts=_hosts(sandbox),
-            resolv_conf=sandbox.resolv_conf if sandbox is not None else None,
+            resolv_conf=_resolv_conf(settings, sandbox),
             namespaces=joined_namespaces(store, settings.namespaces),
             cgroups=tuple(map(Path, group.paths)),
             cache=store.root / "cache",
@@ -68,11 +68,14 @@ def surroundings(
     )
 
 
-def _sandbox(store: Store, record: ContainerRecord, settings: Settings) -> Sandbox | None:
-    mode = settings.network.mode
-    if mode == "host" or mode.startswith(_OTHER):
+def _sandbox(
+    store: Store, record: ContainerRecord, settings: Settings, stack: ExitStack
+) -> Sandbox | None:
+    if not settings.network.attachments:
         return None
-    return open_sandbox(
+    from lamina.network.sandbox import close_sandbox, open_sandbox
+
+    sandbox = open_sandbox(
         store.root,
         settings.network,
         container=record.id,
@@ -81,6 +84,19 @@ def _sandbox(store: Store, record: ContainerRecord, settings: Settings) -> Sandb
         exposed=settings.exposed,
         now=timestamp(),
     )
+    stack.callback(close_sandbox, store.root, record.id)
+    stack.callback(sandbox.close)
+    return sandbox
+
+
+def _resolv_conf(settings: Settings, sandbox: Sandbox | None) -> str | None:
+    if sandbox is not None:
+        return sandbox.resolv_conf
+    if settings.network.mode != "none":
+        return None
+    from lamina.network.resolv_conf import alone
+
+    return alone(settings.network)
 
 
 def _network(store: Store, settings: Settings, sandbox: Sandbox | None) -> str:

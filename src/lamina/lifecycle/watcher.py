@@ -6,25 +6,23 @@ becomes `lamina.supervise` by exec, and at the end this program again.
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
 import fcntl
 import marshal
 import os
-import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.lifecycle.doorway import note_doorway
-from lamina.lifecycle.finish import finish
 from lamina.lifecycle.surroundings import Made, surroundings
 from lamina.linux import trampoline
 from lamina.linux.processes import boot, started
-from lamina.network.sandbox import Sandbox
 from lamina.run.launch import Running, start
 from lamina.run.logs import FILE
 from lamina.run.settings import Settings, settings_of
@@ -36,7 +34,10 @@ from lamina.store.contract import Store
 from lamina.store.tell import tell_container
 from lamina.supervise import frames, sockets
 from lamina.supervise.log import timestamp
-from lamina.supervise.watch import Watch
+
+if TYPE_CHECKING:
+    from lamina.network.sandbox import Sandbox
+    from lamina.supervise.watch import Watch
 
 _TASK_FD = 3
 _HIGH = 16
@@ -122,7 +123,8 @@ def _first(
 ) -> None:
     try:
         place = store.containers.directory(record.id)
-        (place / frames.STOPPING).unlink(missing_ok=True)
+        if record.started:
+            (place / frames.STOPPING).unlink(missing_ok=True)
         begun = _start(store, record, settings, ready)
     except EngineError as error:
         _fail(store, record, settings, str(error))
@@ -143,9 +145,21 @@ def _fail(store: Store, record: ContainerRecord, settings: Settings, text: str) 
     try:
         store.containers.update(record.id, exit_status=125, error=text)
         if settings.remove:
-            finish(store, record.id, timestamp)
+            _finish(store, record.id)
     except EngineError:
         pass
+
+
+def _finish(
+    store: Store,
+    identity: str,
+    *,
+    again: bool = False,
+    gone: Callable[[], None] | None = None,
+) -> None:
+    from lamina.lifecycle.finish import finish
+
+    finish(store, identity, timestamp, again=again, gone=gone)
 
 
 def _start(
@@ -153,14 +167,22 @@ def _start(
 ) -> _Started | None:
     """Start the container and tell so; None when its program was refused."""
     place = store.containers.directory(record.id)
-    for name in (END, *OWN_FILES):
-        (place / name).unlink(missing_ok=True)
+    if record.started:
+        for name in (END, *OWN_FILES):
+            (place / name).unlink(missing_ok=True)
     with ExitStack() as stack:
         made = surroundings(store, record, settings, stack)
         spec = specification(record.id, place, settings, record.labels, made.around)
         ours, theirs = _streams(settings)
+        listeners: list[int] = []
+
+        def prepare() -> None:
+            listeners.append(sockets.listen(str(place)))
+            stack.callback(_unlisten, place, listeners[0])
+            _load(store, record)
+
         try:
-            running = _launch(spec, theirs, settings.runtime)
+            running = _launch(spec, theirs, settings.runtime, prepare)
         finally:
             for fd in {theirs.stdin, theirs.stdout, theirs.stderr}:
                 os.close(fd)
@@ -169,12 +191,11 @@ def _start(
                 record.id, exit_status=running.wait(), error=running.refused, finished=timestamp()
             )
             if settings.remove:
-                finish(store, record.id, timestamp)
+                _finish(store, record.id)
             _tell(ready, Report(refused=running.refused, status=running.wait()))
             return None
         stack.callback(running.wait)
         stack.callback(running.kill)
-        listener = sockets.listen(str(place))
         store.containers.update(
             record.id,
             status="running",
@@ -195,14 +216,31 @@ def _start(
         if made.sandbox is not None:
             os.close(made.sandbox.namespace)  # it lives as long as the container
         _tell(ready, Report(pid=running.pid, warnings=made.warnings))
-        return _Started(running, made, *ours, listener, time.monotonic(), stack.pop_all())
+        return _Started(running, made, *ours, listeners[0], time.monotonic(), stack.pop_all())
 
 
-def _launch(spec: ContainerSpec, streams: Streams, runtime: str) -> Running:
+def _unlisten(place: Path, listener: int) -> None:
+    os.close(listener)
+    (place / frames.SOCKET).unlink(missing_ok=True)
+
+
+def _load(store: Store, record: ContainerRecord) -> None:
+    """What is needed from the start on, and at the end: loaded while there is time."""
+    import lamina.lifecycle.finish
+    import lamina.supervise.watch  # noqa: F401
+
+    boot()
+    store.containers.written(record.id)  # the first record that is read takes longer
+
+
+def _launch(
+    spec: ContainerSpec, streams: Streams, runtime: str, meanwhile: Callable[[], None]
+) -> Running:
     if not runtime:
-        return start(spec, streams)
+        return start(spec, streams, meanwhile=meanwhile)
     from lamina.run.external import start_external
 
+    meanwhile()
     return start_external(spec, streams, runtime)
 
 
@@ -265,25 +303,42 @@ def _attend(
         "then": program_arguments("ended", str(store.root), record.id, str(tries)),
     }
     if not foreground:
+        from lamina.lifecycle.doorway import note_doorway
+
         note_doorway(store, record.id)
         _become_supervisor(task, begun.made.lease)
+    from lamina.supervise.watch import Watch
+
     watch = Watch(task)
     watch.run()
     if watch.restarting:
         watch.pause_before_restart()
     if not watch.restarting:
-        finish(store, record.id, timestamp)
-        os.close(begun.made.lease)
-        store.leases.protected()
-        watch.farewell()
-        os._exit(0)
+        _leave(store, record.id, begun.made.lease, watch)
     watch.close()
     _again(store, record.id, tries + 1)
 
 
+def _leave(store: Store, identity: str, lease: int, watch: Watch) -> NoReturn:
+    said = False
+
+    def farewell() -> None:
+        nonlocal said
+        said = True
+        # Whoever hears of the end may remove the image: the lease goes first.
+        os.close(lease)
+        store.leases.protected()
+        watch.farewell()
+
+    _finish(store, identity, gone=farewell)
+    if not said:
+        farewell()
+    os._exit(0)
+
+
 def _again(store: Store, identity: str, tries: int) -> NoReturn:
     """Start a container again by its policy, as a program of its own."""
-    finish(store, identity, timestamp, again=True)
+    _finish(store, identity, again=True)
     record = store.containers.find(identity)
     record = store.containers.update(identity, restarts=record.restarts + 1)
     settings = settings_of(record.name, record.settings)
@@ -294,7 +349,7 @@ def _again(store: Store, identity: str, tries: int) -> NoReturn:
         store.containers.update(identity, error=str(error))
         begun = None
     if begun is None:
-        finish(store, identity, timestamp)
+        _finish(store, identity)
         os._exit(1)
     _attend(store, record, settings, begun, -1, False, tries)
 
@@ -380,6 +435,6 @@ def _ended(store: Store, identity: str, tries: int) -> NoReturn:
     end = read_end(store.containers.directory(identity))
     if end is not None and end.restarting:
         _again(store, identity, tries + 1)
-    finish(store, identity, timestamp)
+    _finish(store, identity)
     store.leases.protected()
     os._exit(0)

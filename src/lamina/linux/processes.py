@@ -28,7 +28,7 @@ def lives(pid: int, since: int, proc: str = "/proc") -> bool:
 def boot() -> str:
     """This boot of the machine; empty where the kernel does not tell."""
     try:
-        with open(_BOOT, encoding="ascii") as stream:
-            return stream.read().strip()
+        with open(_BOOT, "rb") as stream:
+            return stream.read().decode().strip()
     except OSError:
         return ""

@@ -22,6 +22,7 @@ from lamina.network.host import Host
 from lamina.network.inside import Inside
 from lamina.network.networks import default_network, find_network
 from lamina.network.request import DEFAULT, Attachment, NetworkRequest, PortBinding
+from lamina.network.resolv_conf import asked, host_resolver
 from lamina.network.state import (
     Endpoint,
     Member,
@@ -31,10 +32,10 @@ from lamina.network.state import (
     is_alive,
     started,
 )
+from lamina.network.traces import has_members, is_member
 from lamina.network.wanted import bindings
 
 _HIGH = 16
-_RESOLV_CONF = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -115,29 +116,27 @@ def open_sandbox(
 
     `exposed` are the ports of the image and of `--expose`, for `-P`; `pid` is the watcher,
     this process by default; `now` dates the default network, if it is made here.  Modes
-    `host` and `container:` need no sandbox and are not for here.
+    `host`, `none` and `container:` need no sandbox and are not for here.
 
     Raises NetworkNotFound, BadNetwork, AddressTaken, PortTaken, NoNetworks and what
     else network/errors.py has; nothing stays then.
     """
     state = State(root)
-    host_resolver = _host_resolver()
-    if not request.attachments:
-        return _alone(request, host_resolver)
+    host = host_resolver()
     if not owns_network():
-        return _carried(state, request, host_resolver, container, name, hostname, exposed, pid)
+        return _carried(state, request, host, container, name, hostname, exposed, pid)
     asks = any(each.network != DEFAULT for each in request.attachments)
     # A resolver on this host's loopback is asked by the watcher, who reaches it.
-    names = asks or not (request.dns or resolver.reachable(host_resolver.servers))
+    names = asks or not (request.dns or resolver.reachable(host.servers))
     namespace, furnished = _new_namespace(names=names, six=_has_six(state, request))
     try:
         member = Member(*(container, name, hostname, pid or os.getpid(), 0, boot_id()), names=names)
         member = replace(member, pid_started=started(member.pid))
-        with state.lock(), Host(state) as host:
-            reclaim(state, host, container)
-            default_network(state, host, request.attachments, now)
-            member, held = _enter(state, host, member, request, exposed, namespace, furnished)
-        return _sandbox(state, request, host_resolver, member, held, namespace, furnished)
+        with state.lock(), Host(state) as links:
+            reclaim(state, links, container)
+            default_network(state, links, request.attachments, now)
+            member, held = _enter(state, links, member, request, exposed, namespace, furnished)
+        return _sandbox(state, request, host, member, held, namespace, furnished)
     except BaseException:
         os.close(namespace)
         furnished.close()
@@ -146,9 +145,9 @@ def open_sandbox(
 
 def close_sandbox(root: Path, container: str) -> None:
     """Take away what `open_sandbox` made on the host; nothing happens when that is done."""
-    state = State(root)
-    if not (state.member_directory / f"{container}.json").exists():
+    if not is_member(str(root), container):
         return
+    state = State(root)
     with state.lock(), Host(state) as host:
         member = state.member(container)
         if member is None:
@@ -159,12 +158,9 @@ def close_sandbox(root: Path, container: str) -> None:
 
 def reconcile(root: Path) -> None:
     """Take away what containers left whose watcher was killed, or which a reboot ended."""
-    state = State(root)
-    try:
-        if not os.listdir(state.member_directory):
-            return
-    except FileNotFoundError:
+    if not has_members(str(root)):
         return
+    state = State(root)
     boot = boot_id()
     if all(is_alive(each, boot) for each in state.members()):
         return
@@ -258,12 +254,6 @@ def _has_six(state: State, request: NetworkRequest) -> bool:
         for each in state.networks()
         if each.name in asked or any(each.id.startswith(text) for text in asked)
     )
-
-
-def _alone(request: NetworkRequest, host: resolver.Resolver) -> Sandbox:
-    namespace, furnished = _new_namespace(names=False, six=True)
-    furnished.close()
-    return Sandbox(namespace, resolv_conf=resolver.write(_asked(request, host)))
 
 
 def _enter(
@@ -384,7 +374,7 @@ def _sandbox(
     namespace: int,
     furnished: Inside,
 ) -> Sandbox:
-    asked, names = _asked(request, host, own=member.names), None
+    wanted, names = asked(request, host, own=member.names), None
     relayed = tuple((_high(each.detach()), port) for each, port in held.relayed)
     if member.names and furnished.udp is not None and furnished.tcp is not None:
         outward = any(not each.internal for each in member.endpoints)
@@ -393,14 +383,14 @@ def _sandbox(
             _high(furnished.tcp.detach()),
             str(state.member_directory),
             member.container,
-            asked.servers if outward else (),
+            wanted.servers if outward else (),
         )
-        asked = resolver.with_names(asked)
+        wanted = resolver.with_names(wanted)
     furnished.close()
     return Sandbox(
         namespace=namespace,
         hosts=host_lines(member),
-        resolv_conf=resolver.write(asked),
+        resolv_conf=resolver.write(wanted),
         names=names,
         relay=Relay(relayed, str(state.member_directory), member.container) if relayed else None,
         holders=tuple(_high(each.detach()) for each in held.sockets if each.fileno() >= 0),
@@ -423,34 +413,6 @@ def host_lines(member: Member) -> tuple[str, ...]:
         for address in (each.ip, each.ip6)
         if address
     )
-
-
-def _asked(
-    request: NetworkRequest, host: resolver.Resolver, *, own: bool = False
-) -> resolver.Resolver:
-    asked = resolver.chosen(
-        host,
-        servers=request.dns,
-        search=request.dns_search,
-        options=request.dns_options,
-    )
-    if own:
-        return asked
-    return replace(asked, servers=resolver.reachable(asked.servers) or resolver.FALLBACK)
-
-
-def _host_resolver() -> resolver.Resolver:
-    """The host's; that of systemd-resolved itself where the file names only its stub."""
-    found = resolver.Resolver()
-    for path in _RESOLV_CONF:
-        try:
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                found = resolver.parse(stream.read(1 << 16))
-        except OSError:
-            continue
-        if resolver.reachable(found.servers) or found.servers != ("127.0.0.53",):
-            break
-    return found
 
 
 # closing

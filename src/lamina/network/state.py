@@ -17,13 +17,13 @@ from typing import TypeVar
 import msgspec
 
 from lamina.errors import Corrupt
+from lamina.network.traces import MEMBERS, PLACE
 from lamina.sha256 import sha256
 from lamina.store import sealed
 from lamina.store.atomic import locked, replace_file
 
 S = TypeVar("S", bound=msgspec.Struct)
 _SUFFIX = ".json"
-_MEMBERS = "members"
 _BOOT = "/proc/sys/kernel/random/boot_id"
 
 
@@ -134,8 +134,8 @@ class State:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.directory = root / "networks"
-        self.member_directory = self.directory / _MEMBERS
+        self.directory = root / PLACE
+        self.member_directory = self.directory / MEMBERS
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import signal
 import stat
 import threading
 import warnings
+from collections.abc import Callable
 
 import msgspec
 
@@ -57,9 +58,16 @@ def launch(spec: ContainerSpec, streams: Streams) -> int:
             os.close(running.terminal)
 
 
-def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
+def start(
+    spec: ContainerSpec,
+    streams: Streams,
+    *,
+    watch: int = -1,
+    meanwhile: Callable[[], None] | None = None,
+) -> Running:
     """Start the container: returns once its program runs, or was refused by the kernel.
 
+    `meanwhile` is called while the container's first process mounts its file systems.
     `watch` is a fanotify group (linux/fanotify.py) that hears of every file which is opened
     in its root file system, from the program itself on.
 
@@ -98,10 +106,22 @@ def start(spec: ContainerSpec, streams: Streams, *, watch: int = -1) -> Running:
             os.close(fd)
     running = Running(pid, master)
     try:
+        if meanwhile is not None:
+            _do(meanwhile, running, reader)
         return started(running, reader, spec.process.args[0])
     except BaseException:
         if master >= 0:
             os.close(master)
+        raise
+
+
+def _do(work: Callable[[], None], running: Running, reader: int) -> None:
+    try:
+        work()
+    except BaseException:
+        running.kill()
+        running.wait()
+        os.close(reader)
         raise
 
 
@@ -182,10 +202,15 @@ def write_own_files(spec: ContainerSpec) -> None:
     for name, text in own_texts(spec).items():
         path = spec.directory / name
         if not path.exists():  # a container that is started again keeps its own
-            new = path.with_name(f"{name}.{threading.get_native_id()}")
-            new.write_text(text, encoding="utf-8", errors="surrogateescape")
-            new.chmod(0o644)
-            new.rename(path)
+            _write(str(path), text.encode("utf-8", "surrogateescape"))
+
+
+def _write(path: str, data: bytes) -> None:
+    new = f"{path}.{threading.get_native_id()}"
+    with open(new, "wb", 0) as stream:
+        stream.write(data)
+        os.fchmod(stream.fileno(), 0o644)
+    os.rename(new, path)
 
 
 def own_texts(spec: ContainerSpec) -> dict[str, str]:

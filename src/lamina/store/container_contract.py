@@ -6,7 +6,7 @@ load what images are made of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,8 +97,11 @@ class ContainerStore(Protocol):
         """`containers/<id>`."""
         ...
 
-    def remove(self, identity: str) -> int:
-        """Delete the container; returns the bytes of disk freed.  Gone at one moment."""
+    def remove(self, identity: str, gone: Callable[[], None] | None = None) -> int:
+        """Delete the container; returns the bytes of disk freed.
+
+        Gone at one moment: `gone` is called then, before its files are deleted.
+        """
         ...
 
     def damaged(self) -> list[str]:

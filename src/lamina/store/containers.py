@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -118,17 +119,20 @@ class DirContainers:
             raise ContainerNotFound(identity)
         return place
 
-    def remove(self, identity: str) -> int:
+    def remove(self, identity: str, gone: Callable[[], None] | None = None) -> int:
         place = self.directory(identity)
         trash = self._directory / f"{_GONE}{identity}-{os.urandom(4).hex()}"
-        with writing(self._directory):
+        with ExitStack() as stack:
+            stack.enter_context(writing(self._directory))
             try:
                 # The lock goes with the directory: a sweep leaves it to us.
-                with locked(place):
-                    place.rename(trash)
-                    return delete_tree(trash)
+                stack.enter_context(locked(place))
+                place.rename(trash)
             except FileNotFoundError:
                 raise ContainerNotFound(identity) from None
+            if gone is not None:
+                gone()
+            return delete_tree(trash)
 
     def __iter__(self) -> Iterator[ContainerRecord]:
         records = sorted(self.records(), key=lambda record: (record.created, record.id))

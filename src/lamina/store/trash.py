@@ -9,14 +9,16 @@ from pathlib import Path
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
+_DEEP = 16
+"""Directories below one another that are emptied in place."""
 
 
 def delete_tree(place: Path) -> int:
     """Delete a directory and all in it; returns the bytes of disk freed.
 
-    Follows no link, and is not troubled by depth: directories inside are moved
-    to the top before they are emptied, so no path grows beyond what the kernel
-    takes.  A file that has another link elsewhere frees nothing.
+    Follows no link, and is not troubled by depth: directories far inside are moved
+    to the top before they are emptied, so that neither descriptors nor paths run
+    out.  A file that has another link elsewhere frees nothing.
     """
     try:
         top = _open(os.fspath(place), None)
@@ -29,7 +31,7 @@ def delete_tree(place: Path) -> int:
 
 
 class _Deletion:
-    """The directories still to be emptied, all of them directly in `top`."""
+    """The directories still to be emptied that were moved to `top`."""
 
     def __init__(self, top: int) -> None:
         self._top = top
@@ -38,27 +40,29 @@ class _Deletion:
         self._salt = os.urandom(8).hex()
 
     def run(self) -> int:
-        freed = self._empty(self._top)
+        freed = self._empty(self._top, 0)
         while self._waiting:
-            name = self._waiting.pop()
-            fd = _open(name, self._top)
-            try:
-                freed += self._empty(fd)
-            finally:
-                os.close(fd)
-            freed += _remove(name, self._top)
+            freed += self._delete(self._waiting.pop(), self._top, 1)
         return freed
 
-    def _empty(self, directory: int) -> int:
-        """Unlink the files in a directory and move its directories to the top."""
+    def _delete(self, name: str, parent: int, depth: int) -> int:
+        fd = _open(name, parent)
+        try:
+            freed = self._empty(fd, depth)
+        finally:
+            os.close(fd)
+        return freed + _remove(name, parent)
+
+    def _empty(self, directory: int, depth: int) -> int:
+        """Delete what is in a directory; what is too deep in it is moved to the top."""
         freed = 0
         for name in os.listdir(directory):
             status = os.lstat(name, dir_fd=directory)
             if not stat.S_ISDIR(status.st_mode):
                 os.unlink(name, dir_fd=directory)
                 freed += status.st_blocks * 512 if status.st_nlink == 1 else 0
-            elif directory == self._top:
-                self._waiting.append(name)
+            elif depth < _DEEP:
+                freed += self._delete(name, directory, depth + 1)
             else:
                 self._waiting.append(self._move_up(directory, name))
         return freed
