@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lamina.linux.devices import DeviceRule
     from lamina.run.spec import Limit
 
-_DECIMAL = re.compile(r"(\d*)(?:\.(\d*))?")
+_DECIMAL = r"(\d*)(?:\.(\d*))?"
 
 
 class BadLimitOption(Invalid):
@@ -148,7 +148,7 @@ def nano_cpus(text: str | None) -> int:
     """`1.5` in billionths.  Raises BadLimitOption."""
     if not text:
         return 0
-    found = _DECIMAL.fullmatch(text.strip())
+    found = re.fullmatch(_DECIMAL, text.strip())
     if found is None or not (found[1] or found[2]):
         raise BadLimitOption(f"not a number of processors: {text!r}", hint="write e.g. 1.5")
     fraction = (found[2] or "").rstrip("0")

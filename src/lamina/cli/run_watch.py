@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from lamina.run.settings import Health, LogSettings, Restart
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_DURATION = r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)"
+_SIZE = r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?"
 
 
 class BadOption(Invalid):
@@ -38,7 +38,7 @@ OPTIONS = (
 
 def seconds(text: str, option: str) -> float:
     """`1m30s`, `500ms` as seconds.  Raises BadOption."""
-    parts = _DURATION.findall(text)
+    parts = re.findall(_DURATION, text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise BadOption(f"{option} is no length of time: {text!r}", hint="write 30s, 1m30s, 500ms")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -46,7 +46,7 @@ def seconds(text: str, option: str) -> float:
 
 def bytes_of(text: str, option: str) -> int:
     """`10m`, `1.5g`, `4096` as bytes, by 1024 as Docker counts there.  Raises BadOption."""
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise BadOption(
             f"{option} is no size: {text!r}", hint="write 512m, 2g or a number of bytes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import fcntl
+import gc
 import marshal
 import os
 import sys
@@ -95,6 +96,8 @@ def watch(
 
 def _be_alone(kept: set[int]) -> None:
     """Leave the session, the directory, the streams and descriptors of who forked us."""
+    # Looking for garbage would write to, and so copy, every page that is shared with our parent.
+    gc.disable()
     os.setsid()
     os.chdir("/")
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):

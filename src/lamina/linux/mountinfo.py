@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-_ESCAPE = re.compile(r"\\([0-7]{3})")
+_ESCAPE = r"\\([0-7]{3})"
 
 
 class MountLine(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ def parse_mountinfo(text: str) -> list[MountLine]:
 
 
 def _plain(text: str) -> str:
-    return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), text)
+    return re.sub(_ESCAPE, lambda found: chr(int(found[1], 8)), text)
 
 
 def mount_of(path: str, table: Path = Path("/proc/self/mountinfo")) -> MountLine:

@@ -12,8 +12,8 @@ from lamina.errors import Invalid
 from lamina.network.request import Attachment, NetworkRequest, PortBinding, is_bridged
 
 PROTOCOLS = ("tcp", "udp", "sctp")
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-_MAC = re.compile(r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}")
+_RANGE = r"(\d+)(?:-(\d+))?"
+_MAC = r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}"
 _FORM = "write [ADDRESS:][HOST:]CONTAINER[/PROTOCOL], as in -p 127.0.0.1:8080:80/tcp"
 _LONG = {"published", "target", "protocol", "mode"}
 
@@ -162,7 +162,7 @@ def check_server(text: str) -> str:
 
 def check_mac(text: str) -> str:
     """`text` as a hardware address that a link can have.  Raises BadNetworkOption."""
-    if not _MAC.fullmatch(text):
+    if not re.fullmatch(_MAC, text):
         raise BadNetworkOption(
             f"{text!r} is not a valid mac address", hint="write it as 02:42:ac:11:00:02"
         )
@@ -251,7 +251,7 @@ def _protocol(text: str, whole: str) -> tuple[str, str]:
 
 
 def _range(text: str, problem: str, whole: str) -> tuple[int, int]:
-    match = _RANGE.fullmatch(text)
+    match = re.fullmatch(_RANGE, text)
     if match is None:
         raise BadPort(problem, hint=_FORM)
     first = int(match[1])

@@ -23,7 +23,7 @@ OUR_TYPES = "application/vnd.lamina."
 DIFF_ID = "dev.lamina.diff-id"
 """Annotation on a payload that is a compressed layer: the digest of its tar."""
 EMPTY = b"{}"
-_FALLBACK = re.compile(r"sha256-[0-9a-f]{64}")
+_FALLBACK = r"sha256-[0-9a-f]{64}"
 _EMPTY_CONFIG = Descriptor(mediatype.OCI_EMPTY, Digest.of(EMPTY), len(EMPTY))
 
 
@@ -198,4 +198,4 @@ def fallback_tag(subject: Digest) -> str:
 
 def is_fallback_tag(tag: str) -> bool:
     """Whether a tag names such an index, and no image."""
-    return _FALLBACK.fullmatch(tag) is not None
+    return re.fullmatch(_FALLBACK, tag) is not None

@@ -22,7 +22,7 @@ _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
-_HEX_ID = re.compile(r"[a-f0-9]{64}")
+_HEX_ID = r"[a-f0-9]{64}"
 
 
 class BadReference(Invalid):
@@ -49,7 +49,7 @@ class Reference(msgspec.Struct, frozen=True, order=True):
         """
         if not text or text != text.strip():
             raise BadReference(f"not an image name: {text!r}")
-        if _HEX_ID.fullmatch(text):
+        if re.fullmatch(_HEX_ID, text):
             raise BadReference(
                 f"not an image name: {text!r}", hint="64 hexadecimal digits are an id, not a name"
             )

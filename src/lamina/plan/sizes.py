@@ -6,7 +6,7 @@ import re
 
 from lamina.errors import Invalid
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?"
 _LARGEST = (1 << 63) - 1
 
 
@@ -19,7 +19,7 @@ class BadSize(Invalid):
 
 def size_in_bytes(text: str) -> int:
     """`64m`, `1.5g`, `512k`, `1048576`: units are powers of 1024.  Raises BadSize."""
-    found = _SIZE.fullmatch(text.strip())
+    found = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if found is None:
         raise BadSize(text)
     size = int(float(found[1]) * 1024 ** " kmgtp".index(found[2].lower() or " "))

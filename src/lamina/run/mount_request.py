@@ -12,7 +12,7 @@ import msgspec
 from lamina.errors import Invalid, Unsupported
 from lamina.run.spec import Propagation
 
-_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_VOLUME_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
 _PROPAGATIONS: tuple[Propagation, ...] = get_args(Propagation)
 _WITHOUT_EFFECT = {"rw", "z", "Z", "cached", "delegated", "consistent"}
 """Words of `-v` that say what is so anyway, or speak to labels this host may not have."""
@@ -22,7 +22,7 @@ _TMPFS_WORDS = {
     *("diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime"),
 }
 _TMPFS_VALUES = {"mode", "uid", "gid", "size", "nr_inodes", "nr_blocks", "mpol"}
-_SIZE = re.compile(r"(\d+)([kmgt]?)i?b?", re.IGNORECASE)
+_SIZE = r"(\d+)([kmgt]?)i?b?"
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -226,7 +226,7 @@ def _tmpfs(request: MountRequest, source: str, fields: _Fields) -> MountRequest:
 
 
 def parse_size(text: str) -> int:
-    found = _SIZE.fullmatch(text.strip())
+    found = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if not found:
         raise BadMount(f"not a size: {text!r}", hint="for example 64m")
     return int(found[1]) << _UNITS[found[2].lower()]
@@ -267,7 +267,7 @@ def _target(target: str, text: str) -> str:
 
 def volume_name(name: str) -> str:
     """`name` if a volume can have it.  Raises BadMount."""
-    if not _VOLUME_NAME.fullmatch(name):
+    if not re.fullmatch(_VOLUME_NAME, name):
         raise BadMount(
             f"{name!r} includes invalid characters for a local volume name",
             hint="letters, digits, '_', '.' and '-'; a path of the host begins with /, ./ or ../",

@@ -13,7 +13,7 @@ from lamina.run.mount_request import MountRequest
 from lamina.run.spec import Network, Process
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_HOSTNAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?")
+_HOSTNAME = r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?"
 
 
 class NoCommand(Invalid):
@@ -74,7 +74,7 @@ def environment(execution: Execution, request: RunRequest, *, hostname: str) -> 
 
 def check_hostname(text: str) -> str:
     """`text` if it can be a host's name.  Raises BadHostname."""
-    if text and not _HOSTNAME.fullmatch(text):
+    if text and not re.fullmatch(_HOSTNAME, text):
         raise BadHostname(f"not a host name: {text!r}", hint="letters, digits, hyphens and dots")
     return text
 

@@ -34,7 +34,7 @@ from lamina.store.errors import (
 )
 from lamina.store.refs import find_row
 
-_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
+_ID = r"(?:sha256:)?([0-9a-f]{1,64})"
 _NESTING = 4
 
 
@@ -183,7 +183,7 @@ def find_image(rows: Sequence[NamedImage], text: str) -> NamedImage:
     try:
         reference = Reference.parse(text)
     except BadReference:
-        if not _ID.fullmatch(text):
+        if not re.fullmatch(_ID, text):
             raise
         reference = None
     if reference is not None and (row := find_row(rows, reference)) is not None:
@@ -194,7 +194,7 @@ def find_image(rows: Sequence[NamedImage], text: str) -> NamedImage:
 
 
 def _by_id(rows: Sequence[NamedImage], text: str) -> NamedImage | None:
-    match = _ID.fullmatch(text)
+    match = re.fullmatch(_ID, text)
     if match is None:
         return None
     prefix = match[1]
@@ -207,7 +207,7 @@ def _by_id(rows: Sequence[NamedImage], text: str) -> NamedImage | None:
 
 
 def _looks_like_id(text: str) -> bool:
-    return bool(_ID.fullmatch(text)) and (len(text) >= 12 or text.startswith("sha256:"))
+    return bool(re.fullmatch(_ID, text)) and (len(text) >= 12 or text.startswith("sha256:"))
 
 
 def _similar(rows: Sequence[NamedImage], reference: Reference | None) -> list[str]:
