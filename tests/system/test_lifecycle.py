@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -228,6 +229,29 @@ def test_a_health_check(busybox_store: Lamina) -> None:
     lamina("exec", "healthy", "touch", "/go")
     until(lambda: status(lamina, "healthy").endswith("(healthy)"))
     lamina("rm", "-f", "healthy")
+
+
+def test_the_last_known_health_of_what_has_ended(busybox_store: Lamina) -> None:
+    lamina = busybox_store
+    check = ["--health-cmd", "echo ill; exit 1", "--health-retries", "1"]
+    check += ["--health-interval", "100ms", *alone(lamina)]
+
+    def health() -> dict[str, Any]:
+        found = json.loads(lamina("inspect", "-f", "{{json .State}}", "ill").stdout)
+        return dict(found.get("Health", {}))
+
+    lamina("create", "--name", "ill", *check, "busybox", "sleep", "100")
+    assert health() == {}, "as in Docker, before the first start"
+    lamina("start", "ill")
+    until(lambda: health()["Status"] == "unhealthy")
+    lamina("stop", "-t", "0", "ill")
+    ended = health()
+    assert ended["Status"] == "unhealthy"
+    assert ended["Log"][-1]["Output"] == "ill\n"
+    assert status(lamina, "ill").startswith("Exited (137)"), "ps tells it of what runs alone"
+    lamina("start", "ill")
+    assert not [each for each in health()["Log"] if each in ended["Log"]], "it begins anew"
+    lamina("rm", "-f", "ill")
 
 
 def test_a_check_that_takes_too_long(busybox_store: Lamina) -> None:

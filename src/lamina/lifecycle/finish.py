@@ -18,7 +18,7 @@ from lamina.store.tell import tell_container
 
 Clock = Callable[[], str]
 _LOCK = "finish.lock"
-_LEFT = ("attach", "stopping", "health")
+_LEFT = ("attach", "stopping")
 
 
 def finish(

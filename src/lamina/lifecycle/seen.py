@@ -16,7 +16,7 @@ from lamina.run.settings import OlderContainer, Settings, settings_of
 from lamina.run.spec import Process
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.contract import Store
-from lamina.supervise.health import FILE as HEALTH
+from lamina.supervise.frames import HEALTH
 
 UP = ("running", "paused")
 _NOTHING = Settings(Process((), ()))
@@ -35,7 +35,8 @@ class Seen(msgspec.Struct, frozen=True):
     member: Member | None = None
     """Its part in networks, while it runs."""
     health: dict[str, Any] | None = None
-    """As Docker's inspect has it; None for one without a check."""
+    """As Docker's inspect has it, for one that has ended as it was last; None for one without a
+    check, and before its first start."""
 
     @property
     def up(self) -> bool:
@@ -90,17 +91,17 @@ def seen(store: Store, record: ContainerRecord) -> Seen:
     member = None
     if record.status in UP and is_bridged(settings.network.mode):
         member = State(store.root).member(record.id)
-    return Seen(record, place, settings, older, member, _health(place, settings))
+    return Seen(record, place, settings, older, member, _health(record, place, settings))
 
 
-def _health(place: Path, settings: Settings) -> dict[str, Any] | None:
+def _health(record: ContainerRecord, place: Path, settings: Settings) -> dict[str, Any] | None:
     if not settings.health.test or settings.health.test[0] == "NONE":
         return None
     try:
-        found = msgspec.json.decode((place / HEALTH).read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode((place / HEALTH).read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.MsgspecError):
-        found = {"Status": "starting", "FailingStreak": 0, "Log": []}
-    return found
+        up = record.status in UP
+        return {"Status": "starting", "FailingStreak": 0, "Log": []} if up else None
 
 
 def _number(port: str) -> int:

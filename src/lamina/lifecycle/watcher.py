@@ -171,7 +171,7 @@ def _start(
     """Start the container and tell so; None when its program was refused."""
     place = store.containers.directory(record.id)
     if record.started:
-        for name in (END, *OWN_FILES):
+        for name in (END, frames.HEALTH, *OWN_FILES):
             (place / name).unlink(missing_ok=True)
     with ExitStack() as stack:
         made = surroundings(store, record, settings, stack)

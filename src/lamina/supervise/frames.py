@@ -18,6 +18,9 @@ SOCKET = "attach"
 STOPPING = "stopping"
 """A file of that name there says that somebody stops the container: it is not started again."""
 
+HEALTH = "health"
+"""A file of that name there is the state of its check (health.py)."""
+
 POLICY = "policy"
 """A file of that name there holds a newer restart policy than the supervisor was told:
 `always 0`, the second being how often."""

@@ -11,6 +11,7 @@ import signal
 from _json import encode_basestring as quoted
 from time import monotonic
 
+from lamina.supervise import frames
 from lamina.supervise.log import timestamp
 
 TYPE_CHECKING = False
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-FILE = "health"
 _KEPT = 5
 """Checks in the log."""
 _LONGEST = 4096
@@ -32,7 +32,7 @@ class Health:
 
     def __init__(self, task: Mapping[str, Any]) -> None:
         self._rules = task["health"]
-        self._path = f"{task['directory']}/{FILE}"
+        self._path = f"{task['directory']}/{frames.HEALTH}"
         self._begun = monotonic()
         self._status = "starting"
         self._failures = 0
