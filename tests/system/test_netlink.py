@@ -118,6 +118,13 @@ def test_the_packet_filter_is_as_nft_shows_it(
         with pytest.raises(FileNotFoundError):
             commit(rules.removed("t", rules.of_member(MEMBER)))
         commit([netfilter.delete_table("t")])
+        commit([netfilter.new_table("t", comment="/of/whom"), netfilter.new_table("u")])
+        commit([netfilter.new_table("long", comment="/" * 300)])
+        with netfilter.open_netfilter() as filter_:
+            told = {"t": "/of/whom", "u": "", "long": ""}
+            assert dict(netfilter.tables(filter_)) == told
+        if _has_nft():
+            assert 'comment "/of/whom"' in listed()
 
     apart(work)
 

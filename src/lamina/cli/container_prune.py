@@ -8,7 +8,7 @@ import click
 
 from lamina.cli.app import App, timestamp
 from lamina.cli.format import emit, size
-from lamina.cli.pruning import Wanted, agreed, prune_options
+from lamina.cli.pruning import Wanted, agreed, clear_host, prune_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ def command(app: App, force: bool, filters: tuple[str, ...]) -> None:
         except (ContainerNotFound, StillRunning):
             continue  # somebody was faster
         gone.append(record.id)
+    clear_host()
     if gone:
         emit("Deleted Containers:\n" + "\n".join(gone) + "\n\n")
     store.events.append("container", "prune", "", {"reclaimed": str(freed)}, timestamp())

@@ -12,7 +12,7 @@ from lamina.cli.documents import print_documents, renderer
 from lamina.cli.filters import BadFilter, flag, has_labels, parse_filters
 from lamina.cli.format import emit, listing_options, render, short_id
 from lamina.cli.named import for_each
-from lamina.cli.pruning import Wanted, agreed, prune_options
+from lamina.cli.pruning import Wanted, agreed, clear_host, prune_options
 
 if TYPE_CHECKING:
     from lamina.network.state import Network, State
@@ -153,6 +153,7 @@ def prune(app: App, force: bool, filters: tuple[str, ...]) -> None:
     chosen = {each.id for each in state.networks() if wanted.fits(each.created, each.labels)}
     if not (force or agreed(_WARNING)):
         return
+    clear_host()
     removed = prune_networks(state.root, network_connect.asked(app), only=chosen)
     for network in removed:
         network_create.tell(app, "destroy", network)

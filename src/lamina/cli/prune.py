@@ -12,7 +12,7 @@ from lamina.cli.app import App, timestamp
 from lamina.cli.filters import BadFilter, parse_filters
 from lamina.cli.format import emit, size
 from lamina.cli.moments import BadTime, moment
-from lamina.cli.pruning import agreed
+from lamina.cli.pruning import agreed, clear_host
 
 if TYPE_CHECKING:
     from lamina.store.contract import Store
@@ -65,6 +65,8 @@ def command(
         return
     store = app.containers
     pruned = prune(store, scope)
+    if scope.containers:
+        clear_host()
     _tell(store, pruned)
     _show(pruned)
 

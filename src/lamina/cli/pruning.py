@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
 
+from lamina.cli.failure import report
 from lamina.cli.filters import has_labels, parse_filters
 from lamina.cli.format import emit, parse_time
 
@@ -56,3 +58,15 @@ def agreed(warning: str) -> bool:
     """Print the warning, and ask whether to go on."""
     emit(warning)
     return click.confirm("Are you sure you want to continue?", prompt_suffix=" ")
+
+
+def clear_host() -> None:
+    """Take away what no store remembers of its containers on this host, and tell of it."""
+    from lamina.lifecycle.leftovers import remove_leftovers
+
+    found = remove_leftovers(time.time())
+    if found.networks:
+        emit("Deleted Networks of stores that are gone:\n" + "\n".join(found.networks) + "\n\n")
+    for root, pids in found.running.items():
+        hint = f"to end them: kill -9 {' '.join(map(str, pids))}" if pids else ""
+        report(f"containers of {root} still run, and that store is gone", hint)

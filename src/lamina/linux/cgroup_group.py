@@ -42,6 +42,8 @@ _BASIC = frozenset({"freezer", "pids", "memory", "cpuacct", "devices", "blkio"})
 """What is counted for every container, so that `pause`, `top` and `stats` know of it; the
 others cost more at each start, and are made for those that have such limits."""
 _PAUSE, _TRIES = 0.005, 400
+_READ = 0.5
+"""Seconds that a watcher has to read what happened in a group whose processes have ended."""
 _V2_CONTROLLERS = {"blkio": "io"}
 _ABSENT = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP}
 
@@ -343,14 +345,31 @@ def sweep(before: float, parent: str = PARENT, root: str = ROOT) -> int:
     the epoch): nobody is about to join them.  Returns how many there were.
 
     For those of containers whose records are gone; others are removed with what they are of.
+    Whose they are their names do not tell: of a container of another store that has just ended
+    its watcher may still want to read what happened in it, for which it has a moment.
     """
     bases = [f"{place.base}/{parent}" for place in hierarchies(root)]
     paths = [f"{base}/{name}" for base in bases for name in _names(base)]
-    old = [path for path in paths if os.path.isdir(path) and os.stat(path).st_mtime < before]
-    empty = [path for path in old if not Group((path,)).processes()]
+    old = [path for path in paths if os.path.isdir(path) and _made(path) < before]
+    empty = _empty(old)
+    if empty:
+        time.sleep(_READ)
+        empty = [path for path in _empty(empty) if _made(path) < before]
     for path in empty:
         remove(path)
     return len({os.path.basename(path) for path in empty})
+
+
+def _empty(paths: Iterable[str]) -> list[str]:
+    return [path for path in paths if os.path.isdir(path) and not Group((path,)).processes()]
+
+
+def _made(path: str) -> float:
+    """When a group was made; one that is gone now, later than any other."""
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _names(directory: str) -> list[str]:

@@ -7,12 +7,23 @@ one expression each, in the order in which the kernel evaluates them.
 from __future__ import annotations
 
 import errno
+import os
 import struct
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from lamina.linux.netlink import CREATE, EXCL, NETFILTER, Message, Netlink, attribute, nested, text
+from lamina.linux.netlink import (
+    CREATE,
+    EXCL,
+    NETFILTER,
+    Message,
+    Netlink,
+    attribute,
+    attributes,
+    nested,
+    text,
+)
 
 INET, IPV4, IPV6 = 1, 2, 10
 PREROUTING, FORWARD, OUTPUT, POSTROUTING = 0, 2, 3, 4
@@ -25,6 +36,7 @@ _NEWSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM = 9, 12, 13, 14
 _BEGIN, _END = 0x10, 0x11
 _MAP = 8
 _LIST_ELEMENT = 1
+_USERDATA, _COMMENT, _LONGEST_COMMENT = 6, 0, 254
 REGISTER = 8
 """The first of sixteen registers of four bytes."""
 _JUMP, _VERDICT = -3, 0
@@ -208,9 +220,36 @@ def masquerade() -> bytes:
 # messages
 
 
-def new_table(name: str, *, only: bool = False) -> Message:
-    """Make a table, or leave it as it is; `only`: EEXIST when there is one."""
-    return _message(_NEWTABLE, CREATE | (EXCL if only else 0), text(1, name))
+def new_table(name: str, *, only: bool = False, comment: str = "") -> Message:
+    """Make a table, or leave it as it is; `only`: EEXIST when there is one.
+
+    nft(8) shows the comment; one that is too long for the kernel is left out.
+    """
+    said = b""
+    words = os.fsencode(comment) + b"\0"
+    if comment and len(words) <= _LONGEST_COMMENT:
+        said = attribute(_USERDATA, bytes([_COMMENT, len(words)]) + words)
+    return _message(_NEWTABLE, CREATE | (EXCL if only else 0), text(1, name) + said)
+
+
+def tables(netlink: Netlink) -> list[tuple[str, str]]:
+    """The names of all tables (of this family), with their comments."""
+    found = []
+    for body in netlink.dump(_message(_GETTABLE, 0)):
+        values = attributes(body[4:])
+        name = os.fsdecode(values.get(1, b"").rstrip(b"\0"))
+        found.append((name, _comment(values.get(_USERDATA, b""))))
+    return found
+
+
+def _comment(data: bytes) -> str:
+    place = 0
+    while place + 2 <= len(data):
+        kind, length = data[place], data[place + 1]
+        if kind == _COMMENT:
+            return os.fsdecode(data[place + 2 : place + 2 + length].rstrip(b"\0"))
+        place += 2 + length
+    return ""
 
 
 def delete_table(name: str) -> Message:

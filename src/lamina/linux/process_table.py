@@ -61,15 +61,33 @@ def read(pid: int, proc: str = "/proc") -> Process | None:
     )
 
 
+def everyone(proc: str = "/proc") -> list[int]:
+    """The numbers of all processes that are to be seen."""
+    return [int(name) for name in os.listdir(proc) if name.isdecimal()]
+
+
 def inside(pid: int, proc: str = "/proc") -> list[int]:
     """The processes of the container whose first process that is: those in its pid namespace,
     or, where that is ours, those that descend from it."""
-    numbers = [int(name) for name in os.listdir(proc) if name.isdecimal()]
+    numbers = everyone(proc)
     theirs = _namespace(pid, proc)
     if theirs and theirs != _namespace("self", proc):
         return [each for each in numbers if _namespace(each, proc) == theirs]
     parents = {each: found.parent for each in numbers if (found := read(each, proc)) is not None}
     return sorted(_descendants(pid, parents))
+
+
+def holding(directory: str, proc: str = "/proc") -> list[int]:
+    """The processes that have a file open that lies, or lay, below a directory."""
+    return [each for each in everyone(proc) if _holds(f"{proc}/{each}/fd", directory + "/")]
+
+
+def _holds(descriptors: str, prefix: str) -> bool:
+    try:
+        names = os.listdir(descriptors)
+        return any(os.readlink(f"{descriptors}/{name}").startswith(prefix) for name in names)
+    except OSError:
+        return False  # gone, or nothing for us to see
 
 
 def _namespace(pid: int | str, proc: str) -> str:

@@ -32,7 +32,10 @@ from lamina.network.state import Endpoint, Member, Network, State, Subnet, token
 
 RUN = Path("/run/lamina")
 _LOCK = "networks.lock"
-_OURS = "lamina network "
+TABLE = "lamina-"
+_OURS, _OF = "lamina network ", " of "
+_LONGEST_ALIAS = 200
+"""Bytes."""
 _REFUSED = {errno.EPERM, errno.EACCES}
 
 
@@ -42,7 +45,7 @@ class Host:
     def __init__(self, state: State) -> None:
         self._state = state
         self.token = token(state.root)
-        self.table = f"lamina-{self.token}"
+        self.table = f"{TABLE}{self.token}"
 
     def __enter__(self) -> Host:
         return self
@@ -55,6 +58,11 @@ class Host:
     @cached_property
     def route(self) -> Netlink:
         return Netlink(ROUTE)
+
+    @property
+    def _whose(self) -> str:
+        """What tells in nft(8), and to who finds it when the store is gone, whose a table is."""
+        return os.path.realpath(self._state.root)
 
     @cached_property
     def _netfilter(self) -> Netlink:
@@ -144,8 +152,8 @@ class Host:
         return link.index
 
     def _set_up(self, network: Network, index: int) -> None:
-        alias = f"{_OURS}{network.name} of {self._state.root}"[:200]
-        self.route.ask(route.set_alias(index, alias))
+        alias = os.fsencode(f"{_OURS}{network.name}{_OF}{self._whose}")[:_LONGEST_ALIAS]
+        self.route.ask(route.set_alias(index, os.fsdecode(alias)))
         six = any(":" in each.network for each in network.subnets)
         conf = f"conf/{network.bridge}"
         _sysctl(f"ipv4/{conf}/route_localnet", "1")
@@ -212,7 +220,7 @@ class Host:
         `networks` are those whose bridges were made for it.
         """
         if first:
-            batch = rules.whole(self.table, [member], networks, anew=False)
+            batch = rules.whole(self.table, [member], networks, anew=False, comment=self._whose)
         else:
             elements = [rules.of_member(member), *map(rules.of_network, networks)]
             batch = [message for each in elements for message in rules.added(self.table, each)]
@@ -232,7 +240,8 @@ class Host:
         there = {endpoint.network for each in members for endpoint in each.endpoints}
         active = [each for each in self._state.networks() if each.id in there]
         try:
-            nft.commit(self._netfilter, rules.whole(self.table, members, active, anew=True))
+            batch = rules.whole(self.table, members, active, anew=True, comment=self._whose)
+            nft.commit(self._netfilter, batch)
         except OSError as error:
             raise _refusal("filter packets", error) from None
 
@@ -261,6 +270,14 @@ class Host:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
+
+
+def root_of(alias: str) -> str:
+    """The root directory of the store whose bridge it is that has this alias; empty for
+    other links, and for a path that did not fit."""
+    if not alias.startswith(_OURS) or len(os.fsencode(alias)) >= _LONGEST_ALIAS:
+        return ""
+    return alias.partition(_OF)[2]
 
 
 @contextmanager

@@ -130,16 +130,16 @@ def _chains() -> tuple[nft.Chain, ...]:
     )
 
 
-def skeleton(table: str, *, anew: bool) -> list[Message]:
+def skeleton(table: str, *, anew: bool, comment: str = "") -> list[Message]:
     """The table, empty of containers; `anew`: in the place of one that may be there.
 
     Taking a table away costs 13 ms of waiting for all processors, so the usual start, which
     finds none, does without.
     """
     chains = _chains()
-    messages = [nft.new_table(table, only=not anew)]
+    messages = [nft.new_table(table, only=not anew, comment=comment)]
     if anew:
-        messages += [nft.delete_table(table), nft.new_table(table)]
+        messages += [nft.delete_table(table), nft.new_table(table, comment=comment)]
     messages += [nft.new_set(table, each, number) for number, each in enumerate(SETS, 1)]
     messages += [nft.new_chain(table, each) for each in chains]
     for chain in chains:
@@ -158,14 +158,20 @@ def removed(table: str, elements: Elements) -> list[Message]:
 
 
 def whole(
-    table: str, members: Iterable[Member], networks: Iterable[Network], *, anew: bool
+    table: str,
+    members: Iterable[Member],
+    networks: Iterable[Network],
+    *,
+    anew: bool,
+    comment: str = "",
 ) -> list[Message]:
-    """The table as it is to be with these members in these (active) networks."""
+    """The table as it is to be with these members in these (active) networks; the comment
+    says whose it is."""
     elements: Elements = {}
     for each in [*map(of_network, networks), *map(of_member, members)]:
         for name, found in each.items():
             elements.setdefault(name, []).extend(found)
-    return skeleton(table, anew=anew) + added(table, elements)
+    return skeleton(table, anew=anew, comment=comment) + added(table, elements)
 
 
 def of_network(network: Network) -> Elements:
