@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -224,6 +225,42 @@ def test_it_is_told(store: Lamina) -> None:
             'exec_start: sh -c exit "7" web <no value>',
             "exec_die web 7",
         ]
+
+
+def test_the_end_of_what_was_detached_is_told(store: Lamina) -> None:
+    begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
+
+    def told() -> list[str]:
+        return store(
+            "events", "--filter", "container=web", "--since", begun, "--until", "0s", "--format",
+            "{{.Action}}|{{.Actor.Attributes.execID}}|{{.Actor.Attributes.exitCode}}",
+        ).stdout.splitlines()  # fmt: skip
+
+    store("exec", "-d", "web", "sh", "-c", "sleep 0.5; exit 7")
+    until(lambda: told()[-1].startswith("exec_die"))
+    assert told()[-1].split("|")[1:] == [told()[-2].split("|")[1], "7"]
+    store("exec", "-d", "web", "nonesuch", check=False)
+    store("exec", "-d", "web", "sh", "-c", "kill -9 $$")
+    until(lambda: told()[-1].startswith("exec_die"))
+    assert told()[-1].endswith("|137")
+    assert [line.split("|")[0] for line in told()].count("exec_die") == 2, "none for what never ran"
+
+
+def test_who_waits_for_what_was_detached_is_small_and_has_nothing_of_ours(store: Lamina) -> None:
+    store(*RUN, "beside", *SLEEP)
+    with subprocess.Popen(
+        argv(store, "exec", "-d", "beside", "sleep", "1003"), stdout=subprocess.PIPE, pass_fds=()
+    ) as command:
+        assert command.communicate(timeout=10)[0] == b"", "its output is not held open"
+    until(lambda: "sleep 1003" in store("exec", "beside", "ps").stdout)
+    (pid,) = [path for path in Path("/proc").iterdir() if _words(path) == ["sleep", "1003"]]
+    parent = Path("/proc", (pid / "stat").read_text().rpartition(")")[2].split()[1])
+    assert any("exec_end" in word for word in _words(parent))
+    until(lambda: {os.readlink(path) for path in (parent / "fd").iterdir()} == {"/dev/null"})
+    private = re.findall(r"Private_Dirty: +(\d+) kB", (parent / "smaps_rollup").read_text())
+    assert int(private[0]) < 6000, "3 MB were measured"
+    store("rm", "-f", "beside")
+    until(lambda: not parent.exists())
 
 
 # terminals

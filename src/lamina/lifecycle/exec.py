@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import marshal
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
 
 from lamina.errors import Conflict
+from lamina.lifecycle import exec_end
 from lamina.lifecycle.doorway import keep_doorway
 from lamina.lifecycle.errors import IsPaused, NotRunning
 from lamina.run import executing
@@ -65,9 +68,12 @@ def execute(
 def execute_detached(
     store: Containers, record: ContainerRecord, request: Request, now: Clock
 ) -> Outcome:
-    """Execute a program that goes on when we have gone, and ends with the container."""
+    """Execute a program that goes on when we have gone, and ends with the container; its parent
+    is a small program that tells of its end."""
+    command = [sys.executable, "-I", "-S", os.path.abspath(exec_end.__file__)]
     with _opened(store, record, request) as (entry, role):
-        return executing.execute_detached(entry, role, _Told(store, record, request, now))
+        told = _Told(store, record, request, now)
+        return executing.execute_detached(entry, role, told, command)
 
 
 def execute_plainly(
@@ -95,6 +101,13 @@ class _Told(executing.Told):
 
     def ended(self, status: int) -> None:
         self._tell("exec_die", exitCode=str(status))
+
+    def entrust(self, descriptor: int) -> None:
+        record = self._record
+        about = {**record.labels, "image": record.image, "name": record.name, "execID": self._id}
+        events = str(self._store.root / "events")
+        task = {"events": events, "id": record.id, "attributes": about}
+        os.write(descriptor, marshal.dumps(task))
 
     def _tell(self, action: str, **more: str) -> None:
         tell_container(self._store, self._record, action, self._now(), execID=self._id, **more)

@@ -35,6 +35,7 @@ _SPACES = (
     ("cgroup", syscall.CLONE_NEWCGROUP),
     ("user", syscall.CLONE_NEWUSER),
 )
+_DESCRIPTORS = 1 << 16
 _PTMX = os.makedev(5, 2)
 
 
@@ -152,14 +153,21 @@ def enter(door: Door, role: Role, *, terminal: int = -1) -> Running:
     )
 
 
-def enter_and_leave(door: Door, role: Role) -> Refusal | None:
-    """Start a process in the container that goes on after us; as `enter` for the rest."""
+def enter_and_leave(door: Door, role: Role, parent: Sequence[str], task: int) -> Refusal | None:
+    """Start a process in the container that goes on after us; as `enter` for the rest.
+
+    Its parent becomes the program `parent`, a command line to which its pid is added, with the
+    descriptor `task` as 3 and nothing else of ours.
+    """
     role = role.left_alone()
     reader, writer = os.pipe()
     try:
         between = fork_quietly()
         if between == 0:
-            _leave(door, role, writer)
+            # What is to outlive us is nobody's child that has to be waited for.
+            if fork_quietly() == 0:
+                _be_parent(door, role, writer, parent, task)
+            os._exit(0)
         os.waitpid(between, 0)
     finally:
         os.close(writer)
@@ -169,10 +177,18 @@ def enter_and_leave(door: Door, role: Role) -> Refusal | None:
         os.close(reader)
 
 
-def _leave(door: Door, role: Role, writer: int) -> NoReturn:
-    """Whoever has lost its parent is waited for by the host's first process."""
+def _be_parent(door: Door, role: Role, writer: int, parent: Sequence[str], task: int) -> NoReturn:
     try:
-        _fork_inside(door, role, writer, -1)
+        os.setsid()
+        pid = _fork_inside(door, role, writer, -1)
+        os.chdir("/")
+        task = os.dup(task)  # out of the way of the streams
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in range(3):
+            os.dup2(null, fd)
+        os.dup2(task, 3)
+        os.closerange(4, _DESCRIPTORS)
+        os.execv(parent[0], [*parent, str(pid)])  # noqa: S606
     except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
         Progress(writer, "enter the container").fail(error)
     finally:

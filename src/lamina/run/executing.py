@@ -16,6 +16,8 @@ from lamina.run.running import Refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.run.entering import Door
     from lamina.run.process import Role
     from lamina.run.running import Running
@@ -57,6 +59,10 @@ class Told:
     def ended(self, status: int) -> None:
         """It has ended, and we saw it."""
 
+    def entrust(self, descriptor: int) -> None:
+        """It runs, and who reads from the other end of a pipe will see it end: write there what
+        is to be told of it then."""
+
 
 def execute(entry: Door, role: Role, way: Way, streams: Streams, told: Told) -> Outcome:
     """Execute a program, with our streams carried to it and from it.
@@ -73,15 +79,22 @@ def execute(entry: Door, role: Role, way: Way, streams: Streams, told: Told) -> 
     return relay(running, outputs, given, told)
 
 
-def execute_detached(entry: Door, role: Role, told: Told) -> Outcome:
-    """Execute a program that goes on when we have gone, and ends with the container."""
+def execute_detached(entry: Door, role: Role, told: Told, parent: Sequence[str]) -> Outcome:
+    """Execute a program that goes on when we have gone, and ends with the container.
+
+    `parent` is the command line of the program that is to be its parent, with its pid as a
+    further argument, and what `told` entrusts to it on descriptor 3.
+    """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    reader, writer = os.pipe()
     try:
-        refused = enter_and_leave(entry, role.on(Streams(null, null, null)))
+        refused = enter_and_leave(entry, role.on(Streams(null, null, null)), parent, reader)
+        if refused is None:
+            told.begun()
+            told.entrust(writer)
     finally:
-        os.close(null)
-    if refused is None:
-        told.begun()
+        for fd in (null, reader, writer):
+            os.close(fd)
     return refused_outcome(refused)
 
 
