@@ -13,6 +13,7 @@ from lamina.lifecycle.attach import Attachment
 from lamina.lifecycle.create import Naming, create, free_name, resolved
 from lamina.lifecycle.exec import Request, execute
 from lamina.lifecycle.finish import put_in_order
+from lamina.lifecycle.naming import check_name
 from lamina.lifecycle.remove import remove
 from lamina.lifecycle.start import Begun, prepare, start
 from lamina.lifecycle.stop import kill, signal_number, stop, wait
@@ -195,7 +196,8 @@ def _created(
     prepare()
     put_in_order(store, _timestamp)
     image = store.images.find(name_of_image)
-    naming = Naming(os.urandom(32).hex(), name or free_name(store), name_of_image)
+    chosen = check_name(name) if name else free_name(store)
+    naming = Naming(os.urandom(32).hex(), chosen, name_of_image)
     now = _timestamp()
     hostname = naming.identity[:12] if network.mode != "host" else os.uname().nodename
     settings: Settings = msgspec.structs.replace(

@@ -141,7 +141,7 @@ class Session:
     ) -> Container:
         """A new container in the background: it goes on when this program has ended.
 
-        `ports` are as `-p` has them.  Raises what `run` raises, and NameTaken.
+        `ports` are as `-p` has them.  Raises what `run` raises, NameTaken, BadName.
         """
         from lamina.api.containers import started
 

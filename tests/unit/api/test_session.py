@@ -11,6 +11,7 @@ import pytest
 
 import lamina
 from lamina.errors import NotFound
+from lamina.lifecycle.naming import BadName
 from lamina.store.contract import Store
 from tests.unit.cli import sample
 
@@ -230,3 +231,11 @@ def test_slim_takes_out_what_is_hidden_and_shows_the_same(engine: lamina.Session
     assert engine.image("debian:bookworm").tree_digest() != seed.tree_digest()
     with pytest.raises(NotFound, match="no layer 9"):
         engine.slim("seed", "x", squash_from=9)
+
+
+def test_a_container_has_a_name_that_is_one(engine: lamina.Session) -> None:
+    before = [each.id for each in engine.containers()]
+    for name in ("a b", "x", "/", "../x"):
+        with pytest.raises(BadName, match=r"Invalid container name \("):
+            engine.start("seed", "true", name=name)
+    assert [each.id for each in engine.containers()] == before
