@@ -1,24 +1,30 @@
 """The tests as an ordinary user of this machine: `python -m tests.as_user [PYTEST ARGUMENTS]`.
 
-For root, who starts pytest with the rights of a user that is in no file of /etc but in
-copies, in a mount namespace of its own.  LAMINA_TEST_AS_USER tells the fixtures; what does
-root's work in the test's own process is skipped there, what uses the command line is not.
-Options before pytest's own: `--single` is a user without subordinate ids; with `--inside`
-pytest itself is root of the user's namespace, for tests that do the work in their process.
+An ordinary user starts pytest like that; root does it with the rights of a user that is in
+no file of /etc but in copies, in mount and process namespaces of its own, which take all
+that the tests left with them.  Options before pytest's own: `--single` is a user without
+subordinate ids and control groups; with `--inside` pytest itself is root of the user's
+namespace, for tests that do root's work in their own process.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from lamina.linux.cgroup import ROOT
+from lamina.linux.cgroup_tree import Hierarchy, delegate, hierarchies, read, remove, write
 
 UID = 12999
 IDS = 4_000_000
-SYSTEM = Path(__file__).parent / "system"
+CHECKOUT = Path(__file__).parents[1]
 _OUTSIDE = ("-m", "pytest")
 _INSIDE = """
 import os, pathlib, sys
@@ -29,38 +35,83 @@ import pytest
 sys.path.insert(0, os.getcwd())
 sys.exit(pytest.main(sys.argv[1:]))
 """
+_RUN = """
+set +e
+(for each in {groups}; do echo 0 >"$each/cgroup.procs"; done; exec "$@")
+status=$?
+for each in $(seq 50); do
+    left=$(ps -N -u root -o pid=,args=)
+    [ -n "$left" ] || exit $status
+    sleep 0.2
+done
+printf 'the tests left processes behind:\\n%s\\n' "$left" >&2
+exit 1
+"""
 
 
 def main(arguments: list[str]) -> int:
-    """Run pytest; returns its exit status."""
-    if os.geteuid() != 0:
-        print("this becomes an ordinary user, so it has to be started by root", file=sys.stderr)
-        return 2
+    """Run pytest; returns its exit status, and 1 where it left processes behind."""
     options = {each for each in arguments[:2] if each in ("--single", "--inside")}
     arguments = arguments[len(options) :]
+    python = [sys.executable, *(("-c", _INSIDE) if "--inside" in options else _OUTSIDE)]
+    if os.geteuid() != 0:
+        if "--single" in options:
+            print("only root starts the tests as a user without ids", file=sys.stderr)
+            return 2
+        return _run([*python, *arguments], os.environ)
     place = Path(tempfile.mkdtemp(prefix="lamina-as-user-"))
     try:
         place.chmod(0o711)
-        script = "\n".join(["set -e", *_mounts(place, single="--single" in options), 'exec "$@"'])
-        command = ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh"]
-        command += ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
-        command += [sys.executable, *(("-c", _INSIDE) if "--inside" in options else _OUTSIDE)]
-        command += ["-p", "no:cacheprovider", f"--basetemp={place}/home/tmp"]
-        command += arguments or [str(SYSTEM)]
-        env = _environment(place)
-        if "--inside" in options:
-            del env["LAMINA_TEST_AS_USER"]
-        return subprocess.run(command, env=env, check=False).returncode
+        with _groups(place.name, [] if "--single" in options else hierarchies(ROOT)) as groups:
+            lines = ["set -e", *_user(place, single="--single" in options), *_reachable(place)]
+            lines.append(_RUN.format(groups=" ".join(f"'{each}'" for each in groups)))
+            command = ["unshare", "--mount", "--propagation=private", "--pid", "--fork"]
+            command += ["--mount-proc", "--kill-child", "sh", "-c", "\n".join(lines), "sh"]
+            command += ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", *python]
+            command += ["-p", "no:cacheprovider", f"--basetemp={place}/home/tmp", *arguments]
+            return _run(command, _environment(place))
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(place)
 
 
-def _mounts(place: Path, *, single: bool) -> list[str]:
-    """The lines of shell that let the user be somebody, and reach this Python."""
+def _run(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run to the end: Ctrl-C is pytest's, what ends this process ends all."""
+    with subprocess.Popen(command, env=environment, cwd=CHECKOUT) as process:
+        signal.signal(signal.SIGINT, lambda *_: None)
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, lambda *_: process.kill())
+        return process.wait()
+
+
+@contextmanager
+def _groups(name: str, places: list[Hierarchy]) -> Iterator[list[str]]:
+    """Control groups that are the user's, as a login gives them, for the length of a block."""
+    made: list[str] = []
+    try:
+        for place in places:
+            group = f"{place.base}/{name}"
+            os.mkdir(group)
+            made.append(group)
+            if place.version == 2:
+                controllers = read(f"{place.base}/cgroup.controllers").split()
+                delegate(place.base, [], controllers, move=True)
+            elif "cpuset" in place.controllers:
+                for file in ("cpuset.cpus", "cpuset.mems"):
+                    write(f"{group}/{file}", read(f"{place.base}/{file}"))
+            for file in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control", "tasks"):
+                with suppress(FileNotFoundError):
+                    os.chown(f"{group}/{file}", UID, UID)
+        yield made
+    finally:
+        for group in made:
+            remove(group)
+
+
+def _user(place: Path, *, single: bool) -> list[str]:
+    """The lines of shell that let the user be somebody."""
     etc, home = place / "etc", place / "home"
     etc.mkdir()
     home.mkdir()
-    os.chown(home, UID, UID)
     entry = f"tester:x:{UID}:{UID}::{home}:/bin/sh"
     for name, line in (("passwd", entry), ("group", f"tester:x:{UID}:")):
         (etc / name).write_text(Path("/etc", name).read_text().rstrip("\n") + f"\n{line}\n")
@@ -68,31 +119,34 @@ def _mounts(place: Path, *, single: bool) -> list[str]:
         Path("/etc", name).touch()
         (etc / name).write_text("" if single else f"tester:{IDS}:65536\n")
     lines = [f"mount --bind '{each}' '/etc/{each.name}'" for each in sorted(etc.iterdir())]
-    return [*lines, *_reachable(Path(sys.executable).resolve().parents[1], place)]
+    # In memory, since an ordinary user's layers are trees: many files, and much to remove.
+    return [f"mount -t tmpfs -o mode=755,uid={UID},gid={UID} tmpfs '{home}'", *lines]
 
 
-def _reachable(needed: Path, place: Path) -> list[str]:
-    """Lines that show `needed` also where a directory above it is root's alone."""
-    for above in reversed(needed.parents):
-        if not above.stat().st_mode & 0o001:
-            (place / "python").mkdir()
-            return [
-                f"mount --bind '{needed}' '{place}/python'",
-                f"mount -t tmpfs -o mode=755 tmpfs '{above}'",
-                f"mkdir -p '{needed}'",
-                f"mount --move '{place}/python' '{needed}'",
-            ]
-    return []
+def _reachable(place: Path) -> Iterator[str]:
+    """Lines that show Python and the checkout also where a directory above is root's alone."""
+    closed = {}
+    for each in (Path(sys.base_prefix).resolve(), Path(sys.prefix), CHECKOUT):
+        if found := [above for above in each.parents if not above.stat().st_mode & 0o001]:
+            closed[each] = found[-1]
+    for number, each in enumerate(closed):
+        (place / f"{number}").mkdir()
+        yield f"mount --bind '{each}' '{place}/{number}'"
+    for above in set(closed.values()):
+        yield f"mount -t tmpfs -o mode=755 tmpfs '{above}'"
+    for number, each in enumerate(closed):
+        yield f"mkdir -p '{each}'"
+        yield f"mount --move '{place}/{number}' '{each}'"
 
 
 def _environment(place: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TERM") if name in os.environ}
+    kept = ("PATH", "PYTHONPATH", "LANG", "TERM")
     home = f"{place}/home"
     return {
-        **kept,
+        **{name: os.environ[name] for name in kept if name in os.environ},
         "HOME": home,
         "TMPDIR": home,
-        "LAMINA_TEST_AS_USER": "1",
+        "XDG_RUNTIME_DIR": home,
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": f"{home}/hypothesis",
     }

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from lamina.base.bootstrap import distribution_rootfs
 from lamina.base.busybox import busybox_rootfs, find_busybox
 from lamina.errors import EngineError
 from lamina.store.layers import DirLayers
+from tests.rights import AS_USER, need_root
 
 CACHE = Path(__file__).parents[2] / ".cache"
 """Kept between runs; git ignores it."""
@@ -93,22 +95,17 @@ class Tool:
         return done.stdout
 
 
-AS_USER = bool(os.environ.get("LAMINA_TEST_AS_USER"))
-"""Whether an ordinary user runs the tests (tests/as_user.py): the command is root in a user
-namespace then, and the test itself is not."""
-
-
-def need_root() -> None:
-    """Skip, saying why, unless this is root with the right to mount."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: mounts, namespaces and files of other users")
-
-
 def need_containers() -> None:
     """Skip, saying why, unless the command can run containers; what the test itself does takes
     no rights."""
-    if not AS_USER:
-        need_root()
+    if AS_USER and not _namespaces():
+        pytest.skip("this user may not make user namespaces (docs/rootless.md)")
+
+
+@cache
+def _namespaces() -> bool:
+    tried = ["unshare", "--user", "--map-root-user", "true"]
+    return subprocess.run(tried, capture_output=True, check=False).returncode == 0
 
 
 def need_tool(name: str, package: str) -> str:
@@ -239,7 +236,6 @@ def _distribution_tar(name: str, suite: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():
             return path
-        need_containers()
         partial = path.with_suffix(".partial")
         try:
             with (
@@ -257,7 +253,7 @@ def _distribution_tar(name: str, suite: str) -> Path:
 @pytest.fixture(scope="session")
 def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
     """Docker's client, with a daemon of its own for as long as tests run."""
-    need_root()
+    need_root("Docker's daemon")
     program = need_tool("docker", "docker.io")
     home = tmp_path_factory.mktemp("docker")
     command = [need_tool("dockerd", "docker.io"), "--iptables=false", "--bridge=none"]

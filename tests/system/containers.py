@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from lamina.run.launch import launch
 from lamina.run.spec import ContainerSpec, Overlay, Process, Streams
-from tests.system.conftest import AS_USER
 
 BUSYBOX = shutil.which("busybox") or ""
 
@@ -26,7 +25,6 @@ def _static_busybox() -> bool:
     return bool(BUSYBOX) and b"ld-linux" not in Path(BUSYBOX).read_bytes()[:4096]
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0 and not AS_USER, reason="containers need root")
 needs_busybox = pytest.mark.skipif(not _static_busybox(), reason="needs busybox-static")
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1000::/home/bob:/bin/sh\n"
@@ -109,10 +107,15 @@ class Box:
 
 
 def rootfs_tar(rootfs: Path) -> bytes:
-    """The tar of a root file system."""
+    """The tar of a root file system: all in it is root's, whoever made it."""
+
+    def roots(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        return member
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.add(rootfs, arcname=".")
+        archive.add(rootfs, arcname=".", filter=roots)
     return buffer.getvalue()
 
 

@@ -14,17 +14,18 @@ import pytest
 from lamina.base.archive import recipe_for
 from lamina.base.bootstrap import distribution_rootfs
 from lamina.errors import EngineError
-from tests.system.conftest import CACHE, Lamina, need_root
+from tests.system.conftest import CACHE, Lamina
 
 
 def distribution(name: str, *packages: str) -> Path:
     """Debian with these packages as a tar: made once, then kept in `.cache/`."""
     path = CACHE / f"debian-bookworm-{name}.tar"
+    if path.exists():
+        return path
     CACHE.mkdir(exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            need_root()
             partial = path.with_suffix(".partial")
             recipe = recipe_for("debian", "bookworm", include=packages)
             try:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import need_root, need_tool
+from tests.rights import need_root
+from tests.system.conftest import need_tool
 
 SOURCE = Path(__file__).parents[2] / "src"
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
@@ -68,7 +69,7 @@ def new_user(place: Path, *, ids: int) -> User:
 
     Skips where nobody but root can reach this checkout or an interpreter like ours.
     """
-    need_root()
+    need_root("being somebody else")
     for tool, package in (("setpriv", "util-linux"), ("newuidmap", "uidmap")):
         need_tool(tool, package)
     etc, home = place / "etc", place / "home"

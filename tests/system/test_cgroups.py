@@ -21,7 +21,7 @@ from lamina.linux.cgroup_group import Group, GroupTaken, leftovers, make_group, 
 from lamina.linux.cgroup_limits import NONE, Limits, Version, settings
 from lamina.linux.cgroup_tree import delegate, hierarchies, read, write
 from lamina.linux.devices import DEFAULT, EVERYTHING, DeviceRule
-from tests.system.conftest import need_root
+from tests.rights import need_root
 
 MB = 1 << 20
 _begun: list[int] = []
@@ -31,7 +31,7 @@ UNIFIED = ROOT if detect() == "v2" else f"{ROOT}/unified"
 
 @pytest.fixture(autouse=True)
 def _root() -> None:
-    need_root()
+    need_root("control groups that nobody delegates")
 
 
 @pytest.fixture(params=[ROOT, UNIFIED] if UNIFIED != ROOT else [ROOT])

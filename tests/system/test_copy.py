@@ -14,12 +14,12 @@ import pytest
 
 from lamina.run.copy import Tree, copy, host_tree
 from lamina.run.tarcopy import from_tar
-from tests.system.containers import Cli, needs_busybox, needs_root
+from tests.system.containers import Cli, needs_busybox
 from tests.system.test_run_cli import cli, finish, start
 
 __all__ = ["cli"]
 
-pytestmark = [pytest.mark.system, needs_root, needs_busybox]
+pytestmark = [pytest.mark.system, needs_busybox, pytest.mark.usefixtures("root_only")]
 
 SETUP = (
     "mkdir -p /d/sub; echo one > /d/one; echo two > /d/sub/two; ln -s one /d/link;"

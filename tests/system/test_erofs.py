@@ -23,6 +23,7 @@ from lamina.layer.tar import TarReader
 from lamina.layer.whiteout import ROOT
 from lamina.linux.mounts import open_erofs, open_overlay
 from lamina.store.treecheck import check_tree
+from tests.rights import roots_alone
 from tests.system.conftest import CACHE, need_tool
 from tests.unit.layer.test_erofs import (
     Reader,
@@ -34,7 +35,7 @@ from tests.unit.layer.test_erofs import (
     symlink,
 )
 
-pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
+pytestmark = [pytest.mark.system, roots_alone("mounting EROFS")]
 
 
 @pytest.fixture(scope="module")

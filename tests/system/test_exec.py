@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import COMMAND, Lamina, need_root, unmounted
+from tests.system.conftest import COMMAND, Lamina, need_containers, unmounted
 
 pytestmark = pytest.mark.system
 RUN = ("run", "-d", "--network", "none", "--name")
@@ -33,7 +33,7 @@ def until(what: Callable[[], bool], seconds: float = 20) -> None:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, busybox_tar: Path) -> Iterator[Lamina]:
     """The command on a store with a running container `web`."""
-    need_root()
+    need_containers()
     lamina = Lamina(tmp_path_factory.mktemp("exec") / "root")
     lamina("import", str(busybox_tar), "busybox:latest")
     lamina(*RUN, "web", "-e", "OWN=1", "-w", "/tmp", "-m", "64m", *SLEEP)

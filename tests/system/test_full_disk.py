@@ -18,8 +18,9 @@ from lamina.store.gc import collect
 from lamina.store.names import tag
 from lamina.store.root import open_store
 from tests.fakes.images import make_image, make_layer, make_record
+from tests.rights import needs_rights
 
-pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
+pytestmark = [pytest.mark.system, needs_rights]
 BIG = os.urandom(1 << 20) * 4
 
 

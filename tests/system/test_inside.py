@@ -11,6 +11,7 @@ import pytest
 from lamina.explain.packages import packages
 from lamina.explain.stack import open_stack
 from lamina.store.root import open_store
+from tests.rights import need_root
 from tests.system.conftest import COMMAND, Lamina, need_tool
 
 pytestmark = pytest.mark.system
@@ -172,6 +173,7 @@ def test_who_may_read_the_store_needs_no_mount_and_no_right_of_root(built: Lamin
     What it reads must be readable: in a store that root made, a layer in tree form keeps the
     owners and modes of the image, so that a file of 0600 of another user stays root's to read.
     """
+    need_root("a store with no files of subordinate ids")
     need_tool("unshare", "util-linux")
     powerless = ["unshare", "--user", str(COMMAND), "--root", str(built.root)]
     for arguments in (

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.conftest import COMMAND, Lamina, Tool, free_port, need_root, unmounted
+from tests.system.conftest import COMMAND, Lamina, Tool, free_port, need_containers, unmounted
 
 pytestmark = pytest.mark.system
 ALONE = ("--network", "none")
@@ -32,7 +32,7 @@ def until(what: Callable[[], bool], seconds: float = 20) -> None:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, busybox_tar: Path) -> Iterator[Lamina]:
     """The command on a store that holds busybox; its containers go at the end."""
-    need_root()
+    need_containers()
     lamina = Lamina(tmp_path_factory.mktemp("looking") / "root")
     lamina("import", "--change", "EXPOSE 80", str(busybox_tar), "busybox:latest")
     yield lamina

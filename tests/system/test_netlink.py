@@ -15,8 +15,9 @@ from lamina.linux.netlink import ROUTE, Message, Netlink
 from lamina.linux.netns import in_new_network, within_network
 from lamina.network import rules
 from lamina.network.state import Endpoint, Member, Network, Port
+from tests.rights import needs_rights
 
-pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
+pytestmark = [pytest.mark.system, needs_rights]
 
 MEMBER = Member(
     "c",

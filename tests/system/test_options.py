@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Lamina, need_root, unmounted
+from tests.system.conftest import Lamina, need_containers, unmounted
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, busybox_tar: Path) -> Iterator[Lamina]:
     """A store with `bb`, busybox, and `filled`, with a VOLUME that has content and an owner."""
-    need_root()
+    need_containers()
     command = Lamina(tmp_path_factory.mktemp("options") / "root")
     command("import", "--change", 'CMD ["sh"]', str(busybox_tar), "bb:latest")
     file = "\n".join(

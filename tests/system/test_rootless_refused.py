@@ -13,7 +13,7 @@ import pytest
 from lamina.cli import rootless
 from lamina.errors import EngineError
 from lamina.linux import syscall
-from tests.system.conftest import need_root
+from tests.rights import need_root
 
 UID = 12997
 
@@ -21,7 +21,7 @@ UID = 12997
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A directory of the user's, reached by everybody."""
-    need_root()
+    need_root("being somebody else")
     for directory in (tmp_path, *tmp_path.parents):
         if directory != Path("/") and directory.owner() == "root":
             directory.chmod(directory.stat().st_mode | 0o011)

@@ -17,35 +17,21 @@ from pathlib import Path
 import pytest
 
 from lamina.linux.processes import started
-from lamina.oci.config import Execution, History, ImageConfig
-from lamina.oci.descriptor import Descriptor
-from lamina.oci.manifest import Manifest
-from lamina.oci.platform import Platform
-from lamina.oci.reference import Reference
 from lamina.store.root import open_store
-from tests.system.containers import Cli, make_rootfs, needs_busybox, needs_root, rootfs_tar
+from tests.system.containers import Cli, make_rootfs, needs_busybox, rootfs_tar
 
-pytestmark = [pytest.mark.system, needs_root, needs_busybox]
+pytestmark = [pytest.mark.system, needs_busybox, pytest.mark.usefixtures("root_only")]
 
 
 @pytest.fixture(scope="module")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on a store that holds `bb:latest`."""
     place = tmp_path_factory.mktemp("cli")
-    store = open_store(place / "store")
-    info = store.layers.ingest([rootfs_tar(make_rootfs(place / "rootfs"))], expected=None)
-    config = ImageConfig.scratch(Platform.of_machine(os.uname().machine)).amend(
-        created="2026-01-01T00:00:00Z",
-        execution=Execution(
-            cmd=("echo", "default"), env=("PATH=/bin", "KIND=image"), labels={"of": "image"}
-        ),
-        diff_ids=[info.diff_id],
-        history=[History(created_by="made for a test")],
-    )
-    layer = Descriptor("application/vnd.oci.image.layer.v1.tar", info.diff_id, info.tar_size)
-    manifest = Manifest.build(config.descriptor(), [layer])
-    store.images.add(manifest, config, Reference.parse("bb"))
-    return Cli(place / "store")
+    command = Cli(place / "store")
+    changes = ('CMD ["echo", "default"]', "ENV PATH=/bin KIND=image", "LABEL of=image")
+    options = [word for change in changes for word in ("--change", change)]
+    command("import", *options, "-", "bb", input_=rootfs_tar(make_rootfs(place / "rootfs")))
+    return command
 
 
 def wait_until(true: Callable[[], bool]) -> None:

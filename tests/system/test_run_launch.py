@@ -14,9 +14,10 @@ from lamina.errors import EngineError, NotFound
 from lamina.linux import mounts
 from lamina.run.launch import launch
 from lamina.run.spec import ContainerSpec, Mount, Overlay, Process, Streams
-from tests.system.containers import ID, Box, make_rootfs, needs_busybox, needs_root, run_in
+from tests.rights import needs_rights, roots_alone
+from tests.system.containers import ID, Box, make_rootfs, needs_busybox, run_in
 
-pytestmark = [pytest.mark.system, needs_root, needs_busybox]
+pytestmark = [pytest.mark.system, needs_rights, needs_busybox]
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +244,7 @@ def test_a_source_that_is_not_there_is_named_and_nothing_runs(box: Box, tmp_path
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 
 
+@roots_alone("making devices")
 def test_the_hosts_null_device_cannot_be_changed_through_a_stream(box: Box, tmp_path: Path) -> None:
     # A node of its own stands for /dev/null of the host, which everybody here needs.
     node = tmp_path / "null"

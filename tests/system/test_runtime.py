@@ -15,10 +15,10 @@ import pytest
 from lamina.engine import open_engine
 from tests.system.commandlines import PROBE
 from tests.system.conftest import COMMAND, Lamina, need_tool
-from tests.system.containers import needs_busybox, needs_root
+from tests.system.containers import needs_busybox
 from tests.system.seen_inside import differences, facts
 
-pytestmark = [needs_root, needs_busybox]
+pytestmark = [needs_busybox, pytest.mark.usefixtures("root_only")]
 
 OPTIONS = {
     "plain": "--network none",

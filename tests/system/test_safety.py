@@ -15,17 +15,17 @@ from lamina.errors import EngineError, Invalid
 from lamina.linux import capability, syscall
 from lamina.run.plan import DEVICES, MASKED, READ_ONLY
 from lamina.run.spec import Mount
+from tests.rights import needs_rights, roots_alone
 from tests.system.containers import (
     PASSWD,
     Box,
     Outcome,
     make_rootfs,
     needs_busybox,
-    needs_root,
     run_in,
 )
 
-pytestmark = [pytest.mark.system, needs_root, needs_busybox]
+pytestmark = [pytest.mark.system, needs_rights, needs_busybox]
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +183,7 @@ def test_the_mount_table_shows_no_place_of_the_host_but_the_layers(
     assert [line.split()[4] for line in done.out.splitlines()].count("/") == 1, "no old root"
 
 
+@roots_alone("making devices")
 def test_devices_made_inside_open_nothing(box: Box) -> None:
     number = os.stat("/dev/null").st_rdev
     major, minor = os.major(number), os.minor(number)
@@ -272,6 +273,7 @@ def test_the_hosts_devices_keep_their_owner_and_mode(box: Box) -> None:
     assert [(s.st_mode, s.st_uid) for s in after] == [(s.st_mode, s.st_uid) for s in before]
 
 
+@roots_alone("making devices")
 def test_a_device_node_in_a_layer_or_a_volume_opens_nothing(tmp_path: Path, rootfs: Path) -> None:
     layer, volume = tmp_path / "nodes", tmp_path / "volume"
     for place in (layer, volume):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Lamina, Tool, need_root, unmounted
+from tests.system.conftest import Lamina, Tool, unmounted
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
 
@@ -43,7 +43,6 @@ class Both:
 def both(
     docker: Tool, tmp_path_factory: pytest.TempPathFactory, busybox_tar: Path
 ) -> Iterator[Both]:
-    need_root()
     lamina = Lamina(tmp_path_factory.mktemp("beside") / "root")
     lamina("import", str(busybox_tar), "bb:latest")
     docker("import", str(busybox_tar), "bb:latest")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Lamina, need_root, unmounted
+from tests.system.conftest import Lamina, need_containers, unmounted
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
 
@@ -33,7 +33,7 @@ done
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, busybox_tar: Path) -> Iterator[Lamina]:
-    need_root()
+    need_containers()
     command = Lamina(tmp_path_factory.mktemp("entering") / "root")
     command("import", str(busybox_tar), "bb:latest")
     yield command

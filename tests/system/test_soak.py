@@ -20,10 +20,14 @@ from lamina.engine import open_engine
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.errors import ContainerNotFound
 from tests.system.conftest import COMMAND, Lamina, free_port
-from tests.system.containers import needs_busybox, needs_root
+from tests.system.containers import needs_busybox
 from tests.system.machine import Machine, left, machine
 
-pytestmark = [needs_root, needs_busybox, pytest.mark.timeout(900)]
+pytestmark = [
+    needs_busybox,
+    pytest.mark.timeout(900),
+    pytest.mark.usefixtures("root_only"),
+]
 COUNT = int(os.environ.get("LAMINA_SOAK", "60"))
 AT_ONCE = 20
 _SEED = 7

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.conftest import Lamina, Registry, Tool, need_root, need_tool
+from tests.rights import need_rights, need_root
+from tests.system.conftest import Lamina, Registry, Tool, need_tool
 
 pytestmark = pytest.mark.system
 IMAGE = "busybox:latest"
@@ -29,7 +30,7 @@ def skopeo(tmp_path: Path) -> Tool:
 
 @pytest.fixture
 def podman() -> Iterator[Tool]:
-    need_root()
+    need_root("podman, a peer")
     program = need_tool("podman", "podman")
     # podman takes no --runroot of more than 50 characters, which pytest's own paths are.
     with tempfile.TemporaryDirectory(prefix="podman-") as home:
@@ -197,8 +198,9 @@ class TestArchives:
 
 
 def test_a_full_disk_is_one_error_and_names_nothing(
-    root_only: None, busybox_store: Lamina, registry: Registry, tmp_path: Path
+    busybox_store: Lamina, registry: Registry, tmp_path: Path
 ) -> None:
+    need_rights()
     name = f"{registry.host}/transfer/full:1"
     busybox_store("tag", IMAGE, name)
     busybox_store("push", name)

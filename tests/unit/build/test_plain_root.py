@@ -17,8 +17,9 @@ from lamina.layer.errors import BadLayer
 from lamina.layer.whiteout import NAMED
 from lamina.oci.digest import Digest
 from lamina.store.root import open_store
+from tests.rights import needs_rights
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to others")
+pytestmark = needs_rights
 NOW = 1_700_000_000_000_000_000
 
 

@@ -24,8 +24,10 @@ from lamina.oci.manifest import Manifest
 from lamina.transfer.progress import Silent
 from tests.fakes.archives import Member, archive, device, file, folder, hardlink, symlink
 from tests.fakes.transfer import MemoryPlace
+from tests.rights import needs_rights
 from tests.unit.transfer.material import put
 
+pytestmark = needs_rights
 NOW = "2026-01-02T03:04:05Z"
 PIP = "/root/.cache/pip"
 

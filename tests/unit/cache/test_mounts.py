@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from lamina.cache.mounts import CacheMount, CacheMountInUse, CacheMounts, Sharing
+from tests.rights import needs_rights
 
+pytestmark = needs_rights
 NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-02-02T00:00:00Z"
 

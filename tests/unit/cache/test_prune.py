@@ -15,6 +15,7 @@ from lamina.oci.digest import Digest
 from lamina.store.contract import Store
 from lamina.store.root import open_store
 from tests.fakes.images import make_image, make_layer
+from tests.rights import need_rights
 
 CREATED = "2026-01-02T03:04:05Z"
 
@@ -26,6 +27,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def mounts(store: Store) -> CacheMounts:
+    need_rights()
     return CacheMounts(store.root)
 
 

@@ -12,6 +12,7 @@ from lamina.oci.manifest import Manifest
 from lamina.oci.reference import Reference
 from lamina.store.contract import Image, Store
 from tests.golden.golden import check
+from tests.rights import needs_rights
 from tests.unit.cli import sample
 from tests.unit.cli.conftest import Lamina
 
@@ -136,6 +137,7 @@ def test_hostile_texts_are_escaped(store: Store, lamina: Lamina) -> None:
     assert "\x1b" not in lamina("diff", "debian:bookworm", "hostile", "--format", "json")[1]
 
 
+@needs_rights
 def test_a_container_is_compared_with_its_image(store: Store, lamina: Lamina) -> None:
     record = sample.container(store, sample.seed(store))
     upper = store.containers.directory(record.id) / "upper"

@@ -12,6 +12,7 @@ from lamina.cli import explain as explain_command
 from lamina.cli.main import run
 from lamina.store.contract import Store
 from tests.golden.golden import check
+from tests.rights import needs_rights
 from tests.unit.cli import sample
 
 Lamina = Callable[..., tuple[int, str, str]]
@@ -89,6 +90,7 @@ def test_mistakes_are_told(
     assert err.startswith(message)
 
 
+@needs_rights
 def test_a_containers_own_layer_is_told(store: Store, lamina: Lamina) -> None:
     record = sample.container(store, sample.seed(store))
     upper = store.containers.directory(record.id) / "upper"
@@ -134,6 +136,7 @@ def without_root(text: str, store: Store) -> str:
     return text.replace(str(store.root), "ROOT")
 
 
+@needs_rights
 def test_inspect_has_dockers_shape(store: Store, lamina: Lamina) -> None:
     sample.container(store, sample.seed(store))
     status, out, _ = lamina("inspect", "seed", "debian:bookworm")

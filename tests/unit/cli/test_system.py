@@ -15,6 +15,7 @@ from lamina.cli.prune import until
 from lamina.oci.digest import Digest
 from lamina.store.contract import StepResult, Store
 from tests.fakes.images import make_image, make_layer, make_record
+from tests.rights import needs_rights
 from tests.unit.cli.conftest import Lamina
 
 
@@ -168,6 +169,7 @@ def test_verify_says_that_all_is_well(full: Store, lamina: Lamina) -> None:
     assert out.startswith("all is well: 1 image, 2 layers; ")
 
 
+@needs_rights
 def test_verify_names_what_is_wrong_and_exits_3(full: Store, lamina: Lamina) -> None:
     (path,) = full.root.glob("layers/*/fs/bin/sh")
     with path.open("r+b") as file:

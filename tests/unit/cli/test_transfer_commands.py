@@ -19,6 +19,7 @@ from lamina.store.root import open_store
 from tests.fakes.images import tar_of
 from tests.fakes.registry import FakeRegistry, error, hang, html, say, with_body
 from tests.fakes.transfer import MemoryPlace
+from tests.rights import needs_rights
 from tests.unit.transfer.material import AMD64, ARM64, TARS, put_image, put_index
 
 Run = Callable[..., tuple[int, str, str]]
@@ -369,6 +370,7 @@ class TestSaveAndLoad:
         assert lamina("save", "-o", str(out / "x.tar"), "mine:1", "absent:1")[0] == 1
         assert list(out.iterdir()) == []
 
+    @needs_rights
     def test_a_damaged_layer_is_not_saved(
         self, lamina: Run, rootfs: str, tmp_path: Path, root: Path
     ) -> None:

@@ -12,6 +12,7 @@ from lamina.context.epoch import NoEpoch, epoch_of, head, is_clean, newest, orig
 from lamina.context.git_program import NoGit
 from lamina.dockerfile.ignore import Ignore
 from tests.fakes.repositories import ENVIRONMENT, Repository
+from tests.rights import needs_rights
 
 
 def test_the_commit_and_its_time(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_a_repository_without_git_is_said(tmp_path: Path) -> None:
         head(tmp_path / "work", {"PATH": "/nonexistent"})
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to others")
+@needs_rights
 def test_whose_repository_it_is_does_not_matter(tmp_path: Path) -> None:
     repository = Repository.create(tmp_path / "work", a="1")
     for place in (repository.path, *repository.path.rglob("*")):

@@ -20,10 +20,11 @@ from lamina.engine import open_engine
 from lamina.layer.contract import LayerInfo
 from lamina.layer.diff import changes
 from lamina.oci.digest import Digest
+from tests.rights import roots_alone
 
 EPOCH = 1_600_000_000
 OLD, NEW = EPOCH - 5, EPOCH + 5
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make devices")
+as_root = roots_alone("making devices")
 
 
 @pytest.fixture

@@ -27,9 +27,10 @@ from lamina.layer.union import Union
 from lamina.oci.digest import Digest
 from lamina.plan.graph import CopyOp, CopySource, Document
 from lamina.store.layers import DirLayers
+from tests.rights import needs_rights
 
 NOW = 5_000_000_000
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to others")
+pytestmark = needs_rights
 
 
 def directory(path: str, mode: int = 0o755, uid: int = 0, mtime: int = 3) -> Entry:

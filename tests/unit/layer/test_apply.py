@@ -18,8 +18,8 @@ from lamina.layer.tar import TarReader
 from lamina.layer.tarwriter import write_tar
 from lamina.layer.whiteout import ROOTLESS, Whiteouts, here
 from tests.fakes.archives import Member, archive, cut, device, file, folder, hardlink, symlink
+from tests.rights import needs_rights
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 MARKS = here(os.geteuid())
 
 
@@ -81,7 +81,7 @@ def test_a_directory_named_twice_has_what_came_last(place: Place) -> None:
     assert (place.root / "d/f").exists()
 
 
-@needs_root
+@needs_rights
 def test_owners_set_id_bits_and_capabilities_hold_together(place: Place) -> None:
     capability = b"\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
     made = [
@@ -101,7 +101,7 @@ def test_owners_set_id_bits_and_capabilities_hold_together(place: Place) -> None
     assert (place.root / "link").lstat().st_uid == 1
 
 
-@needs_root
+@needs_rights
 def test_device_nodes(place: Place) -> None:
     place.apply(archive(device("null", 1, 3), device("d/sda", 259, 70000, block=True)))
     null, sda = (place.root / "null").stat(), (place.root / "d/sda").stat()

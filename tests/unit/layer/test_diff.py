@@ -14,6 +14,7 @@ from lamina.layer.entry import Entry, Kind
 from lamina.layer.errors import BadLayer
 from lamina.layer.whiteout import ROOTLESS, here
 from lamina.store.trash import delete_tree
+from tests.rights import roots_alone
 
 MARKS = here(os.geteuid())
 
@@ -55,7 +56,7 @@ def test_every_kind_of_file(upper: Path) -> None:
     assert all((entry.sha256, entry.offset) == (b"", 0) for entry in found.values())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="device nodes and owners need root")
+@roots_alone("making devices")
 def test_devices_and_owners(upper: Path) -> None:
     os.mknod(upper / "null", 0o020666, os.makedev(1, 3))
     os.mknod(upper / "disk", 0o060660, os.makedev(259, 1))

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from lamina.linux import fanotify
+from tests.rights import roots_alone
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="fanotify on a file system needs root")
+needs_root = roots_alone("watching a file system by fanotify")
 
 
 @needs_root

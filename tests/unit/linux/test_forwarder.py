@@ -14,6 +14,8 @@ import pytest
 
 from lamina.linux.forwarder import forwarded
 
+OWN = {"uid": os.getuid(), "gid": os.getgid()}
+
 
 @pytest.fixture
 def echo(tmp_path: Path) -> Iterator[Path]:
@@ -53,14 +55,14 @@ def asked(place: Path, *pieces: bytes) -> bytes:
 
 
 def test_bytes_go_there_and_back(echo: Path, tmp_path: Path) -> None:
-    with forwarded(tmp_path / "s", echo):
+    with forwarded(tmp_path / "s", echo, **OWN):
         assert asked(tmp_path / "s", b"one", b"two") == b"ONETWO"
         assert asked(tmp_path / "s", b"three") == b"THREE"
     assert not (tmp_path / "s").exists()
 
 
 def test_mode_and_owner(echo: Path, tmp_path: Path) -> None:
-    with forwarded(tmp_path / "s", echo, mode=0o660, uid=os.getuid(), gid=os.getgid()):
+    with forwarded(tmp_path / "s", echo, mode=0o660, **OWN):
         assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o660
 
 
@@ -68,13 +70,13 @@ def test_a_long_path(echo: Path, tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
     (tmp_path / "short").symlink_to(deep)
-    with forwarded(deep / "s", echo):
+    with forwarded(deep / "s", echo, **OWN):
         assert asked(tmp_path / "short" / "s", b"x") == b"X"
 
 
 def test_nobody_at_the_other_end(tmp_path: Path) -> None:
     with (
-        forwarded(tmp_path / "s", tmp_path / "gone"),
+        forwarded(tmp_path / "s", tmp_path / "gone", **OWN),
         closing(socket.socket(socket.AF_UNIX)) as connection,
     ):
         connection.connect(str(tmp_path / "s"))
@@ -84,7 +86,7 @@ def test_nobody_at_the_other_end(tmp_path: Path) -> None:
 
 def test_a_connection_that_is_open_at_the_end(echo: Path, tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX)) as connection:
-        with forwarded(tmp_path / "s", echo):
+        with forwarded(tmp_path / "s", echo, **OWN):
             connection.connect(str(tmp_path / "s"))
             connection.sendall(b"x")
             assert connection.recv(1) == b"X"

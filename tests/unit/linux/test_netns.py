@@ -7,15 +7,14 @@ import pytest
 
 from lamina.linux import syscall
 from lamina.linux.netns import ProcessGone, in_network_of
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
+from tests.rights import needs_rights
 
 
 def own_network() -> str:
     return os.readlink("/proc/thread-self/ns/net")
 
 
-@needs_root
+@needs_rights
 def test_work_is_done_there_and_nothing_else_is() -> None:
     here = own_network()
     with subprocess.Popen(
@@ -29,7 +28,7 @@ def test_work_is_done_there_and_nothing_else_is() -> None:
     assert own_network() == here
 
 
-@needs_root
+@needs_rights
 def test_what_the_work_raises_comes_out() -> None:
     with pytest.raises(KeyError):
         in_network_of(os.getpid(), lambda: dict[str, int]()["nothing"])

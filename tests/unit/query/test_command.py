@@ -17,6 +17,7 @@ import pytest
 from lamina.cli.main import run
 from lamina.store.contract import Store
 from tests.golden.golden import check
+from tests.rights import needs_rights
 from tests.unit.cli import sample
 from tests.unit.query.material import fill
 from tests.unit.query.test_sql import damage
@@ -98,6 +99,7 @@ def test_a_mistake_is_told_and_nothing_is_written(lamina: Lamina, tmp_path: Path
     assert sorted(each.name for each in tmp_path.iterdir()) == ["root"]
 
 
+@needs_rights
 def test_a_damaged_image_is_a_warning(lamina: Lamina, store: Store) -> None:
     damage(store, "app:1")
     status, out, err = lamina("select count(*) as n from files where image = 'base:latest'")

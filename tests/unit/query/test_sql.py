@@ -18,6 +18,7 @@ from lamina.query.schema import TABLES
 from lamina.query.sql import query
 from lamina.store.contract import Store
 from lamina.store.root import open_store
+from tests.rights import needs_rights
 from tests.unit.cli import sample
 from tests.unit.query.material import fill
 
@@ -256,6 +257,7 @@ def damage(store: Store, name: str) -> Digest:
     return diff_id
 
 
+@needs_rights
 def test_a_damaged_image_is_left_out_and_named(full: Store) -> None:
     diff_id = damage(full, "app:1")
     found = query(full, "select distinct image from files")
@@ -345,6 +347,7 @@ def test_a_query_sees_nothing_but_its_tables(full: Store, name: str) -> None:
     assert sorted(path.name for path in full.root.parent.iterdir()) == ["root", "secret.csv"]
 
 
+@needs_rights
 def test_a_query_leaves_the_store_as_it_was(full: Store) -> None:
     def census() -> dict[str, bytes]:
         return {

@@ -16,6 +16,7 @@ from lamina.repack.tree import digest
 from lamina.store.contract import Image, Store
 from lamina.store.fsck import check_store
 from tests.fakes.images import make_image
+from tests.rights import needs_rights
 
 LAYERS = (
     {"bin/sh": b"x" * 50, "etc/a": b"a" * 7},
@@ -87,6 +88,7 @@ def test_a_plan_that_loses_something_names_nothing(store: Store) -> None:
     assert store.refs.get(NEW) is None
 
 
+@needs_rights
 def test_bytes_that_are_not_those_that_were_read_name_nothing(store: Store) -> None:
     """What was written is read back: a source that changed under us is found out."""
     image = make_image(store, "app:1", *LAYERS)

@@ -13,6 +13,7 @@ import pytest
 from lamina.store.errors import NewerFormat, NoSpace, NotPermitted, writing
 from lamina.store.root import NotAStore, open_store
 from tests.fakes.images import make_image
+from tests.rights import needs_rights
 
 
 def test_a_new_store_is_private_and_an_oci_layout(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_what_the_kernel_refuses_is_told(code: str, kind: type[Exception]) -> No
         raise IsADirectoryError
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="drops root's rights, which needs root")
+@needs_rights
 def test_somebody_elses_store(tmp_path: Path) -> None:
     store = open_store(tmp_path / "root")
     tmp_path.chmod(0o755)

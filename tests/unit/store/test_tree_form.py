@@ -20,6 +20,7 @@ from lamina.store.layers import DirLayers
 from lamina.store.trash import delete_tree
 from tests.contract.layer_store import BIG, MARKED, PLAIN, LayerStoreContract
 from tests.fakes.archives import Member, archive, cut, file, folder, hardlink, symlink
+from tests.rights import needs_rights
 
 
 def new_layers(root: Path) -> DirLayers:
@@ -369,7 +370,7 @@ def test_verify_names_what_is_damaged(
     assert all(diff_id.short in problem for problem in problems)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="giving a file away needs root")
+@needs_rights
 def test_verify_names_a_file_with_another_owner(
     layers: DirLayers, stored: tuple[Path, Digest]
 ) -> None:
