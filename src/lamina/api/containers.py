@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from lamina.errors import Unsupported
-from lamina.lifecycle.attach import Attachment
 from lamina.lifecycle.create import Naming, create, free_name, resolved
 from lamina.lifecycle.exec import Request, execute
 from lamina.lifecycle.finish import put_in_order
+from lamina.lifecycle.here import run_here
 from lamina.lifecycle.naming import check_name
 from lamina.lifecycle.remove import remove
-from lamina.lifecycle.start import Begun, prepare, start
+from lamina.lifecycle.start import Begun, start
 from lamina.lifecycle.stop import kill, signal_number, stop, wait
 from lamina.network.parse import parse_publish
 from lamina.network.request import NetworkRequest
@@ -173,13 +173,9 @@ def finished(
     request = _request(command, volumes, environment, user, workdir)
     asked = _network(network, ())
     record, settings = _created(store, image, request, asked, stdin=bool(stdin), remove=True)
-    begun = start(store, record, settings=settings, attached=True, detached=False)
-    if begun.refused:
-        os.close(begun.connection)
-        raise Unsupported(begun.refused)
     with _Captured(stdin) as captured:
-        status = Attachment(begun.connection, captured.streams, stdin=bool(stdin)).run()
-        return captured.finished(status if status is not None else -1)
+        status = run_here(store, record, settings, captured.streams, stdin=bool(stdin))
+        return captured.finished(status)
 
 
 def _created(
@@ -193,7 +189,6 @@ def _created(
     stdin: bool = False,
     remove: bool = False,
 ) -> tuple[ContainerRecord, Settings]:
-    prepare()
     put_in_order(store, _timestamp)
     image = store.images.find(name_of_image)
     chosen = check_name(name) if name else free_name(store)

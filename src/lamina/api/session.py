@@ -109,8 +109,9 @@ class Session:
         """A command in a new container, to its end; the container is removed then.
 
         Without a command the image's own.  `network` and `volumes` are as `--network` and
-        `-v` have them.  Raises ImageNotFound, NoCommand, and Unsupported for a command that
-        cannot be executed.
+        `-v` have them.  An exception that interrupts it ends the container, and so does the
+        end of this program.  Raises ImageNotFound, NoCommand, and Unsupported for a command
+        that cannot be executed.
         """
         from lamina.api.containers import finished
 

@@ -13,7 +13,7 @@ from lamina.lifecycle.errors import AlreadyRunning
 from lamina.lifecycle.watcher import Report, watch
 from lamina.linux.pidfd import ended, opened
 from lamina.run.settings import Settings, settings_of
-from lamina.store.container_contract import ContainerRecord, End
+from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
 from lamina.store.contract import Store
 from lamina.supervise import sockets
@@ -84,17 +84,6 @@ def start(
             os.close(ours)
         raise
     return Begun(record, report.pid, ours, report.refused, report.status, report.warnings)
-
-
-def prepare() -> None:
-    """Load now what every watcher needs, in a program that starts many: they are its forks."""
-    import lamina.lifecycle.attach
-    import lamina.lifecycle.finish
-    import lamina.network.resolv_conf
-    import lamina.supervise.watch  # noqa: F401
-
-    msgspec.json.Decoder(ContainerRecord)
-    msgspec.json.Decoder(End)
 
 
 def _read(text: bytes) -> Report:

@@ -153,9 +153,20 @@ def await_order(store: Store, record: ContainerRecord, now: Clock) -> None:
     """Wait for the watcher of a container that has ended to put it in order; do it for one
     that was killed."""
     with opened(record.watcher, record.watcher_started) as watcher:
-        if watcher >= 0:
+        if watcher >= 0 and record.watcher_stays:
+            while _is_there(store, record) and not ended(watcher, _MOMENT):
+                pass
+        elif watcher >= 0:
             ended(watcher)
     finish_lost(store, record.id, now)
+
+
+def _is_there(store: Store, record: ContainerRecord) -> bool:
+    try:
+        store.containers.directory(record.id)
+    except ContainerNotFound:
+        return False
+    return True
 
 
 def _mark(store: Store, record: ContainerRecord) -> None:

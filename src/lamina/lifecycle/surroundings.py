@@ -39,15 +39,22 @@ class Made(msgspec.Struct, frozen=True):
 
 
 def surroundings(
-    store: Store, record: ContainerRecord, settings: Settings, stack: ExitStack
+    store: Store,
+    record: ContainerRecord,
+    settings: Settings,
+    held: ExitStack,
+    stack: ExitStack,
 ) -> Made:
-    """Make what the container needs; `stack` takes it away again if the start fails.
+    """Make what the container needs.
+
+    `held` has what its watcher holds as long as it runs; `stack` takes the rest away again if
+    the start fails.
 
     Raises what its parts raise: NotRunning for a namespace of a container that does not run.
     """
-    lease = stack.enter_context(store.leases.hold())
+    lease = held.enter_context(store.leases.hold())
     lease.protect(record.image_id, *record.layers)
-    below = stack.enter_context(lowers(store.layers, record.layers))
+    below = held.enter_context(lowers(store.layers, record.layers))
     group, warnings = group_for(record, settings)
     stack.callback(group.remove)
     sandbox = _sandbox(store, record, settings, stack)

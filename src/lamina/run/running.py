@@ -46,6 +46,10 @@ class Running:
                 self._take(raw)
         return self._status
 
+    def note(self, status: int) -> None:
+        """Somebody else has waited for it: its pid is nobody's now, or another's."""
+        self._status = status
+
     def _take(self, raw: int) -> None:
         code = os.waitstatus_to_exitcode(raw)
         self._status = code if code >= 0 else 128 - code

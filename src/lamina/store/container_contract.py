@@ -38,6 +38,8 @@ class ContainerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     watcher: int = 0
     """The process that waits for the container's end, and puts things in order then."""
     watcher_started: int = 0
+    watcher_stays: bool = False
+    """Whether it is watched by a program that does not end with it."""
     boot: str = ""
     """The machine's boot (random/boot_id) in which these pids are meant."""
     started: str = ""

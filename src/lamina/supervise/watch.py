@@ -111,6 +111,10 @@ class Watch:
             self._watch(task["socket"], select.POLLIN, self._accept)
         self._answer_names()
         self._carry()
+        return self.go_on()
+
+    def go_on(self) -> int:
+        """`run` from where an exception left it."""
         while self.status < 0 or self._outputs:
             self._turn()
         if self._log:
