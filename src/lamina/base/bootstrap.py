@@ -142,7 +142,7 @@ def _mmdebstrap(
             for each in pockets
         ),
     ]
-    with _streaming(command, environment, report) as chunks:
+    with streaming(command, environment, report) as chunks:
         yield chunks
 
 
@@ -160,7 +160,7 @@ def _debootstrap(
             keyring,
             recipe.suite,
         ]
-        with _streaming([*command, str(root), pockets[0].fetched_from], environment, report) as out:
+        with streaming([*command, str(root), pockets[0].fetched_from], environment, report) as out:
             for line in out:
                 report(line.decode(errors="replace").strip())
         subprocess.run(["sh", "-c", _CLEAN, "clean", str(root)], env=environment, check=True)
@@ -168,12 +168,12 @@ def _debootstrap(
         pax = "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime"
         same = ["--sort=name", f"--mtime={when}", "--clamp-mtime", "--numeric-owner", pax]
         pack = ["tar", "--format=pax", "--xattrs", *same, "-C", str(root), "-c", "."]
-        with _streaming(pack, environment, report) as chunks:
+        with streaming(pack, environment, report) as chunks:
             yield chunks
 
 
 @contextmanager
-def _streaming(
+def streaming(
     command: Sequence[str], environment: Mapping[str, str], report: Report
 ) -> Iterator[Iterator[bytes]]:
     """Run a tool and give what it prints; the last piece comes only if the tool succeeds.
@@ -212,13 +212,14 @@ def _streaming(
     try:
         yield pieces()
     finally:
+        # First of all: it waits for what it has started, and that may wait for us to read.
+        assert process.stdout is not None
+        process.stdout.close()
         if process.poll() is None:
             process.terminate()
             process.wait()
         listener.join()
         text.close()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def _failure(tool: str, status: int, said: Sequence[str]) -> EngineError:
