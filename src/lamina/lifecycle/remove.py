@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.lifecycle.errors import StillRunning
 from lamina.lifecycle.finish import Clock
-from lamina.lifecycle.stop import kill_and_wait
+from lamina.lifecycle.stop import await_order, kill_and_wait
 from lamina.run.volumes import remove_anonymous
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
@@ -30,6 +30,9 @@ def remove(
             raise StillRunning(record.name)
         kill_and_wait(store, record, now)
     try:
+        if (written := store.containers.written(record.id)).status in LIVELY:
+            # It has ended, and its watcher is about to put in order what only the record names.
+            await_order(store, written, now)
         freed = store.containers.remove(record.id)
     except ContainerNotFound:
         if not force:

@@ -139,8 +139,8 @@ def prune(store: Store, scope: Scope) -> Pruned:
 
 def _remove_container(store: Store, record: ContainerRecord) -> int:
     try:
-        if store.containers.find(record.id).status in LIVELY:
-            return 0  # started since the plan was made
+        if store.containers.written(record.id).status in LIVELY:
+            return 0  # started since the plan was made, or not put in order yet after its end
         return store.containers.remove(record.id)
     except ContainerNotFound:
         return 0

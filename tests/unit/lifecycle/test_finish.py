@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from lamina.lifecycle.finish import finish_lost
+from lamina.lifecycle.finish import finish, finish_lost
+from lamina.lifecycle.remove import remove
+from lamina.linux.processes import started
 from lamina.store.container_contract import End
 from lamina.store.containers import END
 from lamina.store.contract import Store
+from lamina.store.prune import Scope, prune
 from lamina.store.root import open_store
 from tests.fakes.images import make_record
 
@@ -53,3 +58,42 @@ def test_what_another_finished_stays_as_it_is(store: Store) -> None:
 
 def test_a_container_that_is_gone_is_fine(store: Store) -> None:
     finish_lost(store, "f" * 64, lambda: NOW)
+
+
+def about_to_be_finished(store: Store) -> int:
+    """A container that has ended; its watcher, a child of ours, notes so a moment later."""
+    identity = store.containers.find("a").id
+    watcher = os.fork()
+    if watcher == 0:
+        time.sleep(0.1)
+        finish(store, identity, lambda: NOW)
+        os._exit(0)
+    store.containers.update(
+        identity,
+        status="running",
+        pid=1 << 30,
+        pid_started=1,
+        watcher=watcher,
+        watcher_started=started(watcher),
+    )
+    note = msgspec.json.encode(End(3, NOW))
+    (store.containers.directory(identity) / END).write_bytes(note)
+    assert store.containers.find("a").status == "exited"
+    return watcher
+
+
+def test_a_container_is_removed_when_its_watcher_is_done_with_it(store: Store) -> None:
+    # Who is removed earlier leaves groups that nobody knows of any more.
+    watcher = about_to_be_finished(store)
+    remove(store, store.containers.find("a"), lambda: NOW)
+    assert [event.action for event in store.events.read()][-2:] == ["die", "destroy"]
+    os.waitpid(watcher, 0)
+
+
+def test_nobody_prunes_what_is_not_in_order_yet(store: Store) -> None:
+    watcher = about_to_be_finished(store)
+    prune(store, Scope(containers=True))
+    assert [record.name for record in store.containers.records()] == ["a"]
+    os.waitpid(watcher, 0)
+    prune(store, Scope(containers=True))
+    assert list(store.containers.records()) == []
