@@ -231,6 +231,40 @@ def test_a_health_check(busybox_store: Lamina) -> None:
     lamina("rm", "-f", "healthy")
 
 
+@pytest.mark.parametrize("how", [("--rm",), ("-d",), ()], ids=["rm", "detached", "attached"])
+def test_how_it_ended_is_told_whatever_fails_then(busybox_store: Lamina, how: tuple[str]) -> None:
+    """Here its network, what is known of which is a directory for a while."""
+    lamina = busybox_store
+    script = "while [ ! -e /go/now ]; do usleep 10000; done; exit 3"
+    (go := lamina.root.parent / "go").mkdir()
+    options = [*how, "--name", "odd", "-v", f"{go}:/go"]
+    command = [str(COMMAND), "--root", str(lamina.root), "run", *options]
+    with subprocess.Popen([*command, "busybox", "sh", "-c", script]) as running:
+        until(lambda: status(lamina, "odd").startswith("Up"))
+        (member,) = (lamina.root / "networks" / "members").iterdir()
+        member.rename(aside := lamina.root.parent / "aside")
+        member.mkdir()
+        (go / "now").touch()
+        assert running.wait(20) == (0 if how == ("-d",) else 3)
+        if how == ("-d",):
+            until(lambda: record(lamina, "odd")["status"] == "exited")
+    if how != ("--rm",):
+        found = record(lamina, "odd")
+        assert (found["status"], found["exit_status"]) == ("exited", 3)
+        assert "its network could not be taken away after its end: " in str(found["error"])
+    member.rmdir()
+    aside.rename(member)
+    assert "odd" not in lamina("ps").stdout
+    if how != ("--rm",):
+        shown = lamina("inspect", "-f", "{{.State.ExitCode}} {{.State.Error}}", "odd").stdout
+        assert shown.startswith("3 its network could not be taken away")
+        lamina("start", "odd")
+        lamina("wait", "odd")
+        assert record(lamina, "odd").get("error", "") == ""
+        lamina("rm", "odd")
+    assert not any((lamina.root / "networks" / "members").iterdir())
+
+
 def test_the_last_known_health_of_what_has_ended(busybox_store: Lamina) -> None:
     lamina = busybox_store
     check = ["--health-cmd", "echo ill; exit 1", "--health-retries", "1"]

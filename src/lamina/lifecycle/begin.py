@@ -257,9 +257,14 @@ def leave(store: Store, identity: str, let_go: Callable[[], object], watch: Watc
     def farewell() -> None:
         nonlocal said
         said = True
-        let_go()
-        watch.farewell()
+        try:
+            let_go()
+        finally:
+            watch.farewell()
 
-    finish_now(store, identity, gone=farewell)
+    try:
+        finish_now(store, identity, gone=farewell)
+    except Exception:  # noqa: BLE001, S110 - how it ended is in `exit`, the next look does the rest
+        pass
     if not said:
         farewell()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -12,8 +14,9 @@ import pytest
 from lamina.lifecycle.finish import finish, finish_lost
 from lamina.lifecycle.remove import remove
 from lamina.linux.processes import started
+from lamina.network.state import State
 from lamina.store.container_contract import End
-from lamina.store.containers import END
+from lamina.store.containers import END, DirContainers
 from lamina.store.contract import Store
 from lamina.store.prune import Scope, prune
 from lamina.store.root import open_store
@@ -54,6 +57,41 @@ def test_what_another_finished_stays_as_it_is(store: Store) -> None:
     # Its note is gone by then: taken for lost, the container would have ended with 255.
     store.containers.update(store.containers.find("a").id, status="exited", exit_status=3)
     assert lost(store) == ("exited", 3)
+
+
+def test_an_end_is_told_though_something_cannot_be_taken_away(store: Store) -> None:
+    identity = store.containers.find("a").id
+    store.containers.update(identity, status="running", pid=1 << 30, pid_started=1)
+    (store.containers.directory(identity) / END).write_bytes(msgspec.json.encode(End(3, NOW)))
+    block_network(store, identity)
+    finish(store, identity, lambda: NOW)
+    record = store.containers.written(identity)
+    assert (record.status, record.exit_status) == ("exited", 3)
+    assert record.error.startswith("its network could not be taken away after its end: ")
+    assert not (store.containers.directory(identity) / END).exists()
+
+
+def test_an_end_is_told_though_the_container_cannot_be_removed(store: Store) -> None:
+    class Held(DirContainers):
+        def remove(self, identity: str, gone: Callable[[], None] | None = None) -> int:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+
+    held = msgspec.structs.replace(store, containers=Held(store.root / "containers"))
+    identity = store.containers.find("a").id
+    remove = {"remove": True}
+    store.containers.update(identity, status="running", pid=1 << 30, pid_started=1, settings=remove)
+    (store.containers.directory(identity) / END).write_bytes(msgspec.json.encode(End(3, NOW)))
+    finish(held, identity, lambda: NOW)
+    record = store.containers.written(identity)
+    assert (record.status, record.exit_status) == ("exited", 3)
+    assert "it could not be taken away after its end: " in record.error
+    assert "Device or resource busy" in record.error
+
+
+def block_network(store: Store, identity: str) -> None:
+    """A member of a network that cannot be looked at."""
+    state = State(store.root)
+    (state.member_directory / f"{identity}.json").mkdir(parents=True)
 
 
 def test_a_container_that_is_gone_is_fine(store: Store) -> None:
