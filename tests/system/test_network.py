@@ -119,6 +119,39 @@ def test_a_published_port_is_reached_from_everywhere(
     assert apart.fetch(host, port, kind=kind).startswith("web "), "another network, by the host"
 
 
+def test_who_sends_datagrams_all_along_reaches_whoever_has_the_port(boxes: Boxes) -> None:
+    """A flow of datagrams goes where its first one went, unless it is forgotten."""
+    port = free_port()
+    request = on("", PortBinding(80, "udp", host_port=port))
+
+    def asked(client: socket.socket) -> str:
+        try:
+            client.send(b"?")
+            return client.recv(100).decode().split()[0]
+        except (TimeoutError, ConnectionRefusedError):
+            return "nothing"
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(1)
+        client.connect(("127.0.0.1", port))
+        assert asked(client) == "nothing"
+        first = boxes("first", request)
+        first.serve(kind=socket.SOCK_DGRAM)
+        assert asked(client) == "first", "not to the host, where it went before"
+        boxes.open.remove(first)
+        first.close()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as program:
+            program.bind(("127.0.0.1", port))
+            client.send(b"?")
+            program.settimeout(2)
+            assert program.recv(10) == b"?", "to the host, since nobody has published it"
+        boxes("between")  # it has the address that the first had
+        second = boxes("second", request)
+        second.serve(kind=socket.SOCK_DGRAM)
+        assert second.ip != first.ip
+        assert asked(client) == "second"
+
+
 def test_a_port_of_one_address_is_published_there_alone(boxes: Boxes, outside: Outside) -> None:
     port = free_port()
     web = boxes("web", on("", PortBinding(80, host_ip="127.0.0.1", host_port=port)))

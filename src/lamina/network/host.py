@@ -264,6 +264,26 @@ class Host:
         except OSError:
             self.rewrite()
 
+    def forget_flows(self, member: Member) -> None:
+        """Let datagrams to a container's published ports be looked at anew: those of a flow that
+        is known go where its first one went, to a container that is gone or to this host.
+
+        Never fails: such a flow ends by itself when nothing was sent for a while.
+        """
+        ports = [each for each in member.ports if each.protocol == "udp"]
+        if not ports:
+            return
+        from lamina.linux.conntrack import forget_datagrams
+
+        try:
+            own = {address for _, address, _ in route.addresses(self.route)}
+            for each in ports:
+                host = ipaddress.ip_address(each.host_ip)
+                meant = own if host.is_unspecified else {host.packed}
+                forget_datagrams(self._netfilter, each.host_port, meant.__contains__)
+        except OSError:
+            pass
+
     def _drop_table(self) -> None:
         try:
             nft.commit(self._netfilter, [nft.delete_table(self.table)])

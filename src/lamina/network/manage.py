@@ -138,6 +138,7 @@ def connect(root: Path, container: str, pid: int, asked: Attachment, *, now: str
             state.keep_member(after)
             _enter(host, pid, after, bridge, network)
             host.change(member, after, [] if network.id in active else [network])
+            host.forget_flows(after)
         except BaseException:
             state.keep_member(member)
             host.remove([made], [] if network.id in active else [network])
@@ -160,6 +161,7 @@ def disconnect(root: Path, container: str, pid: int, text: str) -> None:
         last = [] if members_of(state, network) else [network]
         host.remove(gone, last)
         host.rewrite()
+        host.forget_flows(after)
         routes = [each for each in default_routes(after) if each is not None]
         if routes:
             in_network_of(pid, inside.route_by(routes))

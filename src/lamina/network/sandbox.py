@@ -282,6 +282,7 @@ def _enter(
         active = {each.network for other in others for each in other.endpoints}
         new = [network for key, (_, network) in bridges.items() if key not in active]
         host.admit(member, new, first=not active)
+        host.forget_flows(member)
     except BaseException:
         held.close()
         _leave(state, host, member, also=[network for _, network in bridges.values()])
@@ -434,3 +435,4 @@ def _leave(state: State, host: Host, member: Member, also: Iterable[Network] = (
     state.drop_member(member.container)
     if not kept:
         host.rewrite()
+    host.forget_flows(member)
