@@ -231,6 +231,43 @@ def test_a_health_check(busybox_store: Lamina) -> None:
     lamina("rm", "-f", "healthy")
 
 
+REFUSED = {
+    "pid": ("--pid container:nope busybox true", 125, False, "no container nope"),
+    "ipc": ("--ipc container:nope busybox true", 125, False, "no container nope"),
+    "volumes": ("--volumes-from nope busybox true", 125, False, "no container nope"),
+    "mount": ("--mount type=bind,src=/nope,dst=/x busybox true", 125, False, "does not exist"),
+    "memory": ("--memory 1k busybox true", 125, False, "minimum memory limit"),
+    "network": ("--network nope busybox true", 125, True, "network nope not found"),
+    "joined": ("--network container:nope busybox true", 125, True, "no container nope"),
+    "stopped": ("--pid container:ended busybox true", 125, True, "container ended is not running"),
+    "device": ("--device /dev/nope busybox true", 125, True, "no device /dev/nope"),
+    "user": ("-u nobodyhere busybox true", 125, True, "unable to find user nobodyhere"),
+    "program": ("busybox nosuch", 127, True, "nosuch: not found in $PATH"),
+    "directory": ("busybox /etc", 126, True, "/etc: Permission denied"),
+}
+"""Options and command, exit status, whether the container is there afterwards as it is with
+Docker, and what is said."""
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_left_of_one_that_could_not_be_run(busybox_store: Lamina, case: str) -> None:
+    lamina = busybox_store
+    text, number, left, said = REFUSED[case]
+    lamina("create", "--name", "ended", "busybox", "true")
+    for how in (["--rm"], ["-d"], []):
+        done = lamina("run", *how, "--name", "odd", *text.split(), check=False)
+        assert (done.returncode, done.stdout) == (number, "")
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+        if left and how != ["--rm"]:
+            assert status(lamina, "odd") == "Created"
+            shown = lamina("inspect", "-f", "{{.State.ExitCode}} {{.State.Error}}", "odd").stdout
+            assert shown.startswith(f"{number} ") and said in shown
+            lamina("rm", "odd")
+        assert lamina("ps", "-a", "--format", "{{.Names}}").stdout == "ended\n"
+    lamina("rm", "ended")
+
+
 @pytest.mark.parametrize("how", [("--rm",), ("-d",), ()], ids=["rm", "detached", "attached"])
 def test_how_it_ended_is_told_whatever_fails_then(busybox_store: Lamina, how: tuple[str]) -> None:
     """Here its network, what is known of which is a directory for a while."""

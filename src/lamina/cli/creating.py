@@ -128,6 +128,10 @@ class Chosen:
         from lamina.run.request import RunRequest
         from lamina.run.volumes import inherited_mounts
 
+        # As in Docker, whose network is joined is looked for when the container starts.
+        for space in (self.security.namespaces.pid, self.security.namespaces.ipc):
+            if space.startswith("container:"):
+                app.engine.store.containers.find(space.removeprefix("container:"))
         inherited = [
             mount
             for name, read_only in self.mounts.inherited
