@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import signal
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +17,7 @@ import pytest
 from lamina.linux.cgroup_group import Group, open_group
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import DirContainers
-from tests.system.conftest import Lamina
+from tests.system.conftest import COMMAND, Lamina
 
 MB = 1 << 20
 
@@ -336,6 +339,32 @@ def _bytes(text: str) -> float:
     assert found
     number, unit = found.groups()
     return float(number) * 1024.0 ** ("B", "KiB", "MiB", "GiB").index(unit)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "TERM"])
+def test_stats_leave_the_terminal_as_it_was(box: Lamina, number: int) -> None:
+    detached(box, "sleep 1000", name="box-with-a-name-that-is-too-long-for-the-terminal")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(str(COMMAND), [str(COMMAND), "--root", str(box.root), "stats"])
+    termios.tcsetwinsize(terminal, (24, 80))
+    seen = b""
+    while b"PIDS" not in seen:
+        seen += os.read(terminal, 65536)
+    os.kill(pid, number)
+    try:
+        while data := os.read(terminal, 65536):
+            seen += data
+    except OSError:
+        pass  # that is the end of a terminal
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    screen, _, left = seen.partition(b"\x1b[?1049l")
+    assert b"\x1b[?1049h" in screen and b"\x1b[?25l" in screen
+    assert b"\x1b[?25h" in seen, "the cursor is seen again"
+    heading, line = re.sub(r"\x1b\[[?\d;]*\w", "", left.decode()).split("\r\n")[:2]
+    assert heading.split()[0] == "NAME" and line.startswith("box-with-a-name")
+    assert len(line) <= 80 and "…" in line
 
 
 def test_the_table_of_stats(box: Lamina) -> None:

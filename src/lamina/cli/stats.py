@@ -15,6 +15,7 @@ from lamina.cli.format import emit, format_option, render, size
 if TYPE_CHECKING:
     from lamina.lifecycle.stats import Sample
     from lamina.store.container_contract import ContainerRecord
+    from lamina.store.contract import Store
 
 _COLUMNS = {
     "ID": "CONTAINER ID",
@@ -26,6 +27,7 @@ _COLUMNS = {
     "BlockIO": "BLOCK I/O",
     "PIDs": "PIDS",
 }
+_HEADERS = {"Container": "CONTAINER"}
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _INTERVAL = 1.0
 _FIRST = 0.5
@@ -53,42 +55,35 @@ def command(
 
     Without names: those that run. The table is shown anew each second, until Ctrl-C.
     """
-    looks = _looks(app, containers, all_=all_)
-    texts = (_text(records, one, two, fmt, no_trunc=no_trunc) for records, one, two in looks)
-    if no_stream:
-        emit(next(texts))
-    elif sys.stdout.isatty():
-        _live(app, texts)
-    else:
-        for text in texts:
-            emit(text)
-            sys.stdout.flush()
+    looks = (
+        _rows(records, one, two, no_trunc=no_trunc)
+        for records, one, two in _looks(app, containers, all_=all_)
+    )
+    if sys.stdout.isatty() and not no_stream and fmt != "json":
+        from lamina.cli.stats_live import show
 
-
-def _live(app: App, texts: Iterator[str]) -> None:
-    """One table, on one place of the screen."""
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    console = Console(no_color=not app.colored, highlight=False)
-    try:
-        with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-            for text in texts:
-                shown = Text(text.rstrip("\n"), no_wrap=True, overflow="crop")
-                live.update(shown, refresh=True)
-    except KeyboardInterrupt:
-        pass  # that is how one ends it
+        show(app, looks, _COLUMNS, "" if fmt == "table" else fmt)
+        return
+    for rows in looks:
+        emit(render(rows, fmt, _COLUMNS, headers=_HEADERS))
+        sys.stdout.flush()
+        if no_stream:
+            break
 
 
 def _looks(
     app: App, names: tuple[str, ...], *, all_: bool
 ) -> Iterator[tuple[list[ContainerRecord], Samples, Samples]]:
-    """The containers, and what each had used a moment ago and has now."""
+    """The containers, and what each had used a moment ago and has now; over when all that
+    were named are gone."""
+    if names:
+        names = tuple(app.engine.store.containers.find(name).id for name in names)
     records, before = _look(app, names, all_=all_)
     time.sleep(_FIRST)
     while True:
         records, after = _look(app, names, all_=all_)
+        if names and not records:
+            return
         yield records, before, after
         before = after
         time.sleep(_INTERVAL)
@@ -99,7 +94,7 @@ def _look(app: App, names: tuple[str, ...], *, all_: bool) -> tuple[list[Contain
 
     store = app.engine.store
     if names:
-        records = [store.containers.find(name) for name in names]
+        records = [found for name in names if (found := _find(store, name)) is not None]
     else:
         running = ("running", "paused")
         records = [each for each in store.containers if all_ or each.status in running][::-1]
@@ -107,17 +102,26 @@ def _look(app: App, names: tuple[str, ...], *, all_: bool) -> tuple[list[Contain
     return records, samples
 
 
-def _text(
-    records: list[ContainerRecord], before: Samples, after: Samples, fmt: str, *, no_trunc: bool
-) -> str:
+def _find(store: Store, identity: str) -> ContainerRecord | None:
+    """None for one that was removed since."""
+    from lamina.store.errors import ContainerNotFound
+
+    try:
+        return store.containers.find(identity)
+    except ContainerNotFound:
+        return None
+
+
+def _rows(
+    records: list[ContainerRecord], before: Samples, after: Samples, *, no_trunc: bool
+) -> list[dict[str, object]]:
     from lamina.lifecycle.stats import host_memory
 
     host = host_memory()
-    rows = [
+    return [
         _row(each, before.get(each.id), after.get(each.id), host, no_trunc=no_trunc)
         for each in records
     ]
-    return render(rows, fmt, _COLUMNS, headers={"Container": "CONTAINER"})
 
 
 def _row(
