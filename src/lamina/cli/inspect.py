@@ -39,6 +39,9 @@ def command(app: App, names: tuple[str, ...], fmt: str, kind: str | None, sizes:
 
     Prints a JSON array; what is not found is told, and makes the exit status 1.
     """
+    group = click.get_current_context().parent
+    if kind is None and group is not None and group.info_name == "container":
+        kind = "container"
     render = renderer(fmt)
     store = app.containers
     found: list[dict[str, Any]] = []

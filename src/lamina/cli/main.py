@@ -160,7 +160,7 @@ def run(args: list[str]) -> int:
     try:
         return guarded(lambda: _by_click(args), debug="--debug" in args)
     except click.ClickException as error:
-        message = error.format_message().rstrip(".")
+        message = " ".join(error.format_message().split()).rstrip(".")
         report(message[:1].lower() + message[1:], _usage_hint(error))
         return error.exit_code
 

@@ -105,7 +105,9 @@ class ContainerNotFound(NotFound):
     """No container goes by the name or id."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"no container {text}", hint="lamina ps -a   (lists all of them)")
+        super().__init__(
+            f"no container {text or repr(text)}", hint="lamina ps -a   (lists all of them)"
+        )
         self.text = text
 
 

@@ -27,7 +27,7 @@ class VolumeNotFound(NotFound):
     """No volume has the name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no such volume: {name}", hint="lamina volume ls shows those that are")
+        super().__init__(f"no such volume: {name}", hint="lamina volume ls   (to see them)")
 
 
 class VolumeInUse(Conflict):
