@@ -94,7 +94,8 @@ def _look(app: App, names: tuple[str, ...], *, all_: bool) -> tuple[list[Contain
 
     store = app.engine.store
     if names:
-        records = [found for name in names if (found := _find(store, name)) is not None]
+        looked_for = [_find(store, name) for name in names]
+        records = [each for each in looked_for if each is not None]
     else:
         running = ("running", "paused")
         records = [each for each in store.containers if all_ or each.status in running][::-1]
