@@ -9,12 +9,18 @@ from hypothesis import settings
 
 from lamina.store.contract import Store
 from lamina.store.root import open_store
+from tests.rights import AS_USER
 
 # A machine under load is no failure.
 settings.register_profile("lamina", deadline=None)
 settings.load_profile("lamina")
 # The suites there assert, and are imported and not collected.
 pytest.register_assert_rewrite("tests.contract")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if AS_USER and item.get_closest_marker("rights"):
+        pytest.skip("root's work in the test's own process: python -m tests.as_user --inside")
 
 
 @pytest.fixture

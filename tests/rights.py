@@ -12,21 +12,14 @@ AS_USER = os.geteuid() != 0
 root of a user namespace, and the test itself has no rights."""
 OF_THE_HOST = not AS_USER and Path("/proc/self/uid_map").read_text().split()[2] == "4294967295"
 """Whether this is the host's root, and not a user namespace's."""
-IN_PROCESS = "root's work in the test's own process, which `python -m tests.as_user --inside` tests"
-
-needs_rights = pytest.mark.skipif(AS_USER, reason=IN_PROCESS)
-"""For what gives files to others, mounts or makes namespaces in the test's own process."""
+needs_rights = pytest.mark.rights
+"""For what gives files to others, mounts or makes namespaces in the test's own process; what
+`python -m tests.as_user --inside -m rights` tests."""
 
 
 def roots_alone(what: str) -> pytest.MarkDecorator:
     """For `what` is the host's root's alone (docs/rootless.md)."""
     return pytest.mark.skipif(not OF_THE_HOST, reason=f"root's alone: {what}")
-
-
-def need_rights() -> None:
-    """Skip what `needs_rights` skips."""
-    if AS_USER:
-        pytest.skip(IN_PROCESS)
 
 
 def need_root(what: str) -> None:

@@ -32,10 +32,11 @@ from lamina.network.host import Host
 from lamina.network.request import Attachment, NetworkRequest, PortBinding
 from lamina.network.sandbox import reconcile
 from lamina.network.state import Network, State
+from tests.rights import roots_alone
 from tests.system.conftest import Lamina, free_port
 from tests.system.sandboxes import NOW, Box, Boxes, boxes_of, fetch, within
 
-pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
+pytestmark = [pytest.mark.system, roots_alone("bridges of the host")]
 
 
 @pytest.fixture

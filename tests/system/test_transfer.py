@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rights import need_rights, need_root
+from tests.rights import need_root, needs_rights
 from tests.system.conftest import Lamina, Registry, Tool, need_tool
 
 pytestmark = pytest.mark.system
@@ -197,10 +197,10 @@ class TestArchives:
         assert id_of(other, IMAGE) == image_id
 
 
+@needs_rights
 def test_a_full_disk_is_one_error_and_names_nothing(
     busybox_store: Lamina, registry: Registry, tmp_path: Path
 ) -> None:
-    need_rights()
     name = f"{registry.host}/transfer/full:1"
     busybox_store("tag", IMAGE, name)
     busybox_store("push", name)

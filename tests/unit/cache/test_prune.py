@@ -15,7 +15,7 @@ from lamina.oci.digest import Digest
 from lamina.store.contract import Store
 from lamina.store.root import open_store
 from tests.fakes.images import make_image, make_layer
-from tests.rights import need_rights
+from tests.rights import needs_rights
 
 CREATED = "2026-01-02T03:04:05Z"
 
@@ -27,7 +27,6 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def mounts(store: Store) -> CacheMounts:
-    need_rights()
     return CacheMounts(store.root)
 
 
@@ -87,6 +86,7 @@ def test_what_an_image_shares_stays_unless_all_may_go(store: Store, mounts: Cach
     assert set(planned(store, mounts, Scope(shared=True))) == {"RUN one", "RUN two"}
 
 
+@needs_rights
 def test_steps_or_mounts(store: Store, mounts: CacheMounts) -> None:
     step(store, "one")
     mount(mounts, "pip", 5)
@@ -95,6 +95,7 @@ def test_steps_or_mounts(store: Store, mounts: CacheMounts) -> None:
     assert planned(store, mounts, Scope(steps=False)) == ["pip"]
 
 
+@needs_rights
 def test_what_was_used_since_stays(store: Store, mounts: CacheMounts) -> None:
     for used in (10, 20, 30):
         step(store, f"s{used}", used=used)
@@ -102,6 +103,7 @@ def test_what_was_used_since_stays(store: Store, mounts: CacheMounts) -> None:
     assert planned(store, mounts, Scope(before=20)) == ["RUN s10", "m10"]
 
 
+@needs_rights
 def test_the_least_recently_used_go_until_it_is_little_enough(
     store: Store, mounts: CacheMounts
 ) -> None:
@@ -115,6 +117,7 @@ def test_the_least_recently_used_go_until_it_is_little_enough(
     assert planned(store, mounts, Scope(keep=1 << 40)) == []
 
 
+@needs_rights
 def test_pruning_frees_the_layers(store: Store, mounts: CacheMounts) -> None:
     layer = step(store, "one", size=30_000)
     mount(mounts, "pip", 5)
@@ -125,6 +128,7 @@ def test_pruning_frees_the_layers(store: Store, mounts: CacheMounts) -> None:
     assert list(mounts) == []
 
 
+@needs_rights
 def test_a_mount_that_a_build_has_is_not_touched(store: Store, mounts: CacheMounts) -> None:
     mount(mounts, "pip", 5)
     before = plan(store, mounts, Scope(), seconds)

@@ -24,10 +24,11 @@ from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.errors import BadLayer
 from lamina.layer.union import Union
+from lamina.layer.whiteout import here
 from lamina.oci.digest import Digest
 from lamina.plan.graph import CopyOp, CopySource, Document
 from lamina.store.layers import DirLayers
-from tests.rights import needs_rights
+from tests.rights import needs_rights, roots_alone
 
 NOW = 5_000_000_000
 pytestmark = needs_rights
@@ -86,7 +87,8 @@ def copied(
     view = LayersTree(
         Union.of([Listing(Digest.of(b""), tuple(below), 0)]), DirLayers(context.parent), ()
     )
-    upper = Upper(upper_directory, view, now=NOW)
+    marks = here(os.geteuid())
+    upper = Upper(upper_directory, view, now=NOW, whiteouts=marks)
     tree = Context(context, Ignore())
     origin = origin or Origin(lambda: tree)
     op = CopyOp(
@@ -98,7 +100,7 @@ def copied(
         exclude=exclude,
     )
     Copier(op, upper, owner, NOW).run([read(op, each, origin) for each in op.sources])
-    return {entry.path: entry for entry in changes(upper_directory)}
+    return {entry.path: entry for entry in changes(upper_directory, whiteouts=marks)}
 
 
 def test_a_file_takes_the_name_of_the_destination(context: Path) -> None:
@@ -321,6 +323,7 @@ def test_names_that_are_no_text(context: Path) -> None:
     assert "new/\udcff\udcfe" in copied(context, "/new", "dir")
 
 
+@roots_alone("making devices")
 def test_what_is_no_file(context: Path) -> None:
     os.mkfifo(context / "dir" / "pipe", 0o620)
     os.mknod(context / "dir" / "null", 0o020666, os.makedev(1, 3))

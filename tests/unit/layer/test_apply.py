@@ -18,7 +18,7 @@ from lamina.layer.tar import TarReader
 from lamina.layer.tarwriter import write_tar
 from lamina.layer.whiteout import ROOTLESS, Whiteouts, here
 from tests.fakes.archives import Member, archive, cut, device, file, folder, hardlink, symlink
-from tests.rights import needs_rights
+from tests.rights import needs_rights, roots_alone
 
 MARKS = here(os.geteuid())
 
@@ -82,6 +82,7 @@ def test_a_directory_named_twice_has_what_came_last(place: Place) -> None:
 
 
 @needs_rights
+@roots_alone("trusted attributes")
 def test_owners_set_id_bits_and_capabilities_hold_together(place: Place) -> None:
     capability = b"\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
     made = [
@@ -102,6 +103,7 @@ def test_owners_set_id_bits_and_capabilities_hold_together(place: Place) -> None
 
 
 @needs_rights
+@roots_alone("making devices")
 def test_device_nodes(place: Place) -> None:
     place.apply(archive(device("null", 1, 3), device("d/sda", 259, 70000, block=True)))
     null, sda = (place.root / "null").stat(), (place.root / "d/sda").stat()

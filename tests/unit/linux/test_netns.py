@@ -7,7 +7,7 @@ import pytest
 
 from lamina.linux import syscall
 from lamina.linux.netns import ProcessGone, in_network_of
-from tests.rights import needs_rights
+from tests.rights import needs_rights, roots_alone
 
 
 def own_network() -> str:
@@ -29,6 +29,7 @@ def test_work_is_done_there_and_nothing_else_is() -> None:
 
 
 @needs_rights
+@roots_alone("entering the host's network")
 def test_what_the_work_raises_comes_out() -> None:
     with pytest.raises(KeyError):
         in_network_of(os.getpid(), lambda: dict[str, int]()["nothing"])
