@@ -127,9 +127,6 @@ def become(role: Role, progress: Progress) -> NoReturn:
     _hand_over_streams(identity.uid)
     progress.doing = f"enter the working directory {process.cwd}"
     _enter(process.cwd)
-    if role.oom_score_adj is not None:
-        progress.doing = f"set its score for the end of memory to {role.oom_score_adj}"
-        _adjust_score(role.oom_score_adj)
     progress.doing = "give up privileges"
     _give_up(role, identity)
     env = _environment(process.env, home)
@@ -213,16 +210,6 @@ def _enter(cwd: str) -> None:
         directory = make_in(root, cwd, directory=True)
         os.fchdir(directory)
         os.close(directory)
-    finally:
-        os.close(root)
-
-
-def _adjust_score(score: int) -> None:
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fd = open_in(root, "/proc/self/oom_score_adj", os.O_WRONLY)
-        os.write(fd, str(score).encode())
-        os.close(fd)
     finally:
         os.close(root)
 

@@ -21,6 +21,7 @@ from lamina.linux.rooted import open_in
 from lamina.run.become import SIGNALS, Failure, Progress, be_alone, become
 from lamina.run.process import Role, Streams
 from lamina.run.running import Refusal, Running, begin, refusal
+from lamina.run.score import born_with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -203,18 +204,24 @@ def _with_terminal(role: Role, terminal: int) -> Role:
 
 def _fork_inside(door: Door, role: Role, status: int, terminal: int) -> int:
     """Fork into the container's pid namespace; returns the child's pid in ours."""
+
+    def fork() -> int:
+        syscall.prctl(syscall.PR_SET_DUMPABLE, 0)  # the child is born with it
+        try:
+            pid = fork_into(door.process)
+            if pid == 0:
+                _main(door, role, status, terminal)
+            return pid
+        finally:
+            syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
+
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    syscall.prctl(syscall.PR_SET_DUMPABLE, 0)  # the child is born with it
     try:
-        pid = fork_into(door.process)
-        if pid == 0:
-            _main(door, role, status, terminal)
+        return born_with(role.oom_score_adj, fork)
     except ProcessLookupError:
         raise EndedJustNow(door.name) from None
     finally:
-        syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    return pid
 
 
 def _main(door: Door, role: Role, status: int, terminal: int) -> NoReturn:

@@ -44,7 +44,6 @@ def _role(orders: Orders) -> Role:
         spec.no_new_privileges,
         spec.limits,
         apparmor=spec.apparmor,
-        oom_score_adj=spec.oom_score_adj,
         init=spec.init,
     )
 

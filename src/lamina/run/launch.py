@@ -21,6 +21,7 @@ from lamina.run.plan import DEVICES, plan
 from lamina.run.propagation import check_propagation
 from lamina.run.running import Running as Running
 from lamina.run.running import started
+from lamina.run.score import born_with
 from lamina.run.spec import ContainerSpec, Mount, Streams
 from lamina.run.steps import Step
 
@@ -272,15 +273,19 @@ def _not_here() -> EngineError:
 
 def _fork(orders: Orders) -> int:
     """Fork the container's first process; returns its pid here."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, become.SIGNALS)
-    try:
-        where = orders.spec.namespaces.pid
+    where = orders.spec.namespaces.pid
+
+    def fork() -> int:
         pid = fork_first() if where == "private" else _fork_among_others(where)
         if pid == 0:
             init.main(orders)
+        return pid
+
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, become.SIGNALS)
+    try:
+        return born_with(orders.spec.oom_score_adj, fork)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    return pid
 
 
 def _fork_among_others(where: str) -> int:

@@ -177,7 +177,7 @@ def _is_directory(plan: Sequence[Step], target: str) -> bool:
 
 def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
     try:
-        mount = _new_filesystem(root, step)
+        mount = _new_filesystem(root, step, orders)
     except OSError:
         if step.optional:
             return
@@ -188,16 +188,18 @@ def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
     _attach(root, mount, step.target, directory=True)
 
 
-def _new_filesystem(root: int, step: steps.MountFilesystem) -> int:
+def _new_filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> int:
     options = step.options
     if step.keep_mode:
         options = (*options, ("mode", _mode_in(root, step.target)))
     try:
         return mounts.new_filesystem(step.fstype, options, step.flags)
     except PermissionError:
-        if step.fstype != "sysfs":
+        # They show a namespace, and who does not own that may not make one: the host's, which
+        # is what sysfs shows of a network here, and proc if the processes are to be the host's.
+        hosts = step.fstype == "proc" and orders.spec.namespaces.pid == "host"
+        if step.fstype != "sysfs" and not hosts:
             raise
-        # It shows a network namespace, and who does not own that may not make one: the host's.
         return mounts.clone(syscall.AT_FDCWD, step.target, flags=step.flags)
 
 
