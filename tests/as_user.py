@@ -9,6 +9,7 @@ namespace, for tests that do root's work in their own process.
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import lamina
 from lamina.linux.cgroup import ROOT
 from lamina.linux.cgroup_tree import Hierarchy, delegate, hierarchies, read, remove, write
 
@@ -59,6 +61,8 @@ def main(arguments: list[str]) -> int:
             print("only root starts the tests as a user without ids", file=sys.stderr)
             return 2
         return _run([*python, *arguments], os.environ)
+    # The user may not write what Python makes of sources, and each command would make it anew.
+    compileall.compile_dir(Path(lamina.__file__).parent, quiet=1)
     place = Path(tempfile.mkdtemp(prefix="lamina-as-user-"))
     try:
         place.chmod(0o711)

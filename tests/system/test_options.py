@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rights import needs_rights, roots_alone
 from tests.system.conftest import Lamina, need_containers, unmounted
 
 pytestmark = [pytest.mark.system, pytest.mark.usefixtures("root_only")]
@@ -201,6 +202,7 @@ def shared(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-R", place], check=True)
 
 
+@needs_rights
 def test_propagation(store: Lamina, name: str, shared: Path) -> None:
     options = ("-v", f"{shared}:/s:rslave", "-v", f"{shared}:/p", "-v", f"{shared}:/both:rshared")
     script = (
@@ -218,6 +220,7 @@ def test_propagation(store: Lamina, name: str, shared: Path) -> None:
     assert store("logs", name).stdout == "", "and the private one heard of nothing"
 
 
+@needs_rights
 def test_propagation_needs_a_shared_mount(run: Run, tmp_path: Path) -> None:
     subprocess.run(["mount", "--bind", tmp_path, tmp_path], check=True)
     subprocess.run(["mount", "--make-private", tmp_path], check=True)
@@ -228,6 +231,7 @@ def test_propagation_needs_a_shared_mount(run: Run, tmp_path: Path) -> None:
         subprocess.run(["umount", tmp_path], check=True)
 
 
+@needs_rights
 def test_what_is_mounted_below_a_bind(run: Run, tmp_path: Path) -> None:
     below = tmp_path / "below"
     below.mkdir()
@@ -383,6 +387,7 @@ def test_sysctls_of_its_own_namespaces(run: Run) -> None:
 # security
 
 
+@roots_alone("making devices")
 def test_devices(run: Run, tmp_path: Path) -> None:
     script = "stat -c '%t:%T' /dev/other; head -c 3 /dev/other | wc -c; ls /dev/dir"
     (tmp_path / "dir").mkdir()
