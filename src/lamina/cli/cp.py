@@ -60,11 +60,11 @@ def _out(
 ) -> None:
     from lamina.run.copy import Tree, copy, host_tree
     from lamina.run.tarcopy import to_tar
-    from lamina.run.view import root_of
+    from lamina.run.view import ids_of, root_of
 
     record = store.containers.find(container)
     with root_of(store, record) as root, host_tree() as host:
-        tree = Tree(root, f"in container {record.name}", True)
+        tree = Tree(root, f"in container {record.name}", True, ids_of(record))
         if place == "-":
             if sys.stdout.isatty():
                 raise BadCopy("a tar is not written to a terminal", hint="pipe it into tar x")
@@ -79,11 +79,11 @@ def _in(
 ) -> None:
     from lamina.run.copy import Tree, copy, host_tree
     from lamina.run.tarcopy import from_tar
-    from lamina.run.view import root_of
+    from lamina.run.view import ids_of, root_of
 
     record = store.containers.find(container)
     with root_of(store, record) as root, host_tree() as host:
-        tree = Tree(root, f"in container {record.name}", True)
+        tree = Tree(root, f"in container {record.name}", True, ids_of(record))
         if path == "-":
             from_tar(_chunks(sys.stdin.buffer), tree, place, archive=archive)
             return

@@ -71,6 +71,7 @@ def new_container(
     """Make a container as the options say, which does not run yet; its record and settings."""
     from lamina.lifecycle.create import Naming, create, free_name
     from lamina.lifecycle.naming import check_name
+    from lamina.run.settings import settings_of
     from lamina.store.tell import tell_container
 
     chosen = Chosen(options)
@@ -88,6 +89,8 @@ def new_container(
         print(f"lamina: {warning}", file=sys.stderr)
     labels = chosen.process.labels
     record = create(store, image, settings, naming, timestamp(), labels=labels, over=over)
+    if settings.namespaces.user == "private":
+        settings = settings_of(record.name, record.settings)  # with the ids that it was given
     tell_container(store, record, "create", record.created)
     if id_file is not None:
         id_file.write_text(record.id)
@@ -129,7 +132,8 @@ class Chosen:
         from lamina.run.volumes import inherited_mounts
 
         # As in Docker, whose network is joined is looked for when the container starts.
-        for space in (self.security.namespaces.pid, self.security.namespaces.ipc):
+        spaces = self.security.namespaces
+        for space in (spaces.pid, spaces.ipc, spaces.user):
             if space.startswith("container:"):
                 app.engine.store.containers.find(space.removeprefix("container:"))
         inherited = [

@@ -11,6 +11,7 @@ from lamina.cli.declared import Option
 
 if TYPE_CHECKING:
     from lamina.cli.foreseen import Foreseen
+    from lamina.linux.id_mapping import Map
     from lamina.run.spec import ContainerSpec
     from lamina.run.steps import Step
 
@@ -53,6 +54,7 @@ def document(found: Foreseen) -> dict[str, Any]:
         "runtime": found.runtime or "embedded",
         "network": found.network,
         "namespaces": msgspec.to_builtins(spec.namespaces),
+        "ids": msgspec.to_builtins(spec.ids),
         "steps": [_as_document(step) for step in found.orders.steps],
         "process": process,
         "capabilities": sorted(found.orders.capabilities),
@@ -80,6 +82,9 @@ def lines(found: Foreseen) -> Iterator[str]:
     yield _line("root", f"overlay of {layers} layer{'s' * (layers != 1)} and a writable one")
     yield _line("network", escape(found.network))
     yield _line("namespaces", escape(" ".join(_namespaces(spec))))
+    if spec.ids is not None:
+        yield _line("users", *_map(spec.ids.uids))
+        yield _line("groups", *_map(spec.ids.gids))
     yield ""
     for step in found.orders.steps:
         yield _line(*(escape(word) for word in told(step)))
@@ -89,6 +94,12 @@ def lines(found: Foreseen) -> Iterator[str]:
 
 def _line(name: str, *words: str) -> str:
     return f"{name:<{_WIDTH}} {'  '.join(word for word in words if word)}".rstrip()
+
+
+def _map(extents: Map) -> Iterator[str]:
+    for each in extents:
+        inside, there = each.inside + each.count - 1, each.outside + each.count - 1
+        yield f"{each.inside}-{inside} are {each.outside}-{there}"
 
 
 def _namespaces(spec: ContainerSpec) -> Iterator[str]:
@@ -109,7 +120,8 @@ def told(step: Step) -> tuple[str, ...]:
             return step.fstype, step.target, ",".join((*step.flags, *sizes)), optional
         case steps.BindMount():
             source = f"{step.source}/{step.subpath}" if step.subpath else step.source
-            flags = [*step.flags, *([] if step.propagation == "rprivate" else [step.propagation])]
+            flags = [*step.flags, *(["idmapped"] if step.owners else [])]
+            flags += [] if step.propagation == "rprivate" else [step.propagation]
             filled = "filled from the image if empty" if step.populate else ""
             return "bind", f"{source} → {step.target}", ",".join(flags), filled
         case steps.AttachTerminals():

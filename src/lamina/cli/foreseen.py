@@ -12,6 +12,8 @@ from lamina.cli.app import App
 
 if TYPE_CHECKING:
     from lamina.run.orders import Orders
+    from lamina.run.settings import Settings
+    from lamina.run.spec import Ids
     from lamina.store.contract import Image, Store
 
 _NOBODY = "0" * 64
@@ -57,6 +59,8 @@ def foreseen(
             lowers=below,
             network=_namespace(store, network),
             namespaces=joined_namespaces(store, settings.namespaces),
+            ids=_ids(store, settings),
+            volumes=store.root / "volumes",
         )
         labels = {**image.config.labels, **chosen.process.labels}
         if not volumes:
@@ -70,6 +74,14 @@ def foreseen(
             network,
             settings.runtime,
         )
+
+
+def _ids(store: Store, settings: Settings) -> Ids | None:
+    if settings.namespaces.user == "host":
+        return None
+    from lamina.lifecycle import user_namespace
+
+    return user_namespace.foreseen(store, settings, _NOBODY)
 
 
 def _namespace(store: Store, network: str) -> str:

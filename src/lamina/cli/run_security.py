@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lamina.cli.declared import Option
-from lamina.errors import Invalid, Unsupported
+from lamina.errors import Invalid
 
 if TYPE_CHECKING:
     from lamina.linux.devices import Device
@@ -20,6 +20,7 @@ _MODES = {
     "ipc": ("host", "private", "shareable", "none"),
     "uts": ("host", "private"),
     "cgroupns": ("host", "private"),
+    "userns": ("host", "private"),
 }
 _TRUE, _FALSE = {"", "true", "1", "t"}, {"false", "0", "f"}
 
@@ -65,7 +66,12 @@ OPTIONS = (
         help="Share memory segments and /dev/shm.",
     ),
     Option("--uts", default="", metavar="host", help="Share the host name."),
-    Option("--userns", default="", metavar="host", help="The host's users (as it is)."),
+    Option(
+        "--userns",
+        default="",
+        metavar="private|container:NAME",
+        help="Users and groups of its own, who are nobody on the host.",
+    ),
     Option("--cgroupns", default="", metavar="host|private", help="Which control groups are seen."),
 )
 
@@ -81,10 +87,11 @@ def read(values: dict[str, Any]) -> SecurityOptions:
 
     for text in (*values["cap_add"], *values["cap_drop"]):
         named(text)
-    if values["userns"] not in {"", "host"}:
-        raise Unsupported(
-            f"--userns {values['userns']}: a user namespace for one container is not there yet",
-            hint="an ordinary user's containers all are in one: run it without root",
+    user = _mode("userns", values["userns"] or "host")
+    if values["privileged"] and user != "host":
+        raise BadSecurityOption(
+            "--privileged is for the host's user namespace alone",
+            hint="leave out one of --privileged and --userns",
         )
     found: dict[str, Any] = {}
     warnings: list[str] = []
@@ -104,6 +111,7 @@ def read(values: dict[str, Any]) -> SecurityOptions:
             ipc=_mode("ipc", values["ipc"]),
             uts=_mode("uts", values["uts"]),
             cgroup=_mode("cgroupns", values["cgroupns"]),
+            user=user,
         ),
         _devices(values["device"]),
         values["read_only"],

@@ -16,6 +16,7 @@ from lamina.errors import Exists, Unsupported
 if TYPE_CHECKING:
     from lamina.run.bundle import Document
     from lamina.run.orders import Orders
+    from lamina.run.spec import Ids
 
 _CONFIG, _ROOTFS = "config.json", "rootfs"
 
@@ -106,12 +107,35 @@ def _write(app: App, orders: Orders, place: Path) -> None:
     (place / _ROOTFS).mkdir(parents=True, mode=0o755)
     place.chmod(0o700)  # like a store: what is setuid in there is for nobody else
     root = _root(app, orders)
-    rootfs = os.open(place / _ROOTFS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    rootfs = _writable(place, orders.spec.ids)
     try:
         copy_directory(root, rootfs, archive=True)
         for name, text in own_texts(orders.spec).items():
             (place / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+            if orders.spec.ids is not None:
+                os.chown(place / name, *orders.spec.ids.root)
         write(describe(orders, root, "", _ROOTFS), place)
     finally:
         os.close(rootfs)
         os.close(root)
+
+
+def _writable(place: Path, ids: Ids | None) -> int:
+    """The directory for the root file system.  In it an owner is written down as whom it stands
+    for: a runtime takes a root file system as it is."""
+    from lamina.linux import mounts, syscall, userns
+    from lamina.linux.id_mapping import reverse
+
+    rootfs = place / _ROOTFS
+    if ids is None or not userns.is_initial():
+        return os.open(rootfs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    place.chmod(0o711)  # the runtime gets at it as root of the container
+    os.chown(rootfs, *ids.root)
+    mount = mounts.clone(syscall.AT_FDCWD, str(rootfs), recursive=False)
+    back = userns.new(reverse(ids.uids), reverse(ids.gids))
+    try:
+        mounts.map_owners(mount, back, str(rootfs))
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=mount)
+    finally:
+        os.close(back)
+        os.close(mount)

@@ -117,6 +117,8 @@ def begin(
         tell_container(store, record, "start", timestamp())
         if made.sandbox is not None:
             os.close(made.sandbox.namespace)  # it lives as long as the container
+        if made.user >= 0:
+            os.close(made.user)
         stack.pop_all()
         return Started(running, made, *ours, listeners[0], time.monotonic(), held.pop_all())
 

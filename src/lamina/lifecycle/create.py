@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import msgspec
 
@@ -86,7 +87,7 @@ def create(
     The layers `over` lie on top of the image's own.  A lease keeps gc off the layers
     until the record does.  Raises NameTaken; then nothing is left.
     """
-    with store.leases.hold() as lease:
+    with ExitStack() as stack, store.leases.hold() as lease:
         lease.protect(image.config.digest, image.manifest.digest, *image.layers, *over)
         record = ContainerRecord(
             id=naming.identity,
@@ -100,6 +101,11 @@ def create(
             settings=to_json(settings),
         )
         try:
+            if settings.namespaces.user == "private":
+                from lamina.lifecycle.user_namespace import with_ids
+
+                settings = stack.enter_context(with_ids(store, settings, naming.identity))
+                record = msgspec.structs.replace(record, settings=to_json(settings))
             store.containers.create(record)
         except BaseException:
             remove_anonymous(store.root / "volumes", record)

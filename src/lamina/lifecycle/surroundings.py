@@ -36,6 +36,8 @@ class Made(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     sandbox: Sandbox | None = None
     """Its network, when that is one of ours."""
+    user: int = -1
+    """The descriptor of its user namespace, when it has not ours."""
 
 
 def surroundings(
@@ -57,14 +59,26 @@ def surroundings(
     below = held.enter_context(lowers(store.layers, record.layers))
     group, warnings = group_for(record, settings)
     stack.callback(group.remove)
-    sandbox = _sandbox(store, record, settings, stack)
+    namespaces = joined_namespaces(store, settings.namespaces)
+    user, ids = -1, None
+    if settings.namespaces.user != "host":
+        from lamina.lifecycle.user_namespace import opened
+
+        if (found := opened(settings, namespaces.user)) is not None:
+            user, ids = found.descriptor, found.ids
+            stack.callback(os.close, user)
+        where = "host" if found is None else found.path
+        namespaces = msgspec.structs.replace(namespaces, user=where)
+    sandbox = _sandbox(store, record, settings, stack, user)
     return Made(
         Surroundings(
             lowers=below,
             network=_network(store, settings, sandbox),
             hosts=_hosts(sandbox),
             resolv_conf=_resolv_conf(settings, sandbox),
-            namespaces=joined_namespaces(store, settings.namespaces),
+            namespaces=namespaces,
+            ids=ids,
+            volumes=store.root / "volumes",
             cgroups=tuple(map(Path, group.paths)),
             cache=store.root / "cache",
         ),
@@ -72,11 +86,12 @@ def surroundings(
         group.paths,
         warnings,
         sandbox,
+        user,
     )
 
 
 def _sandbox(
-    store: Store, record: ContainerRecord, settings: Settings, stack: ExitStack
+    store: Store, record: ContainerRecord, settings: Settings, stack: ExitStack, owner: int
 ) -> Sandbox | None:
     if not settings.network.attachments:
         return None
@@ -90,6 +105,7 @@ def _sandbox(
         hostname=settings.hostname,
         exposed=settings.exposed,
         now=timestamp(),
+        owner=owner,
     )
     stack.callback(close_sandbox, store.root, record.id)
     stack.callback(sandbox.close)

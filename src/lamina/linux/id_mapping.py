@@ -56,6 +56,29 @@ def arguments(extents: Iterable[Extent]) -> list[str]:
     return [str(each) for extent in extents for each in msgspec.structs.astuple(extent)]
 
 
+def text(extents: Iterable[Extent]) -> str:
+    """A map as the kernel takes it in /proc/PID/uid_map."""
+    return "".join(f"{each.inside} {each.outside} {each.count}\n" for each in extents)
+
+
+def same(extents: Iterable[Extent]) -> Map:
+    """For a namespace inside of the one that has this map: each of its ids stands for itself."""
+    return tuple(Extent(each.inside, each.inside, each.count) for each in extents)
+
+
+def reverse(extents: Iterable[Extent]) -> Map:
+    """The map from outside to inside."""
+    return tuple(Extent(each.outside, each.inside, each.count) for each in extents)
+
+
+def outside(extents: Iterable[Extent], number: int) -> int | None:
+    """Which id outside one of the namespace stands for; None when it has no such id."""
+    for extent in extents:
+        if extent.inside <= number < extent.inside + extent.count:
+            return extent.outside + number - extent.inside
+    return None
+
+
 def has(extents: Iterable[Extent], number: int) -> bool:
     """Whether an id of the namespace stands for anybody outside."""
     return any(extent.inside <= number < extent.inside + extent.count for extent in extents)

@@ -34,6 +34,17 @@ _USER = "userxattr"
 """Marks as attributes that root of a user namespace may set, too (layer/whiteout.py)."""
 
 
+class OwnersNotMapped(Unsupported):
+    """The owners of files cannot be shown as others here."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"the files of {path} cannot be given to other users: no idmapped mount ({why})",
+            hint="Linux 5.19 and later have them on ext4, XFS, Btrfs and EROFS; or leave out"
+            " --userns",
+        )
+
+
 class TooManyLayers(Unsupported):
     """This kernel takes the names of all layers in one page, and they do not fit."""
 
@@ -99,6 +110,15 @@ def clone(directory: int, path: str, *, flags: Iterable[str] = (), recursive: bo
             os.close(fd)
             raise
     return fd
+
+
+def map_owners(mount: int, namespace: int, path: str) -> None:
+    """Let a detached clone of the mount at `path` show each owner that a file has on disk as
+    whom it stands for in an open user namespace.  Raises OwnersNotMapped."""
+    try:
+        syscall.mount_setattr(mount, set_flags=syscall.MOUNT_ATTR_IDMAP, userns=namespace)
+    except OSError as error:
+        raise OwnersNotMapped(path, os.strerror(error.errno or 0)) from None
 
 
 _PROPAGATION = {

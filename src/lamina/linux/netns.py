@@ -64,17 +64,21 @@ def owns_network() -> bool:
         os.close(owner)
 
 
-def in_new_network(work: Callable[[int], T]) -> tuple[int, T]:
+def in_new_network(work: Callable[[int], T], owner: int = -1) -> tuple[int, T]:
     """A new network namespace, open, and what `work` returned in it; `work` gets the descriptor.
 
-    Only the thread in which `work` runs is ever in it.  The caller closes the descriptor,
-    and the namespace ends with its last holder.  Raises OSError; when `work` raises,
-    nothing stays.
+    It belongs to the user namespace `owner` (a descriptor), or to ours.  Only the thread in
+    which `work` runs is ever in it.  The caller closes the descriptor, and the namespace ends
+    with its last holder.  Raises OSError; when `work` raises, nothing stays.
     """
 
     def run() -> tuple[int, T]:
-        syscall.unshare(syscall.CLONE_NEWNET)
-        there = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        if owner >= 0:
+            there = _new_of(owner)
+            syscall.setns(there, syscall.CLONE_NEWNET)
+        else:
+            syscall.unshare(syscall.CLONE_NEWNET)
+            there = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
             return there, work(there)
         except BaseException:
@@ -82,6 +86,17 @@ def in_new_network(work: Callable[[int], T]) -> tuple[int, T]:
             raise
 
     return _in_thread(run)
+
+
+def _new_of(owner: int) -> int:
+    """A new network namespace of another user namespace: only a whole process can enter that."""
+    from lamina.linux.namespace import made
+
+    def make() -> None:
+        syscall.setns(owner, syscall.CLONE_NEWUSER)
+        syscall.unshare(syscall.CLONE_NEWNET)
+
+    return made("net", make)
 
 
 def _in_thread(work: Callable[[], T]) -> T:

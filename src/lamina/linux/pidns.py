@@ -10,11 +10,15 @@ import sys
 from lamina.linux import syscall
 from lamina.linux.initial import is_initial
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE_PARENT = 0x00008000
 _SIGCHLD = 17
 _PID = struct.Struct("i")
-_NEW = -1
+_NEW, _SAME = -1, -2
 
 
 def fork_first() -> int:
@@ -30,6 +34,16 @@ def fork_into(process: int) -> int:
     """fork(2): the child, in which this returns 0, is in the pid namespace of the process that
     the descriptor `process` (pidfd_open(2)) is of.  As `fork_first` for the rest."""
     return _fork(process)
+
+
+def fork_prepared(where: int | None, prepare: Callable[[], None], *, new: bool) -> int:
+    """fork(2) by way of a process that ends with it, and in which `prepare` runs before.
+
+    The child, in which this returns 0, is our child nevertheless, and has all that `prepare`
+    changed.  It is in the pid namespace `where` (a descriptor), in a `new` one, or in ours.
+    When `prepare` ends the process between, that one's pid is returned, to be waited for.
+    """
+    return _through_another(_NEW if new else _SAME if where is None else where, prepare)
 
 
 def _fork(process: int) -> int:
@@ -66,15 +80,16 @@ def _and_back(process: int) -> int:
     return pid
 
 
-def _through_another(process: int) -> int:
+def _through_another(process: int, prepare: Callable[[], None] = lambda: None) -> int:
     """In a user namespace nobody may go back to the machine's pid namespace: a process that
     ends at once goes, and gives its parent another child."""
     reader, writer = os.pipe()
     between = fork_quietly()
     if between == 0:
         try:
-            if process != _NEW:
+            if process >= 0:
                 syscall.setns(process, syscall.CLONE_NEWPID)
+            prepare()
             new = syscall.CLONE_NEWPID if process == _NEW else 0
             pid = _clone(new | _CLONE_PARENT | _SIGCHLD)
             if pid == 0:
@@ -87,10 +102,13 @@ def _through_another(process: int) -> int:
         os._exit(0)
     os.close(writer)
     try:
-        (pid,) = _PID.unpack(os.read(reader, _PID.size))
+        told = os.read(reader, _PID.size)
     finally:
         os.close(reader)
-        os.waitpid(between, 0)
+    if not told:
+        return between
+    os.waitpid(between, 0)
+    (pid,) = _PID.unpack(told)
     if pid < 0:
         raise OSError(-pid, f"clone: {os.strerror(-pid)}")
     return int(pid)

@@ -43,6 +43,20 @@ class BadLimit(Invalid):
         super().__init__(f"not a limit: {name}={soft}:{hard}")
 
 
+def allow(name: str, hard: int) -> None:
+    """Let this process and all that come of it set the limit that high, if it is lower now.
+
+    For who will not have CAP_SYS_RESOURCE when the limit is set; says nothing when refused.
+    """
+    number = NAMES[name]
+    soft, most = syscall.prlimit(number)
+    if 0 <= most < hard or most >= 0 > hard:
+        try:
+            syscall.prlimit(number, (soft, hard))
+        except OSError:
+            return
+
+
 def set_limit(name: str, soft: int, hard: int) -> None:
     """Limit this process and all that come of it; -1 is no limit.
 

@@ -50,6 +50,7 @@ MOUNT_ATTR_RDONLY = 1
 MOUNT_ATTR_NOSUID = 2
 MOUNT_ATTR_NODEV = 4
 MOUNT_ATTR_NOEXEC = 8
+MOUNT_ATTR_IDMAP = 0x100000
 
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_IN_ROOT = 0x10
@@ -144,11 +145,12 @@ def move_mount(mount_fd: int, target_fd: int) -> None:
 
 
 def mount_setattr(
-    fd: int, *, set_flags: int = 0, propagation: int = 0, recursive: bool = False
+    fd: int, *, set_flags: int = 0, propagation: int = 0, recursive: bool = False, userns: int = 0
 ) -> None:
     """mount_setattr(2): add attributes to the mount `fd` (and those below it), and give it
-    another propagation (an MS_ flag), or leave that (0)."""
-    attributes = struct.pack("QQQQ", set_flags, 0, propagation, 0)
+    another propagation (an MS_ flag), or leave that (0).  `userns` is the descriptor of a user
+    namespace, for MOUNT_ATTR_IDMAP."""
+    attributes = struct.pack("QQQQ", set_flags, 0, propagation, userns)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     _call(_MOUNT_SETATTR, "mount_setattr", fd, b"", flags, attributes, len(attributes))
 
@@ -220,6 +222,13 @@ def capset(mask: int) -> None:
     low, high = mask & 0xFFFFFFFF, mask >> 32
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     _check(libc.capset(header, struct.pack("6I", low, low, 0, high, high, 0)), "capset")
+
+
+def setfsids(uid: int, gid: int) -> None:
+    """setfsuid(2) and setfsgid(2) of this thread.  Neither says whether it was refused; who is
+    not root for files any more has lost the capabilities for them, until `capset`."""
+    libc.setfsgid(ctypes.c_uint(gid))
+    libc.setfsuid(ctypes.c_uint(uid))
 
 
 def prlimit(resource: int, limits: tuple[int, int] | None = None) -> tuple[int, int]:

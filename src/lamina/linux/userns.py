@@ -7,14 +7,17 @@ along: without that root in there could mount nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import msgspec
 
 from lamina.linux import syscall
 from lamina.linux.id_mapping import Map, arguments, has, parse_map
+from lamina.linux.id_mapping import text as map_text
 from lamina.linux.initial import is_initial as is_initial
+from lamina.linux.namespace import made
 
 _KINDS = (("user", syscall.CLONE_NEWUSER), ("mnt", syscall.CLONE_NEWNS))
 _READ = os.O_RDONLY | os.O_CLOEXEC
@@ -35,7 +38,12 @@ class Programs(msgspec.Struct, frozen=True):
 
 def own_map(kind: str = "uid") -> Map:
     """The ids of the namespace that this process is in: of users (`uid`) or groups (`gid`)."""
-    return parse_map(_text(f"/proc/self/{kind}_map"))
+    return map_of("self", kind)
+
+
+def map_of(pid: int | str, kind: str = "uid") -> Map:
+    """The same of another process, as ids of ours.  Raises OSError when it has ended."""
+    return parse_map(_text(f"/proc/{pid}/{kind}_map"))
 
 
 def has_ids(uid: int, gid: int) -> bool:
@@ -87,6 +95,44 @@ def make(uids: Map, gids: Map, programs: Programs | None) -> None:
         _, status = os.waitpid(child, 0)
     if status:
         raise MapRefused(said.decode(errors="replace").strip() or "newuidmap failed")
+
+
+def new(uids: Map, gids: Map) -> int:
+    """A new user namespace with these ids of ours, open; nobody is in it.
+
+    Wants root of our own one.  Raises OSError, MapRefused.
+    """
+
+    def furnish(pid: int) -> None:
+        try:
+            _write(f"/proc/{pid}/uid_map", map_text(uids))
+            _write(f"/proc/{pid}/gid_map", map_text(gids))
+        except OSError as error:
+            raise MapRefused(error.errno, error.strerror, error.filename) from None
+
+    return made("user", lambda: syscall.unshare(syscall.CLONE_NEWUSER), furnish)
+
+
+def become_root(namespace: int) -> None:
+    """Have this process, of a single thread, in an open user namespace, and root of it."""
+    syscall.setns(namespace, syscall.CLONE_NEWUSER)
+    # Until now it is nobody in there, and could make no file.
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+
+
+@contextmanager
+def files_of(uid: int, gid: int) -> Iterator[None]:
+    """Files that this thread makes belong to them, for the length of a block; it may do all
+    that it may do otherwise."""
+    held = syscall.capget()
+    try:
+        syscall.setfsids(uid, gid)
+        syscall.capset(held)
+        yield
+    finally:
+        syscall.setfsids(os.geteuid(), os.getegid())
+        syscall.capset(held)
 
 
 def join(pid: int) -> None:

@@ -111,11 +111,13 @@ def open_sandbox(
     exposed: Sequence[str] = (),
     now: str,
     pid: int = 0,
+    owner: int = -1,
 ) -> Sandbox:
     """Make the network of a container that is about to start.
 
     `exposed` are the ports of the image and of `--expose`, for `-P`; `pid` is the watcher,
-    this process by default; `now` dates the default network, if it is made here.  Modes
+    this process by default; `now` dates the default network, if it is made here.  `owner` is
+    the user namespace that the network is to belong to (a descriptor), if not ours.  Modes
     `host`, `none` and `container:` need no sandbox and are not for here.
 
     Raises NetworkNotFound, BadNetwork, AddressTaken, PortTaken, NoNetworks and what
@@ -124,11 +126,11 @@ def open_sandbox(
     state = State(root)
     host = host_resolver()
     if not owns_network():
-        return _carried(state, request, host, container, name, hostname, exposed, pid)
+        return _carried(state, request, host, container, name, hostname, exposed, pid, owner)
     asks = any(each.network != DEFAULT for each in request.attachments)
     # A resolver on this host's loopback is asked by the watcher, who reaches it.
     names = asks or not (request.dns or resolver.reachable(host.servers))
-    namespace, furnished = _new_namespace(names=names, six=_has_six(state, request))
+    namespace, furnished = _new_namespace(owner, names=names, six=_has_six(state, request))
     try:
         member = Member(*(container, name, hostname, pid or os.getpid(), 0, boot_id()), names=names)
         member = replace(member, pid_started=started(member.pid))
@@ -190,9 +192,9 @@ def reclaim(state: State, host: Host, container: str) -> None:
 # opening
 
 
-def _new_namespace(*, names: bool, six: bool) -> tuple[int, Inside]:
+def _new_namespace(owner: int, *, names: bool, six: bool) -> tuple[int, Inside]:
     try:
-        return in_new_network(inside.furnish(names=names, six=six))
+        return in_new_network(inside.furnish(names=names, six=six), owner)
     except OSError as error:
         raise NoNetworks("make a network namespace", error.strerror or "") from None
 
@@ -206,6 +208,7 @@ def _carried(
     hostname: str,
     exposed: Sequence[str],
     pid: int,
+    owner: int,
 ) -> Sandbox:
     """The network of a container that a program carries, since we may not change the host's."""
     for each in request.attachments:
@@ -214,7 +217,7 @@ def _carried(
                 f"connect to network {each.network}",
                 "an ordinary user's containers have a network each of their own",
             )
-    namespace, furnished = _new_namespace(names=False, six=True)
+    namespace, furnished = _new_namespace(owner, names=False, six=True)
     furnished.close()
     try:
         wanted = bindings(request, exposed)

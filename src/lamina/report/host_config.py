@@ -22,7 +22,7 @@ def host_config(seen: Seen) -> dict[str, Any]:
     settings = seen.settings
     security, limits = settings.security, settings.limits
     visible = security.privileged or security.unmasked
-    found = {
+    found: dict[str, Any] = {
         "Binds": [_bind(each) for each in settings.mounts if _is_asked(each)] or None,
         "ContainerIDFile": "",
         "LogConfig": {"Type": settings.log.driver, "Config": _log_options(settings)},
@@ -105,6 +105,11 @@ def host_config(seen: Seen) -> dict[str, Any]:
     }
     if settings.init:
         found["Init"] = True
+    if (ids := settings.user_ids) is not None:
+        found["IDMappings"] = {  # as Podman tells it; Docker has one for all containers
+            "UidMap": [f"0:{ids.uid}:{ids.count}"],
+            "GidMap": [f"0:{ids.gid}:{ids.count}"],
+        }
     for absent in ("Tmpfs", "Sysctls"):
         if not found[absent]:
             del found[absent]

@@ -28,7 +28,7 @@ from lamina.run.process import Identity, Role
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
 SIGNALS = tuple(map(int, signal.valid_signals()))
@@ -124,7 +124,7 @@ def become(role: Role, progress: Progress) -> NoReturn:
     identity, home = lookup(
         process.user, _read("/etc/passwd"), _read("/etc/group"), further=process.groups
     )
-    _hand_over_streams(identity.uid)
+    hand_over(range(3), identity.uid)
     progress.doing = f"enter the working directory {process.cwd}"
     _enter(process.cwd)
     progress.doing = "give up privileges"
@@ -155,30 +155,32 @@ def _take_streams(role: Role, status: int) -> None:
 def _own_null(stream: int) -> int:
     """The container's own null device, for the host's: through that its node could be given
     another owner and mode for the whole host."""
-    if not _is_null(stream):
+    if not is_null(stream):
         return stream
     try:
         own = os.open("/dev/null", os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         return stream
-    if not _is_null(own):
+    if not is_null(own):
         return stream
     os.set_blocking(own, True)
     return own
 
 
-def _is_null(fd: int) -> bool:
+def is_null(fd: int) -> bool:
+    """Whether a descriptor is the null device."""
     status = os.fstat(fd)
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL
 
 
-def _hand_over_streams(uid: int) -> None:
-    """Let the user open pipes and the terminal again by name: `> /dev/stderr`."""
-    for fd in range(3):
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISFIFO(mode) or os.isatty(fd):
+def hand_over(fds: Iterable[int], uid: int, gid: int = -1) -> None:
+    """Let a user open pipes and the terminal again by name: `> /dev/stderr`.  A terminal keeps
+    its group."""
+    for fd in fds:
+        is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        if is_pipe or os.isatty(fd):
             try:
-                os.fchown(fd, uid, -1)
+                os.fchown(fd, uid, gid if is_pipe else -1)
             except OSError:
                 pass  # in a user namespace somebody else's, or no id for that user
 

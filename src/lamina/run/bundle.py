@@ -15,8 +15,9 @@ import msgspec
 
 from lamina.errors import Unsupported
 from lamina.linux.devices import ANY, DeviceRule
+from lamina.linux.id_mapping import Extent
 from lamina.run.bundle_seccomp import built_in, of_profile
-from lamina.run.plan import DEVICES
+from lamina.run.plan import DEVICES, is_anothers
 from lamina.run.spec import ContainerSpec, Identity
 from lamina.run.steps import (
     AttachTerminals,
@@ -187,12 +188,14 @@ def _mounts(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Iterato
     for step in steps:
         match step:
             case MountFilesystem():
-                yield from _filesystem(step, found)
+                yield from _filesystem(step, spec, found)
             case AttachTerminals():
                 yield _mount(step.target, "devpts", "devpts", ("nosuid", "noexec", *_TERMINALS))
             case BindMount():
                 if not (step.optional and step.source in found.lacking):
                     yield _bind(step, found)
+            case ShareMemory() if spec.ids is not None:
+                raise _somebody_elses(step.target)
             case ShareMemory():
                 options = ("bind", "rprivate", "nosuid", "nodev", "noexec")
                 shared = spec.namespaces.ipc.removesuffix("/ns/ipc") + "/root" + step.target
@@ -205,16 +208,38 @@ def _mounts(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Iterato
                 pass
 
 
-def _filesystem(step: MountFilesystem, found: Found) -> Iterator[Document]:
+def _filesystem(step: MountFilesystem, spec: ContainerSpec, found: Found) -> Iterator[Document]:
     if step.target.startswith(f"{_GROUPS}/") or (step.optional and step.fstype in found.lacking):
         return
     if step.target == _GROUPS:
         closed = ("nosuid", "nodev", "noexec", "relatime", "ro")
         yield _mount(_GROUPS, "cgroup", "cgroup", closed)
         return
+    if spec.ids is not None and is_anothers(step, spec) and not _is_our_network(step, spec):
+        yield _of_host(step, spec)
+        return
     flags = _DEVICES_USABLE if step.target == "/dev" else step.flags
     options = (f"{key}={value}" if value else key for key, value in step.options)
     yield _mount(step.target, step.fstype, step.fstype, (*flags, *options))
+
+
+def _is_our_network(step: MountFilesystem, spec: ContainerSpec) -> bool:
+    """Whether it shows a network that was made for the container, and belongs to its users."""
+    return step.fstype == "sysfs" and "/fd/" in spec.network
+
+
+def _of_host(step: MountFilesystem, spec: ContainerSpec) -> Document:
+    """What root of a user namespace may not mount: it shows a namespace of somebody else's."""
+    shown = {"proc": spec.namespaces.pid, "sysfs": spec.network}.get(
+        step.fstype, spec.namespaces.ipc
+    )
+    if shown != "host":
+        raise _somebody_elses(step.target)
+    return _mount(step.target, "bind", step.target, ("rbind", "rprivate", *step.flags))
+
+
+def _somebody_elses(target: str) -> NotInBundle:
+    return NotInBundle(f"{target} of another container beside --userns")
 
 
 def _bind(step: BindMount, found: Found) -> Document:
@@ -241,6 +266,9 @@ def _linux(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Document
         "readonlyPaths": [path for path in closed if path not in {"/", _GROUPS}],
         "resources": {"devices": list(_device_rules(spec, nodes, found.device_rules))},
     }
+    if spec.ids is not None:
+        linux["uidMappings"] = list(map(_mapping, spec.ids.uids))
+        linux["gidMappings"] = list(map(_mapping, spec.ids.gids))
     if nodes:
         linux["devices"] = [_device(node) for node in nodes]
     if found.cgroups_path:
@@ -250,6 +278,10 @@ def _linux(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Document
     if spec.seccomp and not spec.privileged:
         linux["seccomp"] = _filter(spec, found)
     return linux
+
+
+def _mapping(extent: Extent) -> Document:
+    return {"containerID": extent.inside, "hostID": extent.outside, "size": extent.count}
 
 
 def _parameters(
@@ -277,6 +309,7 @@ def _namespaces(spec: ContainerSpec) -> Iterator[Document]:
         ("uts", chosen.uts),
         ("cgroup", chosen.cgroup),
         ("network", spec.network),
+        ("user", chosen.user),
     ):
         if where in {"private", "shareable", "none"}:
             yield {"type": kind}

@@ -11,16 +11,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lamina.errors import Conflict, EngineError, Invalid, NotFound, Unsupported
+from lamina.linux.id_mapping import outside, reverse
 from lamina.linux.rooted import open_in, resolve_in
+from lamina.run.spec import Ids
 
 _CHUNK = 1 << 20
 _HIDDEN = ("trusted.", "user.overlay.", "security.selinux")
 """Attributes that mean something to one file system or host alone."""
+
+
+Owned = Callable[[int, int], tuple[int, int]]
+"""The owner that a copy has, made of the original's."""
 
 
 class NoSuchPath(NotFound):
@@ -48,12 +54,46 @@ class Tree:
     """`in container web`, `on this host`: for messages."""
     confined: bool
     """Whether links must not lead out of `root`."""
+    ids: Ids | None = None
+    """Of the user namespace that it is seen through: its owners are whom these stand for."""
 
     def open(self, path: str, flags: int = os.O_PATH) -> int:
         """Open a path, following links.  Raises OSError."""
         if self.confined:
             return open_in(self.root, path, flags)
         return os.open(path, flags | os.O_CLOEXEC)
+
+
+@contextmanager
+def as_root_of(tree: Tree) -> Iterator[None]:
+    """What is made in the tree belongs to its root, for the length of a block."""
+    if tree.ids is None:
+        yield
+        return
+    from lamina.linux import userns
+
+    with userns.files_of(*tree.ids.root):
+        yield
+
+
+def owner_in(tree: Tree, uid: int, gid: int) -> tuple[int, int]:
+    """Who an owner is to be on disk, so that the tree has it; its root if nobody can be."""
+    if tree.ids is None:
+        return uid, gid
+    there = outside(tree.ids.uids, uid), outside(tree.ids.gids, gid)
+    root = tree.ids.root
+    return (
+        root[0] if there[0] is None else there[0],
+        root[1] if there[1] is None else there[1],
+    )
+
+
+def owner_of(tree: Tree, uid: int, gid: int) -> tuple[int, int]:
+    """Who an owner on disk is in the tree; as it is on disk if it is nobody there."""
+    if tree.ids is None:
+        return uid, gid
+    there = outside(reverse(tree.ids.uids), uid), outside(reverse(tree.ids.gids), gid)
+    return uid if there[0] is None else there[0], gid if there[1] is None else there[1]
 
 
 @contextmanager
@@ -84,7 +124,9 @@ def copy(
 
     Raises NoSuchPath, NotADirectory, NotCopied (sockets and devices).
     """
+    owned = _owned(source, target) if archive else None
     with ExitStack() as stack:
+        stack.enter_context(as_root_of(target))
         parent, name = source_of(source, path, follow, stack)
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         is_directory = stat.S_ISDIR(status.st_mode)
@@ -92,12 +134,10 @@ def copy(
         into = open_directory(target, place, stack)
         if into is not None:
             if content_only:
-                _copy_content(_step(parent, name, stack), into, archive)
+                _copy_content(_step(parent, name, stack), into, owned)
                 return
             base = os.path.basename(os.path.normpath(path))
-            copy_one(
-                parent, name, into, base if base not in {"", "/", ".", ".."} else name, archive
-            )
+            _copy_one(parent, name, into, base if base not in {"", "/", ".", ".."} else name, owned)
             return
         if place.endswith("/") and not is_directory:
             raise NotADirectory(f"{place} is not a directory {target.where}")
@@ -106,7 +146,7 @@ def copy(
             raise NotADirectory(
                 f"{place} is not a directory {target.where}, and {path} {source.where} is one"
             )
-        copy_one(parent, name, above, last, archive)
+        _copy_one(parent, name, above, last, owned)
 
 
 def source_of(tree: Tree, path: str, follow: bool, stack: ExitStack) -> tuple[int, str]:
@@ -182,20 +222,31 @@ def _step(parent: int, name: str, stack: ExitStack) -> int:
     return fd
 
 
-def copy_one(source: int, name: str, target: int, new: str, archive: bool) -> None:
+def _owned(source: Tree, target: Tree) -> Owned:
+    if source.ids is None and target.ids is None:
+        return _same
+    return lambda uid, gid: owner_in(target, *owner_of(source, uid, gid))
+
+
+def _same(uid: int, gid: int) -> tuple[int, int]:
+    return uid, gid
+
+
+def _copy_one(source: int, name: str, target: int, new: str, owned: Owned | None) -> None:
     """Copy `name` of the directory `source` to `new` in `target`; links are not followed."""
     status = os.stat(name, dir_fd=source, follow_symlinks=False)
     kind = stat.S_IFMT(status.st_mode)
     if kind == stat.S_IFDIR:
-        _copy_directory(source, name, target, new, archive)
+        _copy_directory(source, name, target, new, owned)
         return
     if kind not in {stat.S_IFREG, stat.S_IFLNK, stat.S_IFIFO}:
         raise NotCopied(f"{name} is a device or a socket, which are not copied")
     make_room(target, new)
     if kind == stat.S_IFLNK:
         os.symlink(os.readlink(name, dir_fd=source), new, dir_fd=target)
-        if archive:
-            os.chown(new, status.st_uid, status.st_gid, dir_fd=target, follow_symlinks=False)
+        if owned is not None:
+            owner = owned(status.st_uid, status.st_gid)
+            os.chown(new, *owner, dir_fd=target, follow_symlinks=False)
         times = (status.st_atime_ns, status.st_mtime_ns)
         os.utime(new, ns=times, dir_fd=target, follow_symlinks=False)
         return
@@ -203,9 +254,9 @@ def copy_one(source: int, name: str, target: int, new: str, archive: bool) -> No
         os.mkfifo(new, 0o600, dir_fd=target)
         fd = os.open(new, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=target)
     else:
-        fd = _copy_file(source, name, target, new, archive)
+        fd = _copy_file(source, name, target, new, owned)
     try:
-        _attributes(fd, status, archive)
+        _attributes(fd, status, owned)
     finally:
         os.close(fd)
 
@@ -220,7 +271,7 @@ def make_room(target: int, name: str) -> None:
         raise NotADirectory(f"{name} is a directory where the copy must not be one") from None
 
 
-def _copy_file(source: int, name: str, target: int, new: str, archive: bool) -> int:
+def _copy_file(source: int, name: str, target: int, new: str, owned: Owned | None) -> int:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     reader = os.open(name, flags, dir_fd=source)
     try:
@@ -231,7 +282,7 @@ def _copy_file(source: int, name: str, target: int, new: str, archive: bool) -> 
         try:
             while piece := os.read(reader, _CHUNK):
                 write_all(writer, piece)
-            _copy_xattrs(reader, writer, archive)
+            _copy_xattrs(reader, writer, owned is not None)
         except BaseException:
             os.close(writer)
             os.unlink(new, dir_fd=target)
@@ -261,15 +312,15 @@ def _copy_xattrs(source: int, target: int, archive: bool) -> None:
                     raise
 
 
-def _attributes(fd: int, status: os.stat_result, archive: bool) -> None:
-    if archive:
-        os.fchown(fd, status.st_uid, status.st_gid)
+def _attributes(fd: int, status: os.stat_result, owned: Owned | None) -> None:
+    if owned is not None:
+        os.fchown(fd, *owned(status.st_uid, status.st_gid))
     # Set-id bits would give whoever the copy belongs to away.
-    os.fchmod(fd, status.st_mode & (0o7777 if archive else 0o1777))
+    os.fchmod(fd, status.st_mode & (0o1777 if owned is None else 0o7777))
     os.utime(fd, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def _copy_directory(source: int, name: str, target: int, new: str, archive: bool) -> None:
+def _copy_directory(source: int, name: str, target: int, new: str, owned: Owned | None) -> None:
     with ExitStack() as stack:
         reader = _step(source, name, stack)
         try:
@@ -280,17 +331,19 @@ def _copy_directory(source: int, name: str, target: int, new: str, archive: bool
             writer = _step(target, new, stack)
         except (NotADirectoryError, OSError):
             raise NotADirectory(f"{new} is not a directory where the copy must be one") from None
-        copy_directory(reader, writer, archive=archive)
+        _copy_content(reader, writer, owned)
+        _attributes(writer, os.fstat(reader), owned)
 
 
 def copy_directory(reader: int, writer: int, *, archive: bool) -> None:
     """Copy all that the directory `reader` holds, and its attributes, to `writer`."""
-    _copy_content(reader, writer, archive)
-    _attributes(writer, os.fstat(reader), archive)
+    owned = _same if archive else None
+    _copy_content(reader, writer, owned)
+    _attributes(writer, os.fstat(reader), owned)
 
 
-def _copy_content(reader: int, writer: int, archive: bool) -> None:
+def _copy_content(reader: int, writer: int, owned: Owned | None) -> None:
     if os.path.samestat(os.fstat(reader), os.fstat(writer)):
         raise Invalid("a directory cannot be copied into itself")
     for name in sorted(os.listdir(reader)):
-        copy_one(reader, name, writer, name, archive)
+        _copy_one(reader, name, writer, name, owned)

@@ -17,8 +17,16 @@ from lamina.linux import syscall
 from lamina.linux.joining import join
 from lamina.linux.pidns import fork_into, fork_quietly
 from lamina.linux.processes import lives
+from lamina.linux.rlimit import allow
 from lamina.linux.rooted import open_in
-from lamina.run.become import SIGNALS, Failure, Progress, be_alone, become
+from lamina.run.become import (
+    SIGNALS,
+    Failure,
+    Progress,
+    be_alone,
+    become,
+    hand_over,
+)
 from lamina.run.process import Role, Streams
 from lamina.run.running import Refusal, Running, begin, refusal
 from lamina.run.score import born_with
@@ -58,7 +66,14 @@ class Door:
     """Where a container is entered."""
 
     def __init__(
-        self, name: str, identity: str, process: int, root: int, spaces: int, groups: Sequence[str]
+        self,
+        name: str,
+        identity: str,
+        process: int,
+        root: int,
+        spaces: int,
+        groups: Sequence[str],
+        owner: tuple[int, int] | None = None,
     ) -> None:
         self.name = name
         self.identity = identity
@@ -70,6 +85,8 @@ class Door:
         """Which namespaces of it are not ours, but for its pid namespace: CLONE_NEW… flags."""
         self.groups = groups
         """Its control groups."""
+        self.owner = owner
+        """User and group here of its root, when it has a user namespace of its own."""
 
 
 class door:  # noqa: N801 - it reads as what it opens: `with door(…) as entry`
@@ -97,6 +114,7 @@ class door:  # noqa: N801 - it reads as what it opens: `with door(…) as entry`
             root = os.open(f"/proc/{self._pid}/root", flags)
             self._open.append(root)
             spaces = _foreign(self._pid)
+            owner = _root_of(self._pid) if spaces & syscall.CLONE_NEWUSER else None
             # All of these are the container's only if its process had the number until now.
             if not lives(self._pid, self._since):
                 raise EndedJustNow(self._name)
@@ -106,7 +124,7 @@ class door:  # noqa: N801 - it reads as what it opens: `with door(…) as entry`
         except BaseException:
             self.__exit__()
             raise
-        return Door(self._name, self._identity, process, root, spaces, self._groups)
+        return Door(self._name, self._identity, process, root, spaces, self._groups, owner)
 
     def __exit__(self, *_: object) -> None:
         while self._open:
@@ -120,6 +138,20 @@ def _foreign(pid: int) -> int:
         if not os.path.samestat(theirs, ours):
             flags |= flag
     return flags
+
+
+def _root_of(pid: int) -> tuple[int, int]:
+    return _outside(f"/proc/{pid}/uid_map"), _outside(f"/proc/{pid}/gid_map")
+
+
+def _outside(path: str) -> int:
+    """Whom 0 stands for in a map (linux/id_mapping.py, which is slow to load)."""
+    with open(path, encoding="ascii") as stream:
+        for line in stream:
+            first, outside, _ = map(int, line.split())
+            if first == 0:
+                return outside
+    return 0
 
 
 def open_terminal(door: Door) -> tuple[int, int]:
@@ -227,12 +259,23 @@ def _fork_inside(door: Door, role: Role, status: int, terminal: int) -> int:
 def _main(door: Door, role: Role, status: int, terminal: int) -> NoReturn:
     progress = Progress(status)
     try:
+        if door.owner is not None:
+            _prepare(door.owner, role)
         _go_inside(door, role, progress, terminal)
         become(role, progress)
     except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
         progress.fail(error)
     finally:
         os._exit(125)
+
+
+def _prepare(owner: tuple[int, int], role: Role) -> None:
+    """What root of another user namespace could not do any more."""
+    import lamina.linux.userns  # noqa: F401 - `become` asks it when there is no path to it
+
+    hand_over((role.streams.stdin, role.streams.stdout, role.streams.stderr), *owner)
+    for limit in role.limits:
+        allow(limit.name, limit.hard)
 
 
 def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> None:
@@ -243,6 +286,9 @@ def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> Non
     progress.doing = "enter the container's namespaces"
     if door.spaces:
         syscall.setns(door.process, door.spaces)
+    if door.owner is not None:
+        os.setresgid(0, 0, 0)
+        os.setresuid(0, 0, 0)
     os.fchdir(door.root)
     os.chroot(".")
     try:

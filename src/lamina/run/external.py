@@ -236,19 +236,24 @@ def _become_runtime(orders: Orders, runtime: str) -> NoReturn:
 
 
 def _prepare(orders: Orders) -> None:
+    streams = _three(orders.streams)
+    if (ids := orders.spec.ids) is not None:
+        become.hand_over(streams, *ids.root)
+        # crun gives its streams to root of the container, whatever they are.
+        streams = [os.memfd_create("null") if become.is_null(fd) else fd for fd in streams]
     external_bundle.private_mounts()
     document = external_bundle.prepare(orders, _cgroups_path(orders.spec))
     directory = external_bundle.bundle_of(orders.spec)
     external_bundle.write(document, directory)
     os.chdir(directory)
-    for place, fd in enumerate([os.dup(each) for each in _three(orders.streams)]):
+    for place, fd in enumerate([os.dup(each) for each in streams]):
         os.dup2(fd, place)
     if orders.spec.init:
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), _INIT_FD)
 
 
-def _three(streams: Streams) -> tuple[int, int, int]:
-    return streams.stdin, streams.stdout, streams.stderr
+def _three(streams: Streams) -> list[int]:
+    return [streams.stdin, streams.stdout, streams.stderr]
 
 
 def _cgroups_path(spec: ContainerSpec) -> str:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
 
 from lamina.linux import capability, container_init, devices, syscall
 from lamina.linux.rooted import make_in, open_in, resolve_in
+from lamina.linux.userns import files_of
 from lamina.run import steps, sysctl
 from lamina.run.become import Failure
 from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle, with_init
 from lamina.run.identity import lookup
 from lamina.run.layout import mount_root
 from lamina.run.orders import Orders
+from lamina.run.plan import is_anothers
 from lamina.run.spec import ContainerSpec, Process
 from lamina.run.volumes import fill_from_image
 
@@ -38,13 +41,25 @@ def prepare(orders: Orders, cgroups_path: str) -> Document:
     In a mount namespace of its own (`private_mounts`).  Raises OSError, EngineError, and
     Failure when the program is not there or is none.
     """
-    root = mount_root(orders)
+    if (ids := orders.spec.ids) is not None:
+        from lamina.run import mapped
+
+        _, orders = mapped.open_user(orders)
+        root = mapped.mount_root(orders)
+        place, sources = mapped.show(root, orders)
+    else:
+        root, place, sources = mount_root(orders), "", {}
     try:
-        for step in orders.steps:
-            if isinstance(step, steps.BindMount) and step.populate:
-                fill_from_image(root, step.target, step.source)
-        os.close(make_in(root, orders.spec.process.cwd, directory=True))
-        document = describe(orders, root, cgroups_path)
+        with nullcontext() if ids is None else files_of(*ids.root):
+            for step in orders.steps:
+                if (
+                    isinstance(step, steps.BindMount)
+                    and step.populate
+                    and step.target not in sources
+                ):
+                    fill_from_image(root, step.target, step.source)
+            os.close(make_in(root, orders.spec.process.cwd, directory=True))
+        document = describe(orders, root, cgroups_path, place, sources)
         env: list[str] = document["process"]["env"]
         program = find_program(root, orders.spec.process, env)
         if orders.spec.init:
@@ -55,9 +70,16 @@ def prepare(orders: Orders, cgroups_path: str) -> Document:
         os.close(root)
 
 
-def describe(orders: Orders, root: int, cgroups_path: str, place: str = "") -> Document:
+def describe(
+    orders: Orders,
+    root: int,
+    cgroups_path: str,
+    place: str = "",
+    sources: Mapping[str, str] | None = None,
+) -> Document:
     """The document of a container whose root file system is at `root`; `place` is the path
-    that the document gives for it."""
+    that the document gives for it, and `sources` those of what is bound, by target, where they
+    are others than the steps have."""
     spec = orders.spec
     passwd, group = _read(root, "/etc/passwd"), _read(root, "/etc/group")
     identity, home = lookup(spec.process.user, passwd, group, further=spec.process.groups)
@@ -69,10 +91,10 @@ def describe(orders: Orders, root: int, cgroups_path: str, place: str = "") -> D
         machine=os.uname().machine,
         nodes=tuple(_nodes(orders)),
         device_rules=_device_rules(spec),
-        lacking=frozenset(_lacking(orders.steps)),
+        lacking=frozenset(_lacking(orders.steps, spec)),
         cgroups_path=cgroups_path,
         kernel=os.uname().release,
-        sources=dict(_sources(orders)),
+        sources={**dict(_sources(orders)), **(sources or {})},
     )
     return bundle(spec, orders.steps, found)
 
@@ -117,12 +139,15 @@ def _device_rules(spec: ContainerSpec) -> tuple[devices.DeviceRule, ...]:
     return devices.DEFAULT
 
 
-def _lacking(plan: Sequence[steps.Step]) -> Iterator[str]:
+def _lacking(plan: Sequence[steps.Step], spec: ContainerSpec) -> Iterator[str]:
     with open("/proc/filesystems", encoding="ascii") as stream:
         known = {line.split()[-1] for line in stream}
     for step in plan:
-        if isinstance(step, steps.MountFilesystem) and step.fstype not in known:
-            yield step.fstype
+        if isinstance(step, steps.MountFilesystem):
+            # With users of its own a container gets the host's, which may be mounted nowhere.
+            bound = spec.ids is not None and is_anothers(step, spec)
+            if step.fstype not in known or (bound and not os.path.exists(step.target)):
+                yield step.fstype
         elif isinstance(step, steps.BindMount) and not os.path.exists(step.source):
             yield step.source
         elif isinstance(step, steps.SetParameter) and not os.path.exists(

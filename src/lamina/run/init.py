@@ -25,14 +25,15 @@ def main(orders: Orders) -> NoReturn:
     progress = Progress(orders.status)
     try:
         _enter(orders, progress)
-        become(_role(orders), progress)
+        become(role(orders), progress)
     except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of our parent
         progress.fail(error)
     finally:
         os._exit(125)
 
 
-def _role(orders: Orders) -> Role:
+def role(orders: Orders) -> Role:
+    """What the first process is to be."""
     spec = orders.spec
     return Role(
         spec.process,
@@ -57,7 +58,12 @@ def _enter(orders: Orders, progress: Progress) -> None:
     progress.doing = "make namespaces"
     orders = _unshare(orders)
     progress.doing = "mount the root file system"
-    root = mount_root(orders)
+    settle(orders, mount_root(orders), progress)
+
+
+def settle(orders: Orders, root: int, progress: Progress) -> None:
+    """Carry out all steps in the root file system, which is mounted, and enter it."""
+    spec = orders.spec
     for step in orders.steps:
         progress.doing = name_of(step)
         carry_out(root, step, orders)
@@ -77,11 +83,19 @@ def _enter(orders: Orders, progress: Progress) -> None:
 
 def _unshare(orders: Orders) -> Orders:
     """Make or join namespaces; the pid namespace is there already."""
+    orders, flags = join_others(orders)
+    be_apart(flags, orders.spec.identity)
+    return orders
+
+
+def join_others(orders: Orders) -> tuple[Orders, int]:
+    """Join namespaces that are there; returns as CLONE_NEW… flags those that are to be made."""
     spec, shared = orders.spec, -1
     namespaces = spec.namespaces
     network = "private" if spec.network == "none" else spec.network
     if namespaces.ipc.startswith("/"):
-        shared = _shared_memory(namespaces.ipc)
+        # Its /dev/shm is a mount of that container.
+        shared = clone_of_other(namespaces.ipc, "ipc", "/dev/shm")  # noqa: S108
     flags = syscall.CLONE_NEWNS
     for where, flag in (
         (network, syscall.CLONE_NEWNET),
@@ -93,14 +107,18 @@ def _unshare(orders: Orders) -> Orders:
             _join(where, flag)
         elif where != "host":
             flags |= flag
+    return msgspec.structs.replace(orders, shared_memory=shared), flags
+
+
+def be_apart(flags: int, identity: str) -> None:
+    """Make namespaces: of mounts at least."""
     syscall.unshare(flags)
     # Nothing that is mounted from here on may be seen by the host, nor the reverse.
     syscall.mount("", "/", "", syscall.MS_REC | syscall.MS_PRIVATE)
     try:
-        syscall.join_session_keyring(spec.identity)
+        syscall.join_session_keyring(identity)
     except OSError:
         pass  # no keyrings in this kernel, or the user's quota of keys is used up
-    return msgspec.structs.replace(orders, shared_memory=shared)
 
 
 def _join(path: str, kind: int) -> None:
@@ -111,13 +129,14 @@ def _join(path: str, kind: int) -> None:
         os.close(there)
 
 
-def _shared_memory(ipc: str) -> int:
-    """The /dev/shm of the container whose ipc namespace this path is."""
+def clone_of_other(namespace: str, kind: str, path: str) -> int:
+    """A clone of the mount at `path` in the container of which `namespace` is the path of a
+    namespace of that kind."""
     own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _join(ipc.replace("/ns/ipc", "/ns/mnt"), syscall.CLONE_NEWNS)
+        _join(f"{namespace.removesuffix(f'/ns/{kind}')}/ns/mnt", syscall.CLONE_NEWNS)
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        place = open_in(root, "/dev/shm")  # noqa: S108
+        place = open_in(root, path)
         return mounts.clone(place, "", recursive=False)
     finally:
         syscall.setns(own, syscall.CLONE_NEWNS)

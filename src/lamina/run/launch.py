@@ -12,7 +12,17 @@ from collections.abc import Callable
 import msgspec
 
 from lamina.errors import Denied, EngineError
-from lamina.linux import apparmor, capability, cgroup, mounts, seccomp, syscall, trampoline, userns
+from lamina.linux import (
+    apparmor,
+    capability,
+    cgroup,
+    id_mapping,
+    mounts,
+    seccomp,
+    syscall,
+    trampoline,
+    userns,
+)
 from lamina.linux.devices import found
 from lamina.linux.pidns import fork_first, fork_into
 from lamina.run import become, init, network
@@ -25,7 +35,8 @@ from lamina.run.score import born_with
 from lamina.run.spec import ContainerSpec, Mount, Streams
 from lamina.run.steps import Step
 
-_TERMINALS = (("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5"))
+_TERMINALS = (("ptmxmode", "0666"), ("mode", "0620"))
+_TERMINALS_GROUP = 5
 
 
 class NotRoot(Denied):
@@ -247,9 +258,8 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
 
     Made here, so that the master need not be passed out of the container.
     """
-    options = [each for each in _TERMINALS if each[0] != "gid" or userns.has_ids(0, int(each[1]))]
     try:
-        terminals = mounts.new_filesystem("devpts", options, ("nosuid", "noexec"))
+        terminals = mounts.new_filesystem("devpts", _terminal_options(spec), ("nosuid", "noexec"))
     except PermissionError:
         raise _not_here() from None
     if not spec.process.terminal:
@@ -257,10 +267,21 @@ def _make_terminals(spec: ContainerSpec) -> tuple[int, int]:
     try:
         master = os.open("ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC, dir_fd=terminals)
         syscall.unlock_terminal(master)
+        if spec.ids is not None:
+            os.chown("0", spec.ids.root[0], -1, dir_fd=terminals)
     except OSError:
         os.close(terminals)
         raise
     return terminals, master
+
+
+def _terminal_options(spec: ContainerSpec) -> tuple[tuple[str, str], ...]:
+    group: int | None = _TERMINALS_GROUP
+    if spec.ids is not None:
+        group = id_mapping.outside(spec.ids.gids, _TERMINALS_GROUP)
+    if group is None or not userns.has_ids(0, group):
+        return _TERMINALS
+    return (*_TERMINALS, ("gid", str(group)))
 
 
 def _not_here() -> EngineError:
@@ -276,6 +297,10 @@ def _fork(orders: Orders) -> int:
     where = orders.spec.namespaces.pid
 
     def fork() -> int:
+        if orders.spec.ids is not None:
+            from lamina.run.mapped import fork_mapped
+
+            return fork_mapped(orders)
         pid = fork_first() if where == "private" else _fork_among_others(where)
         if pid == 0:
             init.main(orders)

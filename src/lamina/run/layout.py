@@ -32,6 +32,11 @@ _COVERABLE = {
 """What of /proc may be covered: figures that a container is told otherwise (lxcfs does)."""
 
 
+MountOverlay = Callable[[Orders, str, list[str], str], None]
+"""Mounts at a path the layers given, the topmost first, with those mount points on top of them
+that the image lacks (empty for none)."""
+
+
 class LinkedMountPoint(Invalid):
     """The image has a link where the kernel's own file systems belong.
 
@@ -63,10 +68,11 @@ class BadValue(Invalid):
         super().__init__(f"sysctl {name}={value}: {why}")
 
 
-def mount_root(orders: Orders) -> int:
+def mount_root(orders: Orders, overlay: MountOverlay | None = None) -> int:
     """Mount the container's root file system; returns its root directory (O_PATH).
 
     What is only needed to lay it out is in a tmpfs at `merged`, which nobody else sees.
+    `overlay` mounts the layers when that takes more than to mount them.
     """
     spec = orders.spec
     private = str(spec.directory / "merged")
@@ -81,10 +87,14 @@ def mount_root(orders: Orders) -> int:
     lowers = [str(path) for path in reversed(rootfs.lowers)]
     upper, work = str(rootfs.upper), str(rootfs.work)
     image = _open_image(lowers, upper, merged)
-    if stubs := _make_stubs(image, orders, private):
-        lowers.insert(0, stubs)
+    stubs = _make_stubs(image, orders, private)
     if image >= 0:
         os.close(image)
+    if overlay is not None:
+        overlay(orders, merged, lowers, stubs)
+        return os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if stubs:
+        lowers.insert(0, stubs)
     flags = () if spec.privileged else ("nodev",)
     mounts.mount_overlay(merged, lowers, upper, work, volatile=rootfs.volatile, flags=flags)
     return os.open(merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -177,7 +187,10 @@ def _is_directory(plan: Sequence[Step], target: str) -> bool:
 
 def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
     try:
-        mount = _new_filesystem(root, step, orders)
+        if step.target in orders.trees:
+            mount = os.dup(orders.trees[step.target])
+        else:
+            mount = new_filesystem(root, step, orders)
     except OSError:
         if step.optional:
             return
@@ -188,7 +201,8 @@ def _filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> None:
     _attach(root, mount, step.target, directory=True)
 
 
-def _new_filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> int:
+def new_filesystem(root: int, step: steps.MountFilesystem, orders: Orders) -> int:
+    """The file system of a step, mounted nowhere yet.  Raises OSError."""
     options = step.options
     if step.keep_mode:
         options = (*options, ("mode", _mode_in(root, step.target)))
@@ -214,11 +228,12 @@ def _mode_in(root: int, target: str) -> str:
 
 
 def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
-    if step.optional and not os.path.exists(step.source):
+    prepared = step.target in orders.trees
+    if step.optional and not prepared and not os.path.exists(step.source):
         return
-    if step.populate:
+    if step.populate and not prepared:
         fill_from_image(root, step.target, step.source)
-    mount = _tree_of(step, orders)
+    mount = os.dup(orders.trees[step.target]) if prepared else tree_of(step)
     try:
         mounts.restrict(mount, step.flags, recursive=step.recursive and step.flags_below)
     except OSError:
@@ -227,9 +242,8 @@ def _bind(root: int, step: steps.BindMount, orders: Orders) -> None:
     _attach(root, mount, step.target, directory=stat.S_ISDIR(os.fstat(mount).st_mode))
 
 
-def _tree_of(step: steps.BindMount, orders: Orders) -> int:
-    if step.target in orders.trees:
-        return os.dup(orders.trees[step.target])
+def tree_of(step: steps.BindMount) -> int:
+    """A clone of what is bound, mounted nowhere yet.  Raises OSError, NoSuchSubpath."""
     if not step.subpath:
         return mounts.clone(syscall.AT_FDCWD, step.source, recursive=step.recursive)
     source = os.open(step.source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -356,9 +370,15 @@ def _devices(root: int, step: steps.MakeDevices, orders: Orders) -> None:
 
 
 def _device(root: int, step: steps.BindDevice, orders: Orders) -> None:
-    # Read-only is its owner and mode, which are the host's; what is written to it still goes.
-    device = mounts.clone(syscall.AT_FDCWD, step.source, flags=_DEVICE, recursive=False)
+    prepared = orders.trees.get(step.target)
+    device = clone_device(step) if prepared is None else os.dup(prepared)
     _attach(root, device, step.target, directory=False)
+
+
+def clone_device(step: steps.BindDevice) -> int:
+    """The node, mounted nowhere yet.  Raises OSError."""
+    # Read-only is its owner and mode, which are the host's; what is written to it still goes.
+    return mounts.clone(syscall.AT_FDCWD, step.source, flags=_DEVICE, recursive=False)
 
 
 def _shared_memory(root: int, step: steps.ShareMemory, orders: Orders) -> None:

@@ -26,7 +26,9 @@ class Orders(msgspec.Struct, frozen=True):
     """The devpts to attach, a mount of its own."""
     trees: dict[str, int] = {}
     """By target: clones of what is bound with a propagation, which was lost when the
-    container's mount namespace was made."""
+    container's mount namespace was made, and what only root of the host could mount."""
+    owners: int = -1
+    """The container's user namespace, when files are to be shown with owners of it."""
     shared_memory: int = -1
     """The /dev/shm of another container, a mount of its own."""
     watch: int = -1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from lamina.linux.id_mapping import size
 from lamina.run.spec import ContainerSpec, FileMount, Mount, TreeMount
 from lamina.run.steps import (
     AttachTerminals,
@@ -25,7 +26,7 @@ from lamina.run.steps import (
     Step,
     TreeBind,
 )
-from lamina.run.sysctl import FOR_EVERY_NETWORK, check_namespaces
+from lamina.run.sysctl import FOR_EVERY_NETWORK, PING_GROUPS, check_namespaces
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
@@ -82,6 +83,18 @@ def plan(
     ]
 
 
+def is_anothers(step: MountFilesystem, spec: ContainerSpec) -> bool:
+    """Whether the file system shows a namespace that is not made for the container."""
+    shown = {
+        "proc": spec.namespaces.pid,
+        "sysfs": spec.network,
+        "mqueue": spec.namespaces.ipc,
+        "cgroup": spec.namespaces.cgroup,
+        "cgroup2": spec.namespaces.cgroup,
+    }.get(step.fstype, "private")
+    return shown == "host" or shown.startswith("/")
+
+
 def mount_points(steps: Sequence[Step]) -> list[str]:
     """The targets that must exist in the image, or be made, before the steps can run."""
     kinds = MountFilesystem | BindMount | TreeBind | PlaceFile | BindDevice
@@ -119,6 +132,8 @@ def _parameters(spec: ContainerSpec) -> Iterator[Step]:
     check_namespaces(spec.sysctls, network=spec.network, ipc=spec.namespaces.ipc)
     if spec.network != "host":
         for name, value in FOR_EVERY_NETWORK.items():
+            if name == PING_GROUPS and spec.ids is not None:
+                value = f"0 {size(spec.ids.gids) - 1}"  # the kernel takes groups that there are
             if name not in spec.sysctls:
                 yield SetParameter(name, value, optional=True)
     for name, value in spec.sysctls.items():
@@ -157,7 +172,9 @@ def _memory(spec: ContainerSpec) -> Iterator[Step]:
 def _own_files(spec: ContainerSpec) -> Iterator[Step]:
     flags = ("nodev", "ro") if spec.own_files_read_only else ("nodev",)
     for name in spec.own_files:
-        yield BindMount(str(spec.directory / name), f"/etc/{name}", flags)
+        yield BindMount(
+            str(spec.directory / name), f"/etc/{name}", flags, owners=spec.ids is not None
+        )
 
 
 def _chosen(spec: ContainerSpec) -> Iterator[Step]:
@@ -198,7 +215,14 @@ def _bind(mount: Mount, spec: ContainerSpec) -> BindMount:
         mount.propagation,
         mount.recursive,
         mount.read_only_below or not mount.read_only,
+        owners=spec.ids is not None and _is_kept(mount, spec),
     )
+
+
+def _is_kept(mount: Mount, spec: ContainerSpec) -> bool:
+    """Whether its files lie where nobody of the host gets at them: another directory of the
+    host could be given a program that is setuid to the host's root."""
+    return mount.source is not None and spec.volumes in mount.source.parents
 
 
 def _tmpfs(mount: Mount) -> MountFilesystem:

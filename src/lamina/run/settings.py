@@ -89,6 +89,15 @@ class Security(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether the paths of /proc and /sys that are hidden by default are not."""
 
 
+class IdRange(msgspec.Struct, frozen=True):
+    """Which ids of the host the users and groups of a container are."""
+
+    uid: int
+    """The container's root."""
+    gid: int
+    count: int
+
+
 class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything that a start needs besides the layers and the directory."""
 
@@ -102,6 +111,9 @@ class Settings(msgspec.Struct, frozen=True, omit_defaults=True):
     mounts: tuple[Mount, ...] = ()
     network: NetworkRequest = NetworkRequest()
     namespaces: Namespaces = Namespaces()
+    user_ids: IdRange | None = None
+    """Of its own user namespace, for as long as it is there; None where it has the ids of the
+    namespace that it is made in."""
     security: Security = Security()
     extra_hosts: tuple[str, ...] = ()
     read_only: bool = False

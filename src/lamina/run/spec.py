@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from lamina.linux.devices import Device
+from lamina.linux.id_mapping import Map, outside
 from lamina.run.process import Identity as Identity
 from lamina.run.process import Streams as Streams
 
@@ -126,7 +127,7 @@ class Namespaces(msgspec.Struct, frozen=True, omit_defaults=True):
     """Each `private`, `host`, or the path of a namespace to join (/proc/PID/ns/…).
 
     `ipc` may be `shareable`, which is private and open to others, or `none`: private, and
-    no /dev/shm.
+    no /dev/shm.  `user` is ours unless it is said; what is launched has a path for it.
     """
 
     pid: str = "private"
@@ -134,6 +135,18 @@ class Namespaces(msgspec.Struct, frozen=True, omit_defaults=True):
     uts: str = "private"
     cgroup: str = "private"
     user: str = "host"
+
+
+class Ids(msgspec.Struct, frozen=True):
+    """Whom the ids of a user namespace stand for, users and groups."""
+
+    uids: Map
+    gids: Map
+
+    @property
+    def root(self) -> tuple[int, int]:
+        """The user and the group here that its root is."""
+        return outside(self.uids, 0) or 0, outside(self.gids, 0) or 0
 
 
 class ContainerSpec(msgspec.Struct, frozen=True):
@@ -179,6 +192,10 @@ class ContainerSpec(msgspec.Struct, frozen=True):
     cgroups: tuple[Path, ...] = ()
     """Control groups that the first process joins: one, or one for each controller."""
     namespaces: Namespaces = Namespaces()
+    ids: Ids | None = None
+    """Those of its user namespace, when it has not ours."""
+    volumes: Path | None = None
+    """The directory of volumes, whose files belong to ids of containers, not to ours."""
     resolv_conf: str | None = None
     """The text of /etc/resolv.conf; None for the host's."""
     domainname: str = ""

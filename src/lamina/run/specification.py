@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from lamina.run.settings import Settings
-from lamina.run.spec import ContainerSpec, Namespaces, Overlay
+from lamina.run.spec import ContainerSpec, Ids, Namespaces, Overlay
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -19,6 +19,9 @@ class Surroundings(msgspec.Struct, frozen=True):
     """As `ContainerSpec.network`."""
     namespaces: Namespaces = Namespaces()
     """As they are to be joined: `container:NAME` has become a path."""
+    ids: Ids | None = None
+    """As `ContainerSpec.ids`."""
+    volumes: Path | None = None
     cgroups: tuple[Path, ...] = ()
     hosts: tuple[str, ...] = ()
     """`name:address` lines for /etc/hosts."""
@@ -58,6 +61,8 @@ def specification(
         limits=settings.ulimits,
         cgroups=around.cgroups,
         namespaces=around.namespaces,
+        ids=around.ids,
+        volumes=around.volumes,
         resolv_conf=around.resolv_conf,
         domainname=settings.domainname,
         sysctls=settings.sysctls,

@@ -44,6 +44,8 @@ class BindMount(msgspec.Struct, frozen=True):
     """Whether the flags go for what is mounted below the source, too."""
     optional: bool = False
     """Left out without a word where the source is not there."""
+    owners: bool = False
+    """Whether owners of its files are ids of the container, whoever these stand for outside."""
 
 
 class TreeBind(msgspec.Struct, frozen=True):

@@ -12,9 +12,10 @@ _IPC = {
 }
 _IPC_FAMILY = "fs.mqueue."
 _NETWORK_FAMILY = "net."
+PING_GROUPS = "net.ipv4.ping_group_range"
 FOR_EVERY_NETWORK = {
     "net.ipv4.ip_unprivileged_port_start": "0",
-    "net.ipv4.ping_group_range": "0 2147483647",
+    PING_GROUPS: "0 2147483647",
 }
 """What Docker sets in a container's own network: any user may listen on port 80 and ping."""
 

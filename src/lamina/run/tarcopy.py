@@ -21,9 +21,13 @@ from lamina.linux.rooted import make_in, open_in
 from lamina.run.copy import (
     NotADirectory,
     NotCopied,
+    Owned,
     Tree,
+    as_root_of,
     make_room,
     open_directory,
+    owner_in,
+    owner_of,
     source_of,
     write_all,
 )
@@ -37,27 +41,39 @@ def to_tar(tree: Tree, path: str, *, follow: bool = False) -> Iterator[bytes]:
         parent, name = source_of(tree, path, follow, stack)
         base = os.path.basename(os.path.normpath(path))
         base = "" if base in {"", "/", ".", ".."} else base
-        yield from tree_tar(parent, name, base)
+        yield from tree_tar(parent, name, base, lambda uid, gid: owner_of(tree, uid, gid))
 
 
-def tree_tar(parent: int, name: str, base: str) -> Iterator[bytes]:
-    """The tar of `name` in the directory `parent`, its paths beginning with `base`."""
+def _same(uid: int, gid: int) -> tuple[int, int]:
+    return uid, gid
+
+
+def tree_tar(parent: int, name: str, base: str, owned: Owned = _same) -> Iterator[bytes]:
+    """The tar of `name` in the directory `parent`, its paths beginning with `base`; `owned`
+    says who an owner is in it."""
     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if not stat.S_ISDIR(status.st_mode):
         entries: Iterable[Entry] = _single(parent, name, base or name, status)
-        yield from write_tar(entries, lambda entry: _content(parent, name))
+        yield from write_tar(_given(entries, owned), lambda entry: _content(parent, name))
         return
     root = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     place = f"/proc/self/fd/{root}"  # the walk takes a path: one that only we can lead elsewhere
     try:
         yield from write_tar(
-            _prefixed(place, base, os.fstat(root)),
+            _given(_prefixed(place, base, os.fstat(root)), owned),
             lambda entry: _content(
                 root, entry.path[len(base) :].lstrip("/") if base else entry.path
             ),
         )
     finally:
         os.close(root)
+
+
+def _given(entries: Iterable[Entry], owned: Owned) -> Iterator[Entry]:
+    for entry in entries:
+        uid, gid = owned(entry.uid, entry.gid)
+        same = (uid, gid) == (entry.uid, entry.gid)
+        yield entry if same else msgspec.structs.replace(entry, uid=uid, gid=gid)
 
 
 def _prefixed(place: str, base: str, status: os.stat_result) -> Iterator[Entry]:
@@ -100,6 +116,7 @@ def from_tar(chunks: Iterable[bytes], tree: Tree, place: str, *, archive: bool =
     Raises NotADirectory, NotCopied, BadLayer (a tar that breaks the rules).
     """
     with ExitStack() as stack:
+        stack.enter_context(as_root_of(tree))
         into = open_directory(tree, place, stack)
         if into is None:
             raise NotADirectory(
@@ -141,22 +158,26 @@ def _unpack(reader: TarReader, entry: Entry, tree: Tree, place: str, archive: bo
             finally:
                 os.close(other)
         elif entry.kind is Kind.FILE:
-            _unpack_file(reader, entry, parent, archive)
+            _unpack_file(
+                reader, entry, parent, owner_in(tree, entry.uid, entry.gid) if archive else None
+            )
         else:
             raise NotCopied(f"{entry.path} is a device or a fifo, which are not copied")
     finally:
         os.close(parent)
 
 
-def _unpack_file(reader: TarReader, entry: Entry, parent: int, archive: bool) -> None:
+def _unpack_file(
+    reader: TarReader, entry: Entry, parent: int, owner: tuple[int, int] | None
+) -> None:
     create = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(entry.name, create, 0o600, dir_fd=parent)
     try:
         for piece in reader.content():
             write_all(fd, piece)
-        if archive:
-            os.fchown(fd, entry.uid, entry.gid)
-        os.fchmod(fd, entry.mode & (0o7777 if archive else 0o1777))
+        if owner is not None:
+            os.fchown(fd, *owner)
+        os.fchmod(fd, entry.mode & (0o1777 if owner is None else 0o7777))
         os.utime(fd, ns=(entry.mtime, entry.mtime))
     finally:
         os.close(fd)

@@ -12,7 +12,7 @@ from lamina.linux import mounts
 from lamina.linux.processes import lives
 from lamina.run.lowers import lowers
 from lamina.run.settings import OlderContainer, settings_of
-from lamina.run.spec import Mount
+from lamina.run.spec import Ids, Mount
 from lamina.run.volumed import root_with_volumes
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.contract import Store
@@ -54,6 +54,19 @@ def root_of(store: Store, record: ContainerRecord) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+def ids_of(record: ContainerRecord) -> Ids | None:
+    """Whom owners stand for that `root_of` shows; None when they are as the container has them."""
+    user = record.settings.get("namespaces", {}).get("user", "host")
+    if user == "host" or record.status not in {"running", "paused"}:
+        return None
+    from lamina.linux import userns
+
+    try:
+        return Ids(userns.map_of(record.pid, "uid"), userns.map_of(record.pid, "gid"))
+    except OSError:
+        raise NotRunningAnyMore(record.name) from None
 
 
 def _root_of_process(record: ContainerRecord) -> int:

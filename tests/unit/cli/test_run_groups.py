@@ -118,3 +118,15 @@ def test_a_name_of_its_own_and_the_hosts_do_not_go_together() -> None:
     given = {**values(run_security.OPTIONS, "--uts", "host"), "hostname": "x"}
     with pytest.raises(BadSecurityOption, match="conflicting options"):
         run_security.read(given)
+
+
+def test_users_of_its_own() -> None:
+    assert security().namespaces.user == "host"
+    assert security("--userns", "host").namespaces.user == "host"
+    assert security("--userns", "private").namespaces.user == "private"
+    assert security("--userns", "container:web").namespaces.user == "container:web"
+    for wrong in ("auto", "container:"):
+        with pytest.raises(BadSecurityOption, match="invalid user mode"):
+            security("--userns", wrong)
+    with pytest.raises(BadSecurityOption, match="--privileged is for the host's user namespace"):
+        security("--userns", "private", "--privileged")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from lamina.linux import userns
+from lamina.linux import mounts, syscall, userns
 from lamina.linux.id_mapping import Extent
+from lamina.linux.netns import in_new_network
 from lamina.linux.pidns import fork_first
 
 
@@ -124,3 +127,70 @@ def test_a_program_that_fails_without_a_word_is_an_error() -> None:
             userns.make(own, own, userns.Programs("/bin/false", "/bin/true"))
 
     in_child(work)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: ids of others")
+
+
+@needs_root
+def test_a_new_one_with_ids_of_ours() -> None:
+    map_ = (Extent(0, 3_000_000_000, 10),)
+
+    def work() -> None:
+        namespace = userns.new(map_, map_)
+        userns.become_root(namespace)
+        assert (os.geteuid(), os.getegid()) == (0, 0)
+        assert userns.own_map("uid")[0].count == 10
+        assert not userns.has_ids(10, 0)
+
+    in_child(work)
+
+
+@needs_root
+def test_a_new_one_whose_map_the_kernel_does_not_take() -> None:
+    before = os.listdir("/proc/self/fd")
+    twice = (Extent(0, 3_000_000_000, 10), Extent(5, 3_100_000_000, 10))
+    with pytest.raises(userns.MapRefused):
+        userns.new(twice, twice)
+    assert os.listdir("/proc/self/fd") == before
+
+
+@needs_root
+def test_files_that_belong_to_others(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    held = syscall.capget()
+    with userns.files_of(12, 13):
+        (closed / "file").touch()  # nobody's directory keeps it from writing there
+    (tmp_path / "ours").touch()
+    status = (closed / "file").stat()
+    assert (status.st_uid, status.st_gid) == (12, 13)
+    assert (tmp_path / "ours").stat().st_uid == 0
+    assert syscall.capget() == held
+
+
+@needs_root
+def test_the_owners_of_a_file_system_that_maps_none() -> None:
+    map_ = (Extent(0, 3_000_000_000, 10),)
+    namespace = userns.new(map_, map_)
+    mount = mounts.clone(syscall.AT_FDCWD, "/proc", recursive=False)
+    try:
+        with pytest.raises(mounts.OwnersNotMapped, match="the files of /proc cannot be given"):
+            mounts.map_owners(mount, namespace, "/proc")
+    finally:
+        os.close(mount)
+        os.close(namespace)
+
+
+@needs_root
+def test_a_network_that_belongs_to_another() -> None:
+    map_ = (Extent(0, 3_000_000_000, 10),)
+    namespace = userns.new(map_, map_)
+    network, _ = in_new_network(lambda fd: None, namespace)
+    try:
+        owner = fcntl.ioctl(network, 0xB701)  # NS_GET_USERNS
+        assert os.path.samestat(os.fstat(owner), os.fstat(namespace))
+        os.close(owner)
+    finally:
+        os.close(network)
+        os.close(namespace)

@@ -10,6 +10,7 @@ import pytest
 
 from lamina.linux import capability
 from lamina.linux.devices import ANY, DeviceRule
+from lamina.linux.id_mapping import Extent
 from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle, with_init
 from lamina.run.plan import MASKED, plan
 from lamina.run.spec import (
@@ -17,6 +18,7 @@ from lamina.run.spec import (
     FileMount,
     Hidden,
     Identity,
+    Ids,
     Limit,
     Mount,
     Namespaces,
@@ -293,3 +295,31 @@ def test_an_init_starts_the_program() -> None:
     assert changed["mounts"][-1]["source"] == "/store/init"
     assert "ro" in changed["mounts"][-1]["options"]
     assert {**changed["process"], "args": []} == {**document["process"], "args": []}
+
+
+IDS = Ids((Extent(0, 2_000_000_000, 65536),), (Extent(0, 2_100_000_000, 65536),))
+
+
+def test_users_of_its_own() -> None:
+    linux = made(spec(ids=IDS, namespaces=Namespaces(user="/proc/1/fd/5"), network="none"))["linux"]
+    assert {"type": "user", "path": "/proc/1/fd/5"} in linux["namespaces"]
+    assert linux["uidMappings"] == [{"containerID": 0, "hostID": 2_000_000_000, "size": 65536}]
+    assert linux["gidMappings"] == [{"containerID": 0, "hostID": 2_100_000_000, "size": 65536}]
+    plain = made(spec())["linux"]
+    assert "uidMappings" not in plain
+    assert "user" not in {each["type"] for each in plain["namespaces"]}
+
+
+def test_users_of_its_own_beside_a_namespace_of_the_hosts() -> None:
+    shared = spec(ids=IDS, namespaces=Namespaces(user="/n", pid="host", ipc="host"))
+    for target in ("/proc", "/sys", "/dev/mqueue"):
+        assert mount_at(made(shared), target)["options"][0] == "rbind"
+    ours = spec(ids=IDS, namespaces=Namespaces(user="/n"), network="/proc/1/fd/7")
+    assert mount_at(made(ours), "/sys")["type"] == "sysfs"
+
+
+@pytest.mark.parametrize("kind", ["pid", "ipc"])
+def test_users_of_its_own_beside_a_namespace_of_another_container(kind: str) -> None:
+    joined = Namespaces(user="/n", **{kind: f"/proc/7/ns/{kind}"})
+    with pytest.raises(NotInBundle, match="of another container beside --userns"):
+        made(spec(ids=IDS, namespaces=joined, network="none"))

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from lamina.run.plan import MASKED, READ_ONLY, mount_points, plan
-from lamina.run.spec import OWN_FILES, ContainerSpec, Mount, Namespaces, Overlay, Process
+from lamina.linux.id_mapping import Extent
+from lamina.run.plan import MASKED, READ_ONLY, is_anothers, mount_points, plan
+from lamina.run.spec import OWN_FILES, ContainerSpec, Ids, Mount, Namespaces, Overlay, Process
 from lamina.run.steps import (
     AttachTerminals,
     BindMount,
@@ -163,3 +164,38 @@ def test_nothing_is_covered_when_that_is_not_wanted() -> None:
 
 def _target(step: object) -> str:
     return str(getattr(step, "target", ""))
+
+
+IDS = Ids((Extent(0, 2_000_000_000, 65536),), (Extent(0, 2_000_000_000, 65536),))
+
+
+def test_with_users_of_its_own_what_lies_in_the_store_has_their_owners() -> None:
+    mounts = (
+        Mount("bind", "/kept", Path("/store/volumes/vol/_data"), volume="vol"),
+        Mount("bind", "/device", Path("/srv/data"), volume="other"),
+        Mount("bind", "/host", Path("/srv")),
+    )
+    spec = replace(SPEC, mounts=mounts, ids=IDS, volumes=Path("/store/volumes"))
+    mapped = {step.target for step in plan(spec) if isinstance(step, BindMount) and step.owners}
+    assert mapped == {"/kept", *(f"/etc/{name}" for name in OWN_FILES)}
+    assert not any(step.owners for step in plan(SPEC) if isinstance(step, BindMount))
+
+
+def test_only_groups_that_there_are_may_ping() -> None:
+    spec = replace(SPEC, ids=IDS, network="none")
+    set_ = {step.name: step.value for step in plan(spec) if isinstance(step, SetParameter)}
+    assert set_["net.ipv4.ping_group_range"] == "0 65535"
+
+
+def test_file_systems_that_show_a_namespace_of_somebody_elses() -> None:
+    shared = replace(SPEC, network="/proc/1/ns/net", namespaces=Namespaces(pid="host", ipc="host"))
+
+    def shown(spec: ContainerSpec) -> set[str]:
+        return {
+            step.fstype
+            for step in plan(spec)
+            if isinstance(step, MountFilesystem) and is_anothers(step, spec)
+        }
+
+    assert shown(shared) == {"proc", "sysfs", "mqueue"}
+    assert shown(replace(SPEC, network="none")) == set()
