@@ -95,14 +95,15 @@ def _choose(store: Store, identity: str) -> IdRange | None:
     ]
     uids = [(each.uid, each.count) for each in taken]
     gids = [(each.gid, each.count) for each in taken]
-    uid = free_range(_starts("/etc/subuid"), uids, identity)
-    gid = free_range(_starts("/etc/subgid"), gids, identity)
+    uid = free_range(starts("/etc/subuid"), uids, identity)
+    gid = free_range(starts("/etc/subgid"), gids, identity)
     if uid is None or gid is None:
         raise NoIdsLeft("/etc/subuid" if uid is None else "/etc/subgid")
     return IdRange(uid, gid, COUNT)
 
 
-def _starts(path: str) -> Sequence[int]:
+def starts(path: str) -> Sequence[int]:
+    """Where ranges may begin, as /etc/subuid or /etc/subgid at `path` has it."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             ranges = subordinate(stream.read(), (USER,))
@@ -114,17 +115,17 @@ def _starts(path: str) -> Sequence[int]:
 
 
 def free_range(
-    starts: Sequence[int], taken: Iterable[tuple[int, int]], identity: str
+    places: Sequence[int], taken: Iterable[tuple[int, int]], identity: str
 ) -> int | None:
-    """One of `starts` whose ids none of `taken` (first id, how many) has; None if there is none.
+    """One of `places` whose ids none of `taken` (first id, how many) has; None if there is none.
 
     Which one follows from the container's `identity`: so ids that a container left on files of
     the host are not the next one's, and containers of two stores seldom have the same.
     """
     ranges = list(taken)
     first = int(identity[:8], 16)
-    for step in range(len(starts)):
-        start = starts[(first + step) % len(starts)]
+    for step in range(len(places)):
+        start = places[(first + step) % len(places)]
         if all(start + COUNT <= at or at + count <= start for at, count in ranges):
             return start
     return None
