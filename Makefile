@@ -1,6 +1,7 @@
 # Everything needs only Python 3.11 or later, pip and, for what runs as root, apt.
 #   make demo    the story of an image, told on a real Debian
 #   make test    lint, types, and all tests
+#   make soak    500 containers, 20 at a time, after which the machine is as before
 #   make check   lint and types alone
 #   make bench   the comparison with docker, podman and buildkit (root; half an hour)
 #   make clean   remove what these made
@@ -14,16 +15,23 @@ USABLE := .venv/.usable
 STAMP := .venv/.installed
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check bench clean packages test-packages bench-packages
+# Whoever is told to write no bytecode compiles all there is at each start, of thousands.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test soak check bench clean packages test-packages bench-packages
 
 help:
-	@sed -n '2,6s/^#  //p' Makefile
+	@sed -n '2,7s/^#  //p' Makefile
 
 demo: $(USABLE) packages
 	@PATH="$(CURDIR)/$(BIN):$$PATH" demo/story.sh
 
 test: check packages test-packages
+	$(BIN)/python -m compileall -q -j 0 src
 	$(BIN)/pytest -n auto --dist worksteal
+
+soak: $(STAMP) packages
+	LAMINA_SOAK=500 $(BIN)/pytest -rA tests/system/test_soak.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .
