@@ -13,6 +13,7 @@ from lamina.engine import open_engine
 from lamina.oci.digest import Digest
 from tests.slimming.case import Case
 from tests.slimming.tree import Tree, mounted
+from tests.system import ready
 from tests.system.conftest import COMMAND
 
 _OWN = ("busybox", "debian")
@@ -32,17 +33,13 @@ class Shop:
 
     def lamina(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one command.  Raises Failed when it is checked and its exit status is not 0."""
-        done = subprocess.run(
-            [str(COMMAND), "--root", str(self.root), *words],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="backslashreplace",
-            check=False,
-        )
+        command = [str(COMMAND), "--root", str(self.root), *words]
+        ran = ready.run(command)
+        said = [each.decode(errors="backslashreplace") for each in (ran.stdout, ran.stderr)]
+        done = subprocess.CompletedProcess(command, ran.returncode, *said)
         if check and done.returncode:
-            said = f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
-            raise Failed(f"lamina {' '.join(words)}: {said}")
+            told = f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
+            raise Failed(f"lamina {' '.join(words)}: {told}")
         return done
 
     def has(self, base: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import io
+import json
 import os
 import shutil
 import signal
@@ -24,6 +26,8 @@ from lamina.base.busybox import busybox_rootfs, find_busybox
 from lamina.errors import EngineError
 from lamina.store.layers import DirLayers
 from tests.rights import AS_USER, need_root
+from tests.system import ready
+from tests.system.leftovers import left_behind
 
 CACHE = Path(__file__).parents[2] / ".cache"
 """Kept between runs; git ignores it."""
@@ -50,19 +54,14 @@ class Lamina:
     ) -> subprocess.CompletedProcess[str]:
         """Run one command; when `check`, an exit status other than 0 fails the test with
         what the command printed."""
-        done = subprocess.run(
-            [str(COMMAND), "--root", str(self.root), *args],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-        )
+        command = [str(COMMAND), "--root", str(self.root), *args]
+        given = None if stdin is None else stdin.encode()
+        ran = ready.run(command, stdin=given, cwd=cwd, env=env)
+        said = [io.TextIOWrapper(io.BytesIO(each)).read() for each in (ran.stdout, ran.stderr)]
+        done = subprocess.CompletedProcess(command, ran.returncode, *said)
         if check and done.returncode != 0:
-            said = f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
-            pytest.fail(f"lamina {' '.join(args)}: {said}")
+            told = f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
+            pytest.fail(f"lamina {' '.join(args)}: {told}")
         return done
 
 
@@ -158,6 +157,14 @@ def _await_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"the registry did not start: {log.read_text()[-500:]}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Asserts at the end that nothing on this machine is of the stores that tests made."""
+    yield
+    found = left_behind(tmp_path_factory.getbasetemp())
+    assert not found, json.dumps(found, indent=1)
+
+
 @pytest.fixture(scope="session")
 def root_only() -> None:
     """Skips the test unless the command runs containers (see `need_containers`)."""
@@ -173,10 +180,21 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 @pytest.fixture
 def lamina(tmp_path: Path) -> Iterator[Lamina]:
-    """The command on an empty store; afterwards nobody holds any of its layers mounted."""
+    """The command on an empty store; afterwards it has no container and no mount."""
     command = Lamina(tmp_path / "root")
     yield command
-    unmounted(command.root)
+    emptied(command)
+
+
+def emptied(lamina: Lamina) -> None:
+    """Remove all containers of a store, and with them what the machine has of it; asserts
+    that nobody uses its layers."""
+    if any((lamina.root / "containers").glob("[0-9a-f]*")):  # noqa: SIM102 - a question each
+        # Who looks puts in order what was killed; what runs has to be ended.  What a test
+        # has damaged may be no more to be had: `nothing_left` has the last word.
+        if ids := lamina("ps", "-aq", "--no-trunc", check=False).stdout.split():
+            lamina("rm", "-f", "-v", *ids, check=False)
+    unmounted(lamina.root)
 
 
 def unmounted(root: Path) -> None:

@@ -17,6 +17,8 @@ from msgspec.structs import replace
 
 from lamina.run.launch import launch
 from lamina.run.spec import ContainerSpec, Overlay, Process, Streams
+from tests.system import ready
+from tests.system.conftest import COMMAND
 
 BUSYBOX = shutil.which("busybox") or ""
 
@@ -131,9 +133,7 @@ class Cli:
 
     def __call__(self, *args: str, input_: str | bytes = b"") -> subprocess.CompletedProcess[bytes]:
         data = input_.encode() if isinstance(input_, str) else input_
-        return subprocess.run(
-            self.argv(*args), input=data, capture_output=True, timeout=60, check=False
-        )
+        return ready.run([str(COMMAND), "--root", str(self.root), *args], stdin=data)
 
     def out(self, *args: str) -> str:
         """Standard output of a command that must succeed."""
