@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lamina.store.image_writing import write_layer
 from tests.fakes.archives import archive, file
 
 MB = 1 << 20
-CONTENT = b"".join(hashlib.sha256(b"%d" % at).digest() for at in range(8 * MB // 32))
+CONTENT = random.Random(1).randbytes(8 * MB)
 TAR = archive(file("a", CONTENT), file("b", CONTENT[::-1]))
 
 
