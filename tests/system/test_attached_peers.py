@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.rights import need_root
 from tests.system.conftest import Lamina, Tool, need_tool
 
 pytestmark = pytest.mark.system
@@ -25,6 +26,7 @@ def skopeo(tmp_path: Path) -> Tool:
 
 @pytest.fixture
 def podman() -> Iterator[Tool]:
+    need_root("podman, a peer")
     program = need_tool("podman", "podman")
     # podman takes no --runroot of more than 50 characters, which pytest's own paths are.
     with tempfile.TemporaryDirectory(prefix="podman-") as home:

@@ -15,9 +15,10 @@ from tests.conformance.outcome import Made, differences
 from tests.conformance.place import lay
 from tests.conformance.served import serving
 from tests.conformance.words import words
+from tests.rights import needs_rights
 from tests.system.conftest import need_tool, unmounted
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, needs_rights]
 CASES = identified()
 
 

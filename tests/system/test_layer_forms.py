@@ -19,6 +19,7 @@ import pytest
 
 from lamina.layer.contract import Form
 from lamina.store.root import open_store
+from tests.rights import needs_rights
 from tests.system.conftest import COMMAND, Lamina, Registry
 
 pytestmark = pytest.mark.system
@@ -202,6 +203,7 @@ def test_a_layer_is_kept_as_asked(lamina: Lamina, busybox_tar: Path, root_only: 
     assert done.returncode == 2
 
 
+@needs_rights
 def test_readdir_shows_no_deletion_of_what_was_never_there(
     lamina: Lamina, tmp_path: Path, busybox_tar: Path, root_only: None
 ) -> None:

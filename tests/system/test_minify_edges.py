@@ -22,6 +22,7 @@ from lamina.minify.recorder import Way
 from lamina.minify.trial import Laboratory, Settings
 from lamina.repack.repack import tree_of
 from lamina.store.root import open_store
+from tests.rights import needs_rights, roots_alone
 from tests.system.conftest import COMMAND, Lamina
 from tests.system.minifying import (
     build,
@@ -32,6 +33,8 @@ from tests.system.minifying import (
 )
 
 # the recorders: one contract
+
+WAYS = [pytest.param("fanotify", marks=roots_alone("watching a file system")), "access times"]
 
 
 @pytest.fixture
@@ -75,7 +78,8 @@ def observed(lamina: Lamina, probe: CommandProbe, way: Way) -> Observed:
         shutil.rmtree(work)
 
 
-@pytest.mark.parametrize("way", ["fanotify", "access times"])
+@pytest.mark.parametrize("way", WAYS)
+@needs_rights
 def test_every_recorder_tells_the_same(busybox: Lamina, way: Way) -> None:
     seen = observed(busybox, CommandProbe(("sh", "/data/script")), way)
     data = {path for path in seen.used if path.startswith("data/")}
@@ -86,7 +90,8 @@ def test_every_recorder_tells_the_same(busybox: Lamina, way: Way) -> None:
     assert seen.outcomes[0].outputs[0] == ("stdout", b"read\ntwice\n")
 
 
-@pytest.mark.parametrize("way", ["fanotify", "access times"])
+@pytest.mark.parametrize("way", WAYS)
+@needs_rights
 def test_what_is_removed_renamed_or_changed_is_used(busybox: Lamina, way: Way) -> None:
     used = observed(busybox, CommandProbe(("sh", "/data/change")), way).used
     assert {path for path in used if path.startswith("data/")} == {

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lamina.engine import open_engine
+from tests.rights import AS_USER, needs_rights
 from tests.system.commandlines import PROBE
 from tests.system.conftest import COMMAND, Lamina, need_tool
 from tests.system.containers import needs_busybox
@@ -29,9 +30,10 @@ OPTIONS = {
     " --oom-score-adj 500 --security-opt seccomp=unconfined",
     "shared": "--network none -v /data --memory 64m --pids-limit 50 --pid host",
 }
-MEANT = ("node /dev/", "flags /dev", "dev core", "peers /data")
+MEANT = ("node /dev/", "flags /dev", "dev core", "peers /data", "dev mqueue" if AS_USER else "-")
 """runc makes the device nodes that we bind, in a /dev that is for nodes; leaves out a link to
-a kcore that is not there; and lets volumes follow what is mounted in them."""
+a kcore that is not there; and lets volumes follow what is mounted in them.  An ordinary user
+may not mount the host's message queues: ours leaves an empty directory of it."""
 HIDDEN = tuple(
     f"{kind} {place}" for kind in ("mount", "flags", "peers") for place in ("/proc/", "/sys/")
 )
@@ -197,6 +199,7 @@ def test_a_runtime_that_is_not_there_is_named(busybox_store: Lamina) -> None:
     )
 
 
+@needs_rights
 def test_spec_writes_a_bundle_that_runc_runs(
     busybox_store: Lamina, runc: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -40,11 +40,12 @@ class Rights(msgspec.Struct, frozen=True):
 @cache
 def rights_here() -> Rights:
     """The rights of this process, which does not enter another user namespace from here on."""
+    lacking = missing(("CHOWN", "MKNOD"))
+    owners = "CHOWN" not in lacking
     if userns.is_initial():
-        lacking = missing(("CHOWN", "MKNOD"))
-        return Rights(devices="MKNOD" not in lacking, owners="CHOWN" not in lacking)
+        return Rights(devices="MKNOD" not in lacking, owners=owners)
     single = size(userns.own_map("uid")) == 1 or size(userns.own_map("gid")) == 1
-    return Rights(devices=False, owners=not single, attributes=False)
+    return Rights(devices=False, owners=owners and not single, attributes=False)
 
 
 class NotOurs(Denied):

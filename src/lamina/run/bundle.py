@@ -67,6 +67,8 @@ class Node(msgspec.Struct, frozen=True):
     uid: int = 0
     gid: int = 0
     permissions: str = "rwm"
+    source: str = ""
+    """The host's node that is to be mounted there, where nobody may make one."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -87,6 +89,8 @@ class Found(msgspec.Struct, frozen=True):
     """What may be used beside the nodes."""
     lacking: frozenset[str] = frozenset()
     """Optional file systems, sources and parameters that this host does not have."""
+    bound: frozenset[str] = frozenset()
+    """File systems that show a namespace of the host's which is not ours: as the host has them."""
     cgroups_path: str = ""
     kernel: str = "6.0"
     """As uname(2) says."""
@@ -206,6 +210,10 @@ def _mounts(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Iterato
                 raise NotInBundle(f"a file in memory ({step.target})")
             case _:
                 pass
+    for node in found.nodes:
+        if node.source and node.path not in _MADE_BY_RUNTIMES:
+            bound = ("bind", "rprivate", "nosuid", "noexec")
+            yield _mount(node.path, "bind", node.source, bound)
 
 
 def _filesystem(step: MountFilesystem, spec: ContainerSpec, found: Found) -> Iterator[Document]:
@@ -217,6 +225,9 @@ def _filesystem(step: MountFilesystem, spec: ContainerSpec, found: Found) -> Ite
         return
     if spec.ids is not None and is_anothers(step, spec) and not _is_our_network(step, spec):
         yield _of_host(step, spec)
+        return
+    if step.fstype in found.bound:
+        yield _mount(step.target, "bind", step.target, ("rbind", "rprivate", *step.flags))
         return
     flags = _DEVICES_USABLE if step.target == "/dev" else step.flags
     options = (f"{key}={value}" if value else key for key, value in step.options)
@@ -269,8 +280,8 @@ def _linux(spec: ContainerSpec, steps: Sequence[Step], found: Found) -> Document
     if spec.ids is not None:
         linux["uidMappings"] = list(map(_mapping, spec.ids.uids))
         linux["gidMappings"] = list(map(_mapping, spec.ids.gids))
-    if nodes:
-        linux["devices"] = [_device(node) for node in nodes]
+    if new := [node for node in nodes if not node.source]:
+        linux["devices"] = [_device(node) for node in new]
     if found.cgroups_path:
         linux["cgroupsPath"] = found.cgroups_path
     if parameters := dict(_parameters(spec, steps, found)):

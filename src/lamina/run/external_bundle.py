@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from lamina.linux import capability, container_init, devices, syscall
+from lamina.linux.initial import is_initial
 from lamina.linux.rooted import make_in, open_in, resolve_in
-from lamina.linux.userns import files_of
+from lamina.linux.userns import files_of, has_ids
 from lamina.run import steps, sysctl
 from lamina.run.become import Failure
 from lamina.run.bundle import Document, Found, Node, NotInBundle, bundle, with_init
@@ -92,6 +93,7 @@ def describe(
         nodes=tuple(_nodes(orders)),
         device_rules=_device_rules(spec),
         lacking=frozenset(_lacking(orders.steps, spec)),
+        bound=frozenset(_bound(spec)),
         cgroups_path=cgroups_path,
         kernel=os.uname().release,
         sources={**dict(_sources(orders)), **(sources or {})},
@@ -125,6 +127,7 @@ def _node(source: str, target: str, permissions: str) -> Node:
         status.st_uid,
         status.st_gid,
         permissions,
+        "" if is_initial() else source,
     )
 
 
@@ -139,7 +142,19 @@ def _device_rules(spec: ContainerSpec) -> tuple[devices.DeviceRule, ...]:
     return devices.DEFAULT
 
 
+def _bound(spec: ContainerSpec) -> Iterator[str]:
+    if not is_initial():
+        if spec.namespaces.pid == "host":
+            yield "proc"
+        if spec.network == "host":
+            yield "sysfs"
+
+
 def _lacking(plan: Sequence[steps.Step], spec: ContainerSpec) -> Iterator[str]:
+    if not is_initial() and spec.namespaces.ipc == "host":
+        yield "mqueue"
+    if not has_ids(0, int(sysctl.PINGING.split()[1])):
+        yield "net.ipv4.ping_group_range"
     with open("/proc/filesystems", encoding="ascii") as stream:
         known = {line.split()[-1] for line in stream}
     for step in plan:

@@ -13,9 +13,11 @@ _IPC = {
 _IPC_FAMILY = "fs.mqueue."
 _NETWORK_FAMILY = "net."
 PING_GROUPS = "net.ipv4.ping_group_range"
+PINGING = "0 2147483647"
+"""Groups; the kernel takes none that nobody has in the user namespace."""
 FOR_EVERY_NETWORK = {
     "net.ipv4.ip_unprivileged_port_start": "0",
-    PING_GROUPS: "0 2147483647",
+    PING_GROUPS: PINGING,
 }
 """What Docker sets in a container's own network: any user may listen on port 80 and ping."""
 

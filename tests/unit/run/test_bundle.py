@@ -153,6 +153,26 @@ def test_what_the_kernel_lacks_and_nobody_needs_is_left_out() -> None:
     assert "/dev/shm" in targets
 
 
+def test_a_device_is_mounted_where_nobody_may_make_one() -> None:
+    node = Node("/dev/other", "c", 10, 229, source="/dev/fuse")
+    document = made(spec(), found(nodes=(node,)))
+    assert mount_at(document, "/dev/other")["source"] == "/dev/fuse"
+    assert document["mounts"].index(mount_at(document, "/dev/other")) == len(document["mounts"]) - 1
+    assert "devices" not in document["linux"]
+    assert document["linux"]["resources"]["devices"][1]["minor"] == 229
+
+
+def test_what_shows_a_namespace_that_is_not_ours_is_the_hosts() -> None:
+    document = made(spec(), found(bound=frozenset({"sysfs"})))
+    assert mount_at(document, "/sys") == {
+        "destination": "/sys",
+        "type": "bind",
+        "source": "/sys",
+        "options": ["rbind", "rprivate", "nosuid", "nodev", "noexec", "ro"],
+    }
+    assert mount_at(document, "/proc")["type"] == "proc"
+
+
 def test_namespaces_are_made_joined_or_left() -> None:
     kinds = {each["type"]: each.get("path") for each in made(EVERYTHING)["linux"]["namespaces"]}
     assert kinds == {

@@ -21,6 +21,7 @@ from lamina.store.prune import Scope, prune
 from lamina.store.root import open_store
 from lamina.store.usage import measure
 from tests.fakes.images import documents, make_record, tar_of
+from tests.rights import needs_rights
 
 PROCESSES, ROUNDS, POOL = 4, 30, 5
 BASE = {"bin/sh": b"s" * 4000, "lib/libc": b"c" * 9000}
@@ -83,6 +84,7 @@ def work(root: Path, seed: int) -> None:
             continue  # another process was first: that is allowed
 
 
+@needs_rights
 def test_a_crowd_leaves_a_store_that_verifies(memory_path: Path) -> None:
     root = memory_path / "root"
     children = []

@@ -18,6 +18,7 @@ from lamina.linux import syscall
 from lamina.oci.digest import Digest
 from lamina.store.errors import LayerNotFound, NotMounted
 from lamina.store.layers import DirLayers
+from lamina.store.mounts import LayerMounts
 from lamina.store.root import open_store
 from tests.fakes.archives import archive, file, folder
 
@@ -121,6 +122,7 @@ import sys
 from pathlib import Path
 from lamina.oci.digest import Digest
 from lamina.store.layers import DirLayers
+from lamina.store.mounts import LayerMounts
 layers = DirLayers(Path(sys.argv[1]), run_directory=Path(sys.argv[2]))
 with layers.lowers([Digest(sys.argv[3])]):
     print("held", flush=True)
@@ -212,3 +214,13 @@ def test_an_image_that_cannot_be_mounted_says_what_to_do(layers: DirLayers, laye
     assert layer.short in str(caught.value)
     assert "convert --layer-form tree" in caught.value.hint
     assert layers.mounted() == []
+
+
+def test_a_mount_point_without_a_mount_goes_with_its_layer(root: Path, run_directory: Path) -> None:
+    """Also where this process may not unmount, and so is not told that it is none."""
+    layers = opened(root, run_directory)
+    diff_id = layers.ingest([TAR], expected=None).diff_id
+    place = LayerMounts(root, directory=run_directory).place(diff_id)
+    place.mkdir(parents=True)
+    layers.remove(diff_id)
+    assert not place.exists()
