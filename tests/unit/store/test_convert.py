@@ -18,6 +18,7 @@ from lamina.store.errors import LayerDamaged, LayerInUse, NoImageForm
 from lamina.store.root import open_store
 from tests.contract.layer_store import ARCHIVES, PLAIN
 from tests.fakes.images import make_record
+from tests.rights import needs_rights
 
 FORMS: list[Form] = ["tree", "image"]
 
@@ -144,6 +145,7 @@ def test_an_interruption_leaves_one_whole_layer(
         images.layers.remove(diff_id)
 
 
+@needs_rights
 def test_without_images_there_is_no_converting_to_them(store: Store, tmp_path: Path) -> None:
     diff_id = stored(store, PLAIN, "tree")
     if not store.layers.no_image_form:

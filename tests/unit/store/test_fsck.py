@@ -24,6 +24,8 @@ from lamina.store.fsck import Report, check_images, check_store
 from tests.fakes.images import documents, make_artifact, make_image, make_layer, make_record
 from tests.rights import needs_rights
 
+pytestmark = needs_rights
+
 
 @pytest.fixture
 def form() -> Form:

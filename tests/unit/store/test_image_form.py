@@ -17,6 +17,7 @@ from lamina.store.layers import DirLayers
 from lamina.store.root import open_store
 from tests.contract.layer_store import BIG, PLAIN, LayerStoreContract
 from tests.fakes.archives import archive, cut, file, folder, hardlink, symlink
+from tests.rights import needs_rights
 
 
 def new_layers(root: Path, run_directory: Path) -> DirLayers:
@@ -94,6 +95,7 @@ def test_digests_of_files_are_computed_once_and_kept(layers: DirLayers, root: Pa
 # where it cannot be
 
 
+@needs_rights
 def test_a_file_system_that_does_not_serve_images_gets_trees(in_memory: Path) -> None:
     layers = open_store(in_memory / "root").layers
     assert layers.no_image_form

@@ -22,6 +22,8 @@ from tests.contract.layer_store import BIG, MARKED, PLAIN, LayerStoreContract
 from tests.fakes.archives import Member, archive, cut, file, folder, hardlink, symlink
 from tests.rights import needs_rights
 
+pytestmark = needs_rights
+
 
 def new_layers(root: Path) -> DirLayers:
     for name in ("layers", "objects"):

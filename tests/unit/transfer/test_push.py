@@ -25,6 +25,7 @@ from lamina.transfer.push import images_of, push, push_index
 from lamina.transfer.receive import ORIGIN
 from tests.fakes.images import make_image
 from tests.fakes.transfer import Collected, MemoryPlace
+from tests.rights import needs_rights
 from tests.unit.transfer.material import AMD64, ARM64, put, put_image, put_index, put_manifest
 from tests.unit.transfer.test_pull import NAME
 
@@ -175,6 +176,7 @@ def test_a_foreign_layer_is_not_sent(store: Store) -> None:
     assert place.did("put") == [image.config.digest]
 
 
+@needs_rights
 def test_a_damaged_layer_is_not_pushed(store: Store) -> None:
     image = make_image(store, "app", FILES)
     victim = store.layers.directory(image.layers[0]) / "fs/etc/motd"

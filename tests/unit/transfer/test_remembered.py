@@ -20,6 +20,7 @@ from lamina.transfer.push import PARAMETERS, push
 from lamina.transfer.receive import ORIGIN
 from tests.fakes.images import make_image
 from tests.fakes.transfer import Collected, MemoryPlace
+from tests.rights import needs_rights
 
 FILES = {"etc/motd": b"hello\n", "bin/big": b"0123456789" * 200_000}
 KINDS: list[tuple[Compression | None, str, str]] = [
@@ -201,6 +202,7 @@ def test_the_memory_of_one_compression_says_nothing_of_another(store: Store) -> 
     assert send(store, image, compression="zstd").named[0] == zstd
 
 
+@needs_rights
 def test_a_layer_damaged_since_is_not_sent_by_its_known_digest(store: Store) -> None:
     image = make_image(store, "app", FILES)
     layer = image.layers[0]
