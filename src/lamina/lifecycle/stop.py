@@ -135,7 +135,7 @@ def kill_and_wait(store: Store, record: ContainerRecord, now: Clock) -> None:
 
 
 def wait(store: Store, record: ContainerRecord) -> int:
-    """The exit status of a container when it has ended, now or later."""
+    """The exit status of a container when it has ended, now or later, and its log is whole."""
     with opened(record.pid, record.pid_started) as pidfd:
         if pidfd >= 0:
             ended(pidfd)
@@ -145,6 +145,8 @@ def wait(store: Store, record: ContainerRecord) -> int:
         except ContainerNotFound:
             return LOST  # `--rm`, and nobody noted how it ended in time
         if found.status not in {"running", "paused"} or found.pid != record.pid:
+            if found.status == "exited":
+                _await_watcher(store, found)  # it still reads what was printed last
             return found.exit_status
         time.sleep(_MOMENT)
 
@@ -152,13 +154,17 @@ def wait(store: Store, record: ContainerRecord) -> int:
 def await_order(store: Store, record: ContainerRecord, now: Clock) -> None:
     """Wait for the watcher of a container that has ended to put it in order; do it for one
     that was killed."""
+    _await_watcher(store, record)
+    finish_lost(store, record.id, now)
+
+
+def _await_watcher(store: Store, record: ContainerRecord) -> None:
     with opened(record.watcher, record.watcher_started) as watcher:
         if watcher >= 0 and record.watcher_stays:
             while _is_there(store, record) and not ended(watcher, _MOMENT):
                 pass
         elif watcher >= 0:
             ended(watcher)
-    finish_lost(store, record.id, now)
 
 
 def _is_there(store: Store, record: ContainerRecord) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from lamina.lifecycle.finish import finish, finish_lost
 from lamina.lifecycle.remove import remove
+from lamina.lifecycle.stop import wait
 from lamina.linux.processes import started
 from lamina.network.state import State
 from lamina.store.container_contract import End
@@ -125,6 +126,14 @@ def test_a_container_is_removed_when_its_watcher_is_done_with_it(store: Store) -
     watcher = about_to_be_finished(store)
     remove(store, store.containers.find("a"), lambda: NOW)
     assert [event.action for event in store.events.read()][-2:] == ["die", "destroy"]
+    os.waitpid(watcher, 0)
+
+
+def test_who_waits_for_the_end_waits_for_all_that_was_printed(store: Store) -> None:
+    # Its watcher notes the end at once, and reads on what is in the pipes.
+    watcher = about_to_be_finished(store)
+    assert wait(store, store.containers.find("a")) == 3
+    assert [record.status for record in store.containers.records()] == ["exited"]
     os.waitpid(watcher, 0)
 
 
