@@ -228,7 +228,7 @@ def test_it_is_told(store: Lamina) -> None:
 
 
 def test_the_end_of_what_was_detached_is_told(store: Lamina) -> None:
-    begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
+    begun = str(time.time())
 
     def told() -> list[str]:
         return store(
