@@ -1,8 +1,8 @@
 """The `lamina` command without its start: a process that has imported all of it forks for each.
 
-Every command has a process, an environment, a working directory and streams of its own, as one
-that is started has; but the interpreter and the modules are there.  A test that is about how
-the command is started, or how it dies, starts it (`COMMAND`); with LAMINA_TEST_STARTED=1 all do.
+Every command has a process, an environment, a working directory, a umask and streams of its
+own, as one that is started has; but the interpreter and the modules are there.  A test that is
+about how a command starts, or dies, starts it (`COMMAND`); with LAMINA_TEST_STARTED=1 all do.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def run(
                 process.kill()
                 raise
         return subprocess.CompletedProcess(command, process.returncode, out, error)
-    request = json.dumps([list(command), os.path.abspath(cwd or "."), whole]).encode()
+    place = os.path.abspath(cwd or ".")
+    request = json.dumps([list(command), place, whole, _umask()]).encode()
     with contextlib.ExitStack() as ends:
         asking, answering = _pair(ends)
         output, output_end = _pipe(ends)
@@ -79,6 +80,12 @@ def run(
                 os.kill(pid, signal.SIGKILL)
             raise
     return subprocess.CompletedProcess(list(command), status, *printed)
+
+
+def _umask() -> int:
+    """Ours: os.umask would have to set another to tell it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
 
 
 def _pair(ends: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
@@ -129,6 +136,7 @@ def _ready() -> tuple[socket.socket, subprocess.Popen[bytes]]:
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            cwd="/",
         )
     return ours, process
 
@@ -189,11 +197,12 @@ def _import_all() -> None:
 def _become(request: bytes, given: Sequence[int]) -> NoReturn:
     from lamina.cli.entry import main
 
-    words, directory, env = json.loads(request)
+    words, directory, env, umask = json.loads(request)
     for number, fd in enumerate(given[:3]):
         os.dup2(fd, number)
     os.closerange(3, 1 << 16)
     os.chdir(directory)
+    os.umask(umask)
     os.environ.clear()
     os.environ.update(env)
     sys.argv = words
