@@ -67,6 +67,10 @@ def archive(debian: Path) -> Path:
     """
     key = hashlib.sha256(f"{DOCKERFILES}".encode()).hexdigest()[:12]
     path = CACHE / f"slimming-{key}.tar"
+    if path.exists():
+        if not os.access(path, os.R_OK):
+            raise NoBases(f"{path.name} is root's to read")
+        return path
     # Workers of one run share the file: the first makes it, the others wait for it.
     with (CACHE / "slimming.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -92,6 +96,7 @@ def _make(debian: Path, path: Path) -> None:
             _lamina(root, "save", "-o", str(partial), "debian:bookworm", *DOCKERFILES)
         finally:
             unmounted(root)
+    partial.chmod(0o644)
     partial.rename(path)
 
 

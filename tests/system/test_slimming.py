@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.rights import need_root, needs_rights
 from tests.slimming import bases
 from tests.slimming.bugs import CASES as BUGS
 from tests.slimming.case import Base, Case
@@ -17,7 +18,7 @@ from tests.slimming.shop import Failed, Shop
 from tests.slimming.tree import Tree, archived, differences
 from tests.system.conftest import Tool, unmounted
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, needs_rights]
 CASES = identified()
 AT_HOME = [name for name, case in CASES.items() if not case.network and case.base == "busybox"]
 """Those that need nothing but busybox, and so little time."""
@@ -72,6 +73,8 @@ def _source(base: Base, request: pytest.FixtureRequest) -> Path:
 
 def built(shop: Shop, case: Case, place: Path, *options: str) -> str:
     """The image of a case; its name."""
+    if "mknod" in case.dockerfile:
+        need_root("making devices")
     name = f"case-{[*CASES].index(case.name)}"
     try:
         shop.build(case, place / "context", name, *options)
