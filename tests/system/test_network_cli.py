@@ -19,6 +19,7 @@ import pytest
 from lamina.linux.netlink import ROUTE, Netlink
 from lamina.linux.netlink_route import links
 from lamina.network.state import token
+from tests.rights import roots_alone
 from tests.system.conftest import Lamina, free_port
 
 pytestmark = pytest.mark.system
@@ -53,6 +54,7 @@ def get(port: int, host: str = "127.0.0.1") -> str:
         time.sleep(0.02)
 
 
+@roots_alone("networks that containers share")
 def test_networks_are_made_listed_shown_and_removed(lamina_net: Lamina) -> None:
     lamina = lamina_net
     identity = lamina(
@@ -93,6 +95,7 @@ def test_networks_are_made_listed_shown_and_removed(lamina_net: Lamina) -> None:
     assert "pre-defined" in lamina("network", "rm", "bridge", check=False).stderr
 
 
+@roots_alone("networks that containers share")
 def test_containers_find_each_other_by_name_and_are_published(lamina_net: Lamina) -> None:
     lamina, port = lamina_net, free_port()
     lamina("network", "create", "lan")
@@ -126,6 +129,7 @@ def test_a_taken_port_is_told_as_docker_does(lamina_net: Lamina) -> None:
     assert f"Bind for 0.0.0.0:{port} failed: port is already allocated" in done.stderr
 
 
+@roots_alone("networks that containers share")
 def test_publishing_is_refused_before_anything_is_made(lamina_net: Lamina) -> None:
     for options, said in (
         (("-p", "70000:80"), "invalid hostPort: 70000"),
@@ -138,6 +142,7 @@ def test_publishing_is_refused_before_anything_is_made(lamina_net: Lamina) -> No
         assert said in done.stderr
 
 
+@roots_alone("networks that containers share")
 def test_connected_and_disconnected_running_and_stopped(lamina_net: Lamina) -> None:
     lamina = lamina_net
     lamina("network", "create", "lan")
@@ -181,6 +186,7 @@ def test_a_container_in_the_network_of_another(lamina_net: Lamina) -> None:
     assert none.split() == ["lo"]
 
 
+@roots_alone("networks that containers share")
 def test_what_a_deleted_store_left_is_taken_away(lamina_net: Lamina, tmp_path: Path) -> None:
     """Its containers run on, which is told; and nothing of another store is touched."""
     store, gone = lamina_net, Lamina(tmp_path / "gone")

@@ -196,3 +196,10 @@ def test_the_default_network_or_why_not(user: User) -> None:
         assert "pasta" in done.stderr or "slirp4netns" in done.stderr
     own = user("run", "--rm", "--network", "host", "busybox", "cat", "/proc/net/dev").stdout
     assert own.count(":") >= 1
+
+
+def test_networks_that_containers_share_are_roots(user: User) -> None:
+    done = user("network", "create", "lan", check=False)
+    assert done.returncode == 1
+    assert "an ordinary user's containers have a network each of their own" in done.stderr
+    assert "lan" not in user("network", "ls", "--format", "{{.Name}}").stdout.split()

@@ -109,6 +109,9 @@ class AlreadyConnected(Exists):
         super().__init__(f"container {container} is already connected to network {network}")
 
 
+EACH_ITS_OWN = "an ordinary user's containers have a network each of their own"
+
+
 class NoNetworks(Unsupported):
     """This kernel, or whoever confines us, does not let us make networks."""
 

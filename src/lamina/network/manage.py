@@ -9,14 +9,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from lamina.linux.netns import in_network_of
+from lamina.linux.netns import in_network_of, owns_network
 from lamina.network import inside
 from lamina.network.addresses import overlapping, parse_address, parse_network, subnet_of
 from lamina.network.describe import DRIVERS
 from lamina.network.errors import (
+    EACH_ITS_OWN,
     AlreadyConnected,
     BadNetwork,
     NetworkNotFound,
+    NoNetworks,
     NotConnected,
     SubnetTaken,
 )
@@ -56,9 +58,12 @@ def create(
     """Make a network.
 
     Gateways, ranges and auxiliary addresses belong to the subnets that they are in.
-    Raises BadNetwork, NetworkExists, SubnetTaken, NoSubnetLeft.
+    Raises BadNetwork, NetworkExists, SubnetTaken, NoSubnetLeft; NoNetworks where the host's
+    network is not ours to change.
     """
     check_name(name)
+    if not owns_network():
+        raise NoNetworks(f"make network {name}", EACH_ITS_OWN)
     state = State(root)
     asked = _subnets(subnets, gateways, ranges, auxiliary or {})
     network = Network(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from lamina.linux.netns import in_new_network, owns_network
 from lamina.network import addresses, inside, ports, resolver, userspace
-from lamina.network.errors import NoNetworks
+from lamina.network.errors import EACH_ITS_OWN, NoNetworks
 from lamina.network.host import Host
 from lamina.network.inside import Inside
 from lamina.network.networks import default_network, find_network
@@ -213,10 +213,7 @@ def _carried(
     """The network of a container that a program carries, since we may not change the host's."""
     for each in request.attachments:
         if each.network != DEFAULT or each.ip or each.ip6:
-            raise NoNetworks(
-                f"connect to network {each.network}",
-                "an ordinary user's containers have a network each of their own",
-            )
+            raise NoNetworks(f"connect to network {each.network}", EACH_ITS_OWN)
     namespace, furnished = _new_namespace(owner, names=False, six=True)
     furnished.close()
     try:
