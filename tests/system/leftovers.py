@@ -77,8 +77,7 @@ def _processes(base: Path) -> Iterator[str]:
         except OSError:
             continue  # it has just ended, or is somebody else's
         named = f"{base}/" in line or any(each.startswith(f"{base}/") for each in held)
-        # What forks the tests' commands holds what somebody's first command was given.
-        if named and int(pid) != os.getpid() and "/tests/system/ready.py" not in line:
+        if named and int(pid) != os.getpid():
             yield f"{pid} {line[:200]}"
 
 

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import NoReturn
 
 _LARGEST = 1 << 17
-_USUAL_UMASK = 0o022
 _APART = ("lamina.explore", "lamina.query", "lamina.supervise")
 """Parts that bring large libraries, or are programs of their own."""
 _OF_THE_START = ("PYTHON", "LANG", "LC_", "TZ")
@@ -43,8 +42,7 @@ def run(
     end, and to that of all that it printed."""
     env = env or {}
     whole = {**os.environ, **env}
-    of_the_start = any(each.startswith(_OF_THE_START) for each in env)
-    if os.environ.get("LAMINA_TEST_STARTED") or of_the_start or _umask() != _USUAL_UMASK:
+    if os.environ.get("LAMINA_TEST_STARTED") or any(each.startswith(_OF_THE_START) for each in env):
         with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
@@ -88,12 +86,6 @@ def _umask() -> int:
     """Ours: os.umask would have to set another to tell it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
-
-
-def _umask() -> int:
-    mask = os.umask(_USUAL_UMASK)
-    os.umask(mask)
-    return mask
 
 
 def _pair(ends: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
