@@ -179,6 +179,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 
 @pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets every command have an interpreter of its own: forked ones share a seed for hashes,
+    and what comes out of sets and dictionaries in any order would come out the same."""
+    monkeypatch.setenv("LAMINA_TEST_STARTED", "1")
+
+
+@pytest.fixture
 def lamina(tmp_path: Path) -> Iterator[Lamina]:
     """The command on an empty store; afterwards it has no container and no mount."""
     command = Lamina(tmp_path / "root")

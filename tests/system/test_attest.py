@@ -287,7 +287,7 @@ def test_no_secret_is_in_any_statement(busybox_store: Lamina, tmp_path: Path) ->
 
 
 def test_an_sbom_of_a_reproducible_build_is_reproducible(
-    busybox_store: Lamina, context: Path
+    busybox_store: Lamina, context: Path, started: None
 ) -> None:
     tops = set()
     for _ in range(2):

@@ -43,7 +43,7 @@ def test_busybox_runs(root_only: None, lamina: Lamina) -> None:
     assert user == "root"
 
 
-def test_busybox_is_the_same_in_every_store(root_only: None, tmp_path: Path) -> None:
+def test_busybox_is_the_same_in_every_store(root_only: None, tmp_path: Path, started: None) -> None:
     stores = [Lamina(tmp_path / name) for name in ("one", "two")]
     ids = {store("base", "busybox", "--quiet").stdout for store in stores}
     assert len(ids) == 1

@@ -21,7 +21,7 @@ from lamina.store.contract import Image
 from tests.fakes.repositories import Repository
 from tests.system.conftest import Lamina, unmounted
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.usefixtures("started")]
 COMMITTED = 1_700_000_000
 """When `Repository` commits."""
 STAMP = "2023-11-14T22:13:20Z"

@@ -18,6 +18,7 @@ import pytest
 
 from lamina.linux.netlink import ROUTE, Netlink
 from lamina.linux.netlink_route import links
+from lamina.linux.processes import started
 from lamina.network.state import token
 from tests.rights import roots_alone
 from tests.system.conftest import Lamina, free_port
@@ -247,6 +248,9 @@ def test_a_killed_watcher_leaves_nothing_after_the_next_look(lamina_net: Lamina)
     record = next((lamina.root / "containers").glob("*/record.json"))
     watcher = json.loads(record.read_bytes())["watcher"]
     subprocess.run(["kill", "-9", str(watcher)], check=True)
+    deadline = time.monotonic() + 10
+    while started(watcher):
+        assert time.monotonic() < deadline  # a kill is under way when it returns
     lamina("network", "ls")
     assert list((lamina.root / "networks" / "members").iterdir()) == []
     lamina("start", "web")
