@@ -346,8 +346,8 @@ def test_stats_leave_the_terminal_as_it_was(box: Lamina, number: int) -> None:
     detached(box, "sleep 1000", name="box-with-a-name-that-is-too-long-for-the-terminal")
     pid, terminal = pty.fork()
     if pid == 0:
+        termios.tcsetwinsize(0, (24, 80))  # before it looks
         os.execv(str(COMMAND), [str(COMMAND), "--root", str(box.root), "stats"])
-    termios.tcsetwinsize(terminal, (24, 80))
     seen = b""
     while b"PIDS" not in seen:
         seen += os.read(terminal, 65536)

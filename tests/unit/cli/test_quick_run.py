@@ -112,16 +112,22 @@ def test_any_words_mean_what_they_mean_to_click(given: list[list[str]], rest: li
         assert found[1] == by_click(words)
 
 
-@given(st.lists(st.sampled_from(OPTIONS).flatmap(_given), max_size=4))
-def test_what_click_understands_is_read(given: list[list[str]]) -> None:
-    words = [*(each for part in given for each in part), "web"]
+def _with_words(option: Option) -> st.SearchStrategy[tuple[Option, list[str]]]:
+    return st.tuples(st.just(option), _given(option))
+
+
+@given(st.lists(st.sampled_from(OPTIONS).flatmap(_with_words), max_size=4))
+def test_what_click_understands_is_read(given: list[tuple[Option, list[str]]]) -> None:
+    words = [*(each for _, part in given for each in part), "web"]
     try:
         wanted = by_click(words)
     except click.ClickException:
         return
     found = read(["run", *words])
-    # What is not read takes the long way: right, and slow.
-    assert found is not None or any(_is_odd(each) for each in words), wanted
+    # What is not read takes the long way: right, and slow.  Of an option that is given twice
+    # click looks at the last value alone.
+    twice = len({option.words for option, _ in given}) < len(given)
+    assert found is not None or twice or any(_is_odd(each) for each in words), wanted
 
 
 def _is_odd(word: str) -> bool:

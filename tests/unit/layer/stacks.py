@@ -29,7 +29,10 @@ def listing(*lines: str) -> Listing:
             path, letter, rest = f"{path}/{OPAQUE_NAME}", "f", ["0"]
         size = int(rest[0]) if letter == "f" else 0
         link = rest[1] if letter in "lh" else ""
-        sha256 = Digest.of(rest[1].encode()).raw if letter == "f" and rest[1:] else b""
+        sha256 = b""
+        if letter == "f" and rest[1:]:
+            # All empty files have the same content.
+            sha256 = Digest.of(rest[1].encode() if size else b"").raw
         mode = 0o755 if letter == "d" else 0o644
         entries.append(
             Entry(path, _KINDS[letter], mode, 0, 0, size, 0, link, sha256=sha256, offset=offset)
