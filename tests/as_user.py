@@ -72,7 +72,9 @@ def main(arguments: list[str]) -> int:
             command = ["unshare", "--mount", "--propagation=private", "--pid", "--fork"]
             command += ["--mount-proc", "--kill-child", "sh", "-c", "\n".join(lines), "sh"]
             command += ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", *python]
-            command += ["-p", "no:cacheprovider", f"--basetemp={place}/home/tmp", *arguments]
+            command += ["-p", "no:cacheprovider", f"--basetemp={place}/home/tmp"]
+            # Memory is short for what all of them leave.
+            command += ["-o", "tmp_path_retention_policy=failed", *arguments]
             return _run(command, _environment(place))
     finally:
         shutil.rmtree(place)

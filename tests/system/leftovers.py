@@ -50,7 +50,7 @@ def _found(base: Path, tables: set[str], ids: set[str]) -> dict[str, list[str]]:
 
 
 def _stores(place: Path, depth: int) -> Iterator[Path]:
-    if (place / "oci-layout").is_file() and (place / "format").is_file():
+    if all(os.path.isfile(place / name) for name in ("oci-layout", "format")):
         yield place
     elif depth:
         try:

@@ -16,7 +16,10 @@ import pytest
 
 import lamina
 from lamina.store.root import open_store
+from tests.rights import needs_rights
 from tests.system.conftest import Lamina
+
+pytestmark = needs_rights
 
 _PROGRAM = """
 import sys, lamina

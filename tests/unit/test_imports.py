@@ -14,6 +14,7 @@ import pytest
 
 from lamina.cli.main import run
 from lamina.store.contract import Store
+from tests.rights import AS_USER
 from tests.unit.cli import sample
 
 HEAVY = {
@@ -65,6 +66,8 @@ PACKED = {
     *("concurrent.futures", "logging", "string", "traceback", "atexit"),  # one brings the others
 }
 """What packs and unpacks them."""
+USERS = {"pwd", *STREAMS} if AS_USER else set[str]()
+"""An ordinary user's name is looked up; without a namespace layers are no trees."""
 LISTING = {"isal", "array", "binascii"}
 """What reads the listing of a layer in tree form."""
 APPLY = {"lamina.layer.apply", "dataclasses", "copy"}
@@ -139,6 +142,7 @@ def test_a_start_imports_nothing_heavy_and_only_what_it_was_allowed(
 ) -> None:
     """Whoever adds a module here has looked what it costs: `python -X importtime`."""
     command, expected, allowed = COMMANDS[name]
+    allowed = allowed | USERS
     imported = modules_after(store, command, expected)
     heavy = {module: why for module, why in HEAVY.items() if module in imported - allowed}
     assert not heavy
@@ -170,7 +174,7 @@ def test_what_speaks_to_a_registry_imports_little_beside_its_client(
     """Nobody listens there: all that a request needs is there, and nothing that layers need."""
     imported = modules_after(store, command, 1)
     assert "urllib3" in imported
-    unexpected = parts_of(imported - modules_of(CLIENT)) - FOUNDATION - parts_of(allowed)
+    unexpected = parts_of(imported - modules_of(CLIENT)) - FOUNDATION - parts_of(allowed | USERS)
     assert not unexpected
     assert not imported & {"lamina.layer.apply", "lamina.layer.erofs", "lamina.layer.union"}
 

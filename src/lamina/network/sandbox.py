@@ -212,6 +212,8 @@ def _carried(
 ) -> Sandbox:
     """The network of a container that a program carries, since we may not change the host's."""
     for each in request.attachments:
+        if each.network != DEFAULT:
+            find_network(state, each.network)
         if each.network != DEFAULT or each.ip or each.ip6:
             raise NoNetworks(f"connect to network {each.network}", EACH_ITS_OWN)
     namespace, furnished = _new_namespace(owner, names=False, six=True)
