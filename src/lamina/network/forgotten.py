@@ -16,6 +16,7 @@ import msgspec
 from lamina.errors import EngineError
 from lamina.linux import netfilter as nft
 from lamina.linux import netlink_route as route
+from lamina.linux.ability import missing
 from lamina.linux.netlink import ROUTE, Message, Netlink
 from lamina.linux.netns import owns_network
 from lamina.network.host import TABLE, root_of
@@ -35,9 +36,9 @@ def remove_forgotten() -> Forgotten:
     """Take away the bridges and tables of stores that are gone, of this network namespace.
 
     A bridge with links in it is used, by containers that have outlived their store: it stays,
-    and so does the table of that store.
+    and so does the table of that store.  Who may not change networks takes away nothing.
     """
-    if not owns_network():
+    if not owns_network() or missing(("NET_ADMIN",)):
         return Forgotten()
     with Netlink(ROUTE) as links, nft.open_netfilter() as netfilter:
         used, removed = _bridges(links)
