@@ -171,10 +171,8 @@ def _execute(root: str, record: dict[str, Any], way: Doorway, words: Words) -> i
 
 def _told(root: str, record: dict[str, Any], args: tuple[str, ...]) -> Told:
     """Events, as `lamina.lifecycle.exec` notes them."""
-    from _json import encode_basestring as quoted
-
     from lamina.run.executing import Told
-    from lamina.store.journal import append_line
+    from lamina.store.journal import append_line, container_line
     from lamina.supervise.log import timestamp
 
     about = {
@@ -185,12 +183,8 @@ def _told(root: str, record: dict[str, Any], args: tuple[str, ...]) -> Told:
     }
 
     def tell(action: str, **more: str) -> None:
-        told = ",".join(f"{quoted(k)}:{quoted(v)}" for k, v in {**about, **more}.items())
-        text = (
-            f'{{"time":"{timestamp()}","kind":"container","action":{quoted(action)},'
-            f'"id":"{record["id"]}","attributes":{{{told}}}}}\n'
-        )
-        append_line(f"{root}/events", text.encode("utf-8", "replace"))
+        event = container_line(timestamp(), action, record["id"], {**about, **more})
+        append_line(f"{root}/events", event)
 
     class _Events(Told):
         def begun(self) -> None:

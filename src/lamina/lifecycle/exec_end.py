@@ -10,7 +10,6 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from _json import encode_basestring as quoted
 
 DESCRIPTOR = 3
 
@@ -21,7 +20,7 @@ def main() -> None:
     package = type(sys)("lamina")
     package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     sys.modules["lamina"] = package
-    from lamina.store.journal import append_line
+    from lamina.store.journal import append_line, container_line
     from lamina.supervise.log import timestamp
 
     with open(DESCRIPTOR, "rb") as stream:
@@ -32,12 +31,7 @@ def main() -> None:
     _, ended = os.waitpid(int(sys.argv[1]), 0)
     code = os.waitstatus_to_exitcode(ended)
     attributes = {**task["attributes"], "exitCode": str(code if code >= 0 else 128 - code)}
-    told = ",".join(f"{quoted(key)}:{quoted(value)}" for key, value in attributes.items())
-    line = (
-        f'{{"time":"{timestamp()}","kind":"container","action":"exec_die",'
-        f'"id":"{task["id"]}","attributes":{{{told}}}}}\n'
-    )
-    append_line(task["events"], line.encode("utf-8", "replace"))
+    append_line(task["events"], container_line(timestamp(), "exec_die", task["id"], attributes))
 
 
 if __name__ == "__main__":

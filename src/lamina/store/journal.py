@@ -5,9 +5,25 @@ from __future__ import annotations
 import fcntl
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 NAME = "journal"
 LARGEST = 4 << 20
 """Bytes after which a new journal is begun; the one before it is kept, older ones are not."""
+
+
+def container_line(now: str, action: str, identity: str, attributes: Mapping[str, str]) -> bytes:
+    """An event of a container, as `events.Event` is encoded, without what that loads."""
+    from _json import encode_basestring as quoted
+
+    told = ",".join(f"{quoted(name)}:{quoted(value)}" for name, value in attributes.items())
+    text = (
+        f'{{"time":"{now}","kind":"container","action":{quoted(action)},'
+        f'"id":"{identity}","attributes":{{{told}}}}}\n'
+    )
+    return text.encode("utf-8", "replace")
 
 
 def append_line(directory: str, line: bytes, *, largest: int = LARGEST) -> None:
