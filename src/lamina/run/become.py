@@ -24,12 +24,14 @@ from lamina.linux.initial import is_initial
 from lamina.linux.rooted import make_in, open_in
 from lamina.linux.trampoline import STATUS_FD
 from lamina.run.identity import lookup
-from lamina.run.process import Identity, Role
+from lamina.run.process import Identity, Role, Streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import NoReturn
+
+    from lamina.run.process import Limit
 
 SIGNALS = tuple(map(int, signal.valid_signals()))
 """All of them, as plain numbers: asking for them takes as long as a mount."""
@@ -183,6 +185,14 @@ def hand_over(fds: Iterable[int], uid: int, gid: int = -1) -> None:
                 os.fchown(fd, uid, gid if is_pipe else -1)
             except OSError:
                 pass  # in a user namespace somebody else's, or no id for that user
+
+
+def bequeath(streams: Streams, limits: Iterable[Limit], owner: tuple[int, int]) -> None:
+    """Give this process what a process in another user namespace inherits, whose root is `owner`
+    (user and group here), and could not give itself in there."""
+    hand_over((streams.stdin, streams.stdout, streams.stderr), *owner)
+    for limit in limits:
+        rlimit.allow(limit.name, limit.hard)
 
 
 def _read(path: str) -> bytes:

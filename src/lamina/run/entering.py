@@ -17,7 +17,6 @@ from lamina.linux import syscall
 from lamina.linux.joining import join
 from lamina.linux.pidns import fork_into, fork_quietly
 from lamina.linux.processes import lives
-from lamina.linux.rlimit import allow
 from lamina.linux.rooted import open_in
 from lamina.run.become import (
     SIGNALS,
@@ -25,7 +24,7 @@ from lamina.run.become import (
     Progress,
     be_alone,
     become,
-    hand_over,
+    bequeath,
 )
 from lamina.run.process import Role, Streams
 from lamina.run.running import Refusal, Running, begin, refusal
@@ -273,9 +272,7 @@ def _prepare(owner: tuple[int, int], role: Role) -> None:
     """What root of another user namespace could not do any more."""
     import lamina.linux.userns  # noqa: F401 - `become` asks it when there is no path to it
 
-    hand_over((role.streams.stdin, role.streams.stdout, role.streams.stderr), *owner)
-    for limit in role.limits:
-        allow(limit.name, limit.hard)
+    bequeath(role.streams, role.limits, owner)
 
 
 def _go_inside(door: Door, role: Role, progress: Progress, terminal: int) -> None:

@@ -15,12 +15,12 @@ from typing import NoReturn
 
 import msgspec
 
-from lamina.linux import cgroup, id_mapping, mounts, rlimit, syscall, userns
+from lamina.linux import cgroup, id_mapping, mounts, syscall, userns
 from lamina.linux.pidns import fork_prepared
 from lamina.run import become, init, layout, steps
 from lamina.run.orders import Orders
 from lamina.run.plan import is_anothers
-from lamina.run.spec import ContainerSpec, Ids, Streams
+from lamina.run.spec import Ids
 from lamina.run.volumes import fill_from_image
 
 _TAKING_PLACES = (steps.BindMount, steps.BindDevice, steps.MountFilesystem)
@@ -67,13 +67,14 @@ def fork_mapped(orders: Orders) -> int:
 
 def _outside(orders: Orders, progress: become.Progress) -> _Half:
     """Until this process is root of the container's user namespace, and no more than that."""
-    spec = orders.spec
+    spec, ids = orders.spec, orders.spec.ids
+    assert ids is not None
     become.be_alone(orders.status)
     progress.doing = "join a control group"
     for group in spec.cgroups:
         cgroup.join(group)
     progress.doing = "prepare its process"
-    _prepare_process(spec, orders.streams)
+    become.bequeath(orders.streams, spec.limits, ids.root)
     progress.doing = "make namespaces"
     user, orders = open_user(orders)
     orders, flags = init.join_others(orders)
@@ -104,14 +105,6 @@ def open_user(orders: Orders) -> tuple[int, Orders]:
 def mount_root(orders: Orders) -> int:
     """As layout.py's, with the owners of the container."""
     return layout.mount_root(orders, _mount_layers if orders.owners >= 0 else None)
-
-
-def _prepare_process(spec: ContainerSpec, streams: Streams) -> None:
-    """What a process inherits, and could not give itself in there."""
-    if spec.ids is not None:
-        become.hand_over((streams.stdin, streams.stdout, streams.stderr), *spec.ids.root)
-    for limit in spec.limits:
-        rlimit.allow(limit.name, limit.hard)
 
 
 # file systems
