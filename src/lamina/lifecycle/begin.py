@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lamina.errors import EngineError
+from lamina.errors import EngineError, Unsupported
 from lamina.lifecycle.programs import program_arguments
 from lamina.lifecycle.surroundings import Made, surroundings
 from lamina.linux.processes import boot, started
@@ -69,7 +69,9 @@ def begin(
     """
     place = store.containers.directory(record.id)
     if record.started:
-        for name in (END, frames.HEALTH, *OWN_FILES):
+        # Somebody may want the end of one that is to be started again by now.
+        asked = () if again else (frames.STOPPING,)
+        for name in (END, frames.HEALTH, *asked, *OWN_FILES):
             (place / name).unlink(missing_ok=True)
     with ExitStack() as held, ExitStack() as stack:
         made = surroundings(store, record, settings, held, stack)
@@ -97,30 +99,59 @@ def begin(
             return Refused(running.refused, running.wait())
         stack.callback(running.wait)
         stack.callback(running.kill)
-        store.containers.update(
-            record.id,
-            status="running",
-            pid=running.pid,
-            pid_started=started(running.pid),
-            watcher=os.getpid(),
-            watcher_started=started(os.getpid()),
-            boot=boot(),
-            started=timestamp(),
-            finished="",
-            exit_status=0,
-            out_of_memory=False,
-            error="",
-            groups=made.groups,
-            stopped=record.stopped and again,
-            watcher_stays=stays,
-        )
-        tell_container(store, record, "start", timestamp())
+        _note(store, record, running, made, stopped=record.stopped and again, stays=stays)
         if made.sandbox is not None:
             os.close(made.sandbox.namespace)  # it lives as long as the container
         if made.user >= 0:
             os.close(made.user)
         stack.pop_all()
         return Started(running, made, *ours, listeners[0], time.monotonic(), held.pop_all())
+
+
+def begin_first(
+    store: Store, record: ContainerRecord, settings: Settings, *, stays: bool = False
+) -> Started | Refused:
+    """`begin` for whoever asked for it: a start that fails is noted, and raises EngineError."""
+    try:
+        return begin(store, record, settings, stays=stays)
+    except EngineError as error:
+        fail(store, record, settings, str(error))
+        raise
+    except OSError as error:
+        text = f"cannot start container {record.name}: {error.strerror or error}"
+        text += f" ({error.filename})" if error.filename else ""
+        fail(store, record, settings, text)
+        raise Unsupported(text) from None
+
+
+def _note(
+    store: Store,
+    record: ContainerRecord,
+    running: Running,
+    made: Made,
+    *,
+    stopped: bool,
+    stays: bool,
+) -> None:
+    """Say in the record that it runs, and tell of it."""
+    store.containers.update(
+        record.id,
+        status="running",
+        pid=running.pid,
+        pid_started=started(running.pid),
+        watcher=os.getpid(),
+        watcher_started=started(os.getpid()),
+        boot=boot(),
+        started=timestamp(),
+        finished="",
+        exit_status=0,
+        out_of_memory=False,
+        error="",
+        groups=made.groups,
+        stopped=stopped,
+        watcher_stays=stays,
+    )
+    tell_container(store, record, "start", timestamp())
 
 
 def _close(fds: Iterable[int]) -> None:
@@ -139,7 +170,6 @@ def _load(store: Store, record: ContainerRecord) -> None:
     import lamina.lifecycle.finish
     import lamina.supervise.watch  # noqa: F401
 
-    boot()
     store.containers.written(record.id)  # the first record that is read takes longer
 
 
@@ -199,9 +229,8 @@ def task_of(
     *,
     client: int,
     tries: int = 0,
-    then: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What `lamina.supervise.watch` is to do; `then` is what a supervisor becomes at the end."""
+    """What `lamina.supervise.watch` is to do."""
     place = str(store.containers.directory(record.id))
     log = settings.log
     return {
@@ -225,7 +254,6 @@ def task_of(
         "groups": begun.made.groups,
         "started": begun.begun,
         "tries": tries,
-        "then": then,
     }
 
 

@@ -11,7 +11,7 @@ from threading import Thread
 
 from lamina.errors import EngineError, Unsupported
 from lamina.lifecycle.attach import Attachment
-from lamina.lifecycle.begin import Refused, Started, begin, fail, leave, task_of
+from lamina.lifecycle.begin import Refused, Started, begin_first, fail, leave, task_of
 from lamina.run.settings import Settings
 from lamina.run.spec import Streams
 from lamina.store.container_contract import ContainerRecord
@@ -29,13 +29,9 @@ def run_here(
     made, and Unsupported when its program cannot be executed; nothing stays then.
     """
     try:
-        begun = begin(store, record, settings, stays=True)
-    except EngineError as error:
-        fail(store, record, settings, str(error))
+        begun = begin_first(store, record, settings, stays=True)
+    except EngineError:
         raise
-    except OSError as error:
-        fail(store, record, settings, str(error))
-        raise Unsupported(f"cannot start container {record.name}: {error}") from None
     except BaseException:
         fail(store, record, settings, "interrupted")
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 
 import msgspec
@@ -12,6 +11,7 @@ from lamina.errors import KINDS, Unsupported
 from lamina.lifecycle.errors import AlreadyRunning
 from lamina.lifecycle.watcher import Report, watch
 from lamina.linux.pidfd import ended, opened
+from lamina.linux.pidns import fork_quietly
 from lamina.run.settings import Settings, settings_of
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
@@ -112,18 +112,15 @@ def _fork_watcher(
     foreground: bool,
 ) -> None:
     _reap()
-    with warnings.catch_warnings():
-        # Python warns of forking beside threads; the watcher needs none of their locks.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        first = os.fork()
-        if first == 0:
-            try:
-                # A process between us and the watcher of a detached container, so that no
-                # long-lived program has to wait for it.
-                if foreground or os.fork() == 0:
-                    watch(store, record, settings, ready, client=client, foreground=foreground)
-            finally:
-                os._exit(0)
+    first = fork_quietly()  # the watcher needs none of the locks of other threads
+    if first == 0:
+        try:
+            # A process between us and the watcher of a detached container, so that no
+            # long-lived program has to wait for it.
+            if foreground or os.fork() == 0:
+                watch(store, record, settings, ready, client=client, foreground=foreground)
+        finally:
+            os._exit(0)
     if foreground:
         _watchers.append(first)
     else:
@@ -135,8 +132,8 @@ def _reap() -> None:
     moments are nobody's time."""
     for child in list(_watchers):
         try:
-            ended, _ = os.waitpid(child, os.WNOHANG)
+            reaped, _ = os.waitpid(child, os.WNOHANG)
         except ChildProcessError:
-            ended = child  # somebody else has waited for all children
-        if ended:
+            reaped = child  # somebody else has waited for all children
+        if reaped:
             _watchers.remove(child)

@@ -13,21 +13,18 @@ import marshal
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
 from lamina.errors import EngineError
-from lamina.lifecycle.begin import Refused, Started, begin, fail, finish_now, leave, task_of
+from lamina.lifecycle.begin import Refused, Started, begin, begin_first, finish_now, leave, task_of
 from lamina.lifecycle.programs import program_arguments
 from lamina.linux import trampoline
 from lamina.run.settings import Settings, settings_of
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.contract import Store
 from lamina.supervise import frames
-
-if TYPE_CHECKING:
-    pass
 
 _TASK_FD = 3
 _HIGH = 16
@@ -100,19 +97,9 @@ def _first(
     foreground: bool,
 ) -> None:
     try:
-        place = store.containers.directory(record.id)
-        if record.started:
-            (place / frames.STOPPING).unlink(missing_ok=True)
-        begun = begin(store, record, settings)
+        begun = begin_first(store, record, settings)
     except EngineError as error:
-        fail(store, record, settings, str(error))
         _tell(ready, Report(kind=error.kind, message=str(error), hint=error.hint))
-        os._exit(1)
-    except OSError as error:
-        text = f"cannot start container {record.name}: {error.strerror or error}"
-        text += f" ({error.filename})" if error.filename else ""
-        fail(store, record, settings, text)
-        _tell(ready, Report(kind="unsupported", message=text))
         os._exit(1)
     if isinstance(begun, Refused):
         _tell(ready, Report(refused=begun.message, status=begun.status))
@@ -140,19 +127,12 @@ def _attend(
     foreground: bool,
     tries: int = 0,
 ) -> NoReturn:
-    task = task_of(
-        store,
-        record,
-        settings,
-        begun,
-        client=client,
-        tries=tries,
-        then=program_arguments("ended", str(store.root), record.id, str(tries)),
-    )
+    task = task_of(store, record, settings, begun, client=client, tries=tries)
     if not foreground:
         from lamina.lifecycle.doorway import note_doorway
 
         note_doorway(store, record.id)
+        task["then"] = program_arguments("ended", str(store.root), record.id, str(tries))
         _become_supervisor(task, begun.made.lease)
     from lamina.supervise.watch import Watch
 

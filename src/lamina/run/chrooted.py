@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import NoReturn
 from lamina.errors import Unsupported
 from lamina.linux import capability, cgroup, syscall, trampoline
 from lamina.linux.adoption import adopting
+from lamina.linux.pidns import fork_quietly
 from lamina.run.become import SIGNALS, Progress, be_alone, become
 from lamina.run.furnish import Furnishing
 from lamina.run.kernel_files import KernelFiles
@@ -138,12 +138,9 @@ def start(root: Path, spec: ContainerSpec, streams: Streams) -> Running:
 def _fork(root: Path, spec: ContainerSpec, role: Role, status: int) -> int:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
-        with warnings.catch_warnings():
-            # Python warns of forking beside threads; the keeper needs none of their locks.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-            if pid == 0:
-                _keep(root, spec, role, status)
+        pid = fork_quietly()  # the keeper needs none of the locks of other threads
+        if pid == 0:
+            _keep(root, spec, role, status)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid

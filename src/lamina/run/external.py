@@ -12,7 +12,6 @@ import fcntl
 import os
 import shutil
 import signal
-import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
@@ -23,6 +22,7 @@ from lamina.errors import NotFound, Unsupported
 from lamina.linux import cgroup
 from lamina.linux.adoption import adopting
 from lamina.linux.console import ConsoleSocket
+from lamina.linux.pidns import fork_quietly
 from lamina.run import become, external_bundle, launch
 from lamina.run.orders import Orders
 from lamina.run.running import begin
@@ -208,12 +208,9 @@ def _fork(orders: Orders, runtime: str, status: int) -> int:
     orders = msgspec.structs.replace(orders, status=status)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, become.SIGNALS)
     try:
-        with warnings.catch_warnings():
-            # Python warns of forking beside threads; what follows needs none of their locks.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pid = os.fork()
-            if pid == 0:
-                _become_runtime(orders, runtime)
+        pid = fork_quietly()  # what follows needs none of the locks of other threads
+        if pid == 0:
+            _become_runtime(orders, runtime)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid

@@ -6,7 +6,6 @@ import os
 import signal
 import stat
 import threading
-import warnings
 from collections.abc import Callable
 
 import msgspec
@@ -24,7 +23,7 @@ from lamina.linux import (
     userns,
 )
 from lamina.linux.devices import found
-from lamina.linux.pidns import fork_first, fork_into
+from lamina.linux.pidns import fork_first, fork_into, fork_quietly
 from lamina.run import become, init, network
 from lamina.run.orders import Orders
 from lamina.run.plan import DEVICES, plan
@@ -118,22 +117,10 @@ def start(
             os.close(fd)
     running = Running(pid, master)
     try:
-        if meanwhile is not None:
-            _do(meanwhile, running, reader)
-        return started(running, reader, spec.process.args[0])
+        return started(running, reader, spec.process.args[0], meanwhile)
     except BaseException:
         if master >= 0:
             os.close(master)
-        raise
-
-
-def _do(work: Callable[[], None], running: Running, reader: int) -> None:
-    try:
-        work()
-    except BaseException:
-        running.kill()
-        running.wait()
-        os.close(reader)
         raise
 
 
@@ -323,10 +310,7 @@ def _fork_among_others(where: str) -> int:
     try:
         if namespace >= 0:
             return fork_into(namespace)
-        with warnings.catch_warnings():
-            # Python warns of forking beside threads.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return os.fork()
+        return fork_quietly()
     finally:
         syscall.prctl(syscall.PR_SET_DUMPABLE, 1)
         if namespace >= 0:

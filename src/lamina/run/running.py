@@ -98,10 +98,14 @@ def refusal(reader: int, program: str) -> Refusal | None:
     raise KINDS.get(kind, Unsupported)(message, hint=hint)
 
 
-def started(running: Running, reader: int, program: str) -> Running:
-    """`running` once `program` runs, or was refused; raises as `refusal`, when the process has
-    ended.  `reader` is closed."""
+def started(
+    running: Running, reader: int, program: str, meanwhile: Callable[[], None] | None = None
+) -> Running:
+    """`running` once `program` runs, or was refused; raises as `refusal`, and what `meanwhile`
+    raises, when the process has ended.  `reader` is closed."""
     try:
+        if meanwhile is not None:
+            meanwhile()
         refused = refusal(reader, program)
         if refused is not None:
             running.refuse(refused.status, refused.message)
