@@ -672,12 +672,12 @@ class Outside:
         self.port = 7777
         self._link = f"out{number}"
         self._sockets: list[socket.socket] = []
+        self._remove_links()  # of tests that were killed
         self.namespace, _ = in_new_network(lambda fd: None)
         with Netlink(ROUTE) as route:
             route.ask(netlink_route.new_bridge(self._link))
             link = netlink_route.find_link(route, self._link)
             assert link
-            self._index = link.index
             route.ask(
                 netlink_route.new_veth(
                     f"{self._link}v",
@@ -771,9 +771,19 @@ class Outside:
             except OSError:
                 pass
             each.close()
-        with Netlink(ROUTE) as route:
-            route.ask(netlink_route.delete_link(self._index))
+        self._remove_links()
         os.close(self.namespace)
+
+    def _remove_links(self) -> None:
+        """Take away the bridge and the veth.
+
+        The veth by itself: with its namespace alone it would go only some time later, and its
+        name with it.
+        """
+        with Netlink(ROUTE) as route:
+            for name in (self._link, f"{self._link}v"):
+                if link := netlink_route.find_link(route, name):
+                    route.ask(netlink_route.delete_link(link.index))
 
 
 @pytest.fixture
