@@ -204,17 +204,29 @@ def test_a_device_may_be_opened_when_it_is_given(box: Lamina) -> None:
 def test_pause_stops_a_counter(box: Lamina) -> None:
     found = detached(box, "i=0; while :; do i=$((i+1)); echo $i; usleep 1000; done")
     needs(found, "freezer.state", "cgroup.freeze")
-    until(lambda: found.usage().cpu > 0)
+
+    def counted() -> str:
+        return box("logs", "--tail", "1", "box").stdout
+
+    def at_rest() -> bool:
+        """Whether what it printed before has been written to the log."""
+        last = counted()
+        time.sleep(0.1)
+        return counted() == last
+
+    until(lambda: counted() != "")
     assert box("pause", "box").stdout == "box\n"
     before = found.usage().cpu
-    counted = box("logs", "--tail", "1", "box").stdout
+    until(at_rest)
+    last = counted()
     time.sleep(0.1)
     assert found.usage().cpu == before
-    assert box("logs", "--tail", "1", "box").stdout == counted
+    assert counted() == last
     assert "(Paused)" in box("ps", "--filter", "name=box").stdout
     assert "is paused" in box("pause", "box", check=False).stderr
     assert box("unpause", "box").stdout == "box\n"
     until(lambda: found.usage().cpu > before)
+    until(lambda: counted() != last)
     assert "is not paused" in box("unpause", "box", check=False).stderr
 
 
