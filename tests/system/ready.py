@@ -7,6 +7,7 @@ about how a command starts, or dies, starts it (`COMMAND`); with LAMINA_TEST_STA
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -138,7 +139,13 @@ def _ready() -> tuple[socket.socket, subprocess.Popen[bytes]]:
             stdout=subprocess.DEVNULL,
             cwd="/",
         )
+    atexit.register(_end, ours, process)
     return ours, process
+
+
+def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    control.close()
+    process.wait()
 
 
 # the process that forks

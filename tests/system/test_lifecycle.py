@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -470,6 +471,37 @@ def test_the_command_line_is_killed(busybox_store: Lamina) -> None:
     assert state(lamina, "on") == "running"
     lamina("stop", "-t", "0", "on")
     assert status(lamina, "on").startswith("Exited (137)")
+
+
+def processes_of(lamina: Lamina) -> list[str]:
+    """The pids of all whose command line names the store."""
+    named: list[str] = []
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            line = Path("/proc", pid, "cmdline").read_bytes()
+        except OSError:
+            continue  # it has just ended
+        if os.fsencode(lamina.root) in line:
+            named.append(pid)
+    return named
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_the_command_line_ends_while_it_pulls(lamina: Lamina, number: int) -> None:
+    """No watcher that was forked ahead for it is left."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"127.0.0.1:{silent.getsockname()[1]}/never:answered"
+        with subprocess.Popen(
+            [COMMAND, "--root", lamina.root, "run", "--rm", image],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            connection, _ = silent.accept()
+            with connection:
+                until(lambda: bool(processes_of(lamina)))
+                process.send_signal(number)
+                assert process.wait(PATIENCE) != 0
+    until(lambda: processes_of(lamina) == [])
 
 
 def test_the_watcher_is_killed(busybox_store: Lamina) -> None:

@@ -20,10 +20,17 @@ def main() -> None:
             # As in lamina.cli.failure: taking the interpreter apart would only take time.
             os._exit(status)
     elif "run" in sys.argv[1:4]:
+        words, ahead = sys.argv[1:], None
+        # An ordinary user's command line has another namespace to go to first.
+        command = words[2:3] if words[0] == "--root" else words[:1]
+        if os.geteuid() == 0 and command == ["run"]:
+            from lamina.lifecycle.ahead import fork_ahead
+
+            ahead = fork_ahead(_load_msgspec)
         _load_msgspec()
         from lamina.cli.quick_run import run as run_quickly
 
-        run_quickly(sys.argv[1:])
+        run_quickly(words, ahead)
     from lamina.cli.main import main as run_and_exit
 
     run_and_exit()

@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamina.cli.app import App
 from lamina.cli.declared import read as read_options
 from lamina.cli.failure import end, guarded
+from lamina.cli.run_network import makes_network
 from lamina.cli.running import OPTIONS
 from lamina.cli.running import run as run_container
 from lamina.store.place import default_root
+
+if TYPE_CHECKING:
+    from lamina.lifecycle.ahead import Ahead
 
 
 def read(words: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
@@ -33,13 +37,20 @@ def read(words: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
     return root, {**options, "image": image, "command": tuple(command)}
 
 
-def run(words: Sequence[str]) -> None:
-    """Run a container and end the process; returns when the words are not understood."""
+def run(words: Sequence[str], ahead: Ahead | None) -> None:
+    """Run a container, by the watcher that was forked `ahead` if there is one, and end the
+    process; returns when the words are not understood."""
     found = read(words)
+    if ahead is not None:
+        if found is None or found[1]["dry_run"]:
+            ahead.dismiss()
+            ahead = None
+        else:
+            ahead.announce(network=makes_network(found[1]["networks"]))
     if found is None:
         return
     root, options = found
     user = os.geteuid()
     place = Path(root) if root else default_root(os.environ, user)
     app = App(place, rootless=user != 0)
-    end(guarded(lambda: run_container(app, options)))
+    end(guarded(lambda: run_container(app, options, ahead)))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from lamina.cli.declared import Option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.network.request import NetworkRequest
 
 
@@ -90,6 +92,12 @@ def network_request(options: dict[str, Any]) -> NetworkRequest:
         dns_options=options["dns_options"],
     )
     return network_request([parse_network(each) for each in options["networks"]], first, rest)
+
+
+def makes_network(names: Sequence[str]) -> bool:
+    """Whether `--network NAME` of that asks for one that is made for the container, as far as
+    the words tell."""
+    return not any(name in ("host", "none") or name.startswith("container:") for name in names)
 
 
 _NAMES = (

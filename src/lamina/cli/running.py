@@ -14,6 +14,7 @@ from lamina.cli.failure import report
 from lamina.errors import EngineError, Invalid
 
 if TYPE_CHECKING:
+    from lamina.lifecycle.ahead import Ahead
     from lamina.run.process import Streams
 
 _FAILED = 125
@@ -48,11 +49,11 @@ class NotATerminal(Invalid):
     """-i and -t together need a terminal to read from."""
 
 
-def run(app: App, options: dict[str, Any]) -> int:
+def run(app: App, options: dict[str, Any], ahead: Ahead | None = None) -> int:
     """Run a container as the options say, which are OPTIONS, `image` and `command`; the exit
-    status of the command line."""
+    status of the command line.  Its watcher may have been forked `ahead`."""
     try:
-        return _run(app, options)
+        return _run(app, options, ahead)
     except EngineError as error:
         if app.debug:
             raise
@@ -60,7 +61,7 @@ def run(app: App, options: dict[str, Any]) -> int:
         return _FAILED
 
 
-def _run(app: App, options: dict[str, Any]) -> int:
+def _run(app: App, options: dict[str, Any], ahead: Ahead | None) -> int:
     from lamina.lifecycle.start import start
     from lamina.run.keys import detach_keys
 
@@ -82,6 +83,7 @@ def _run(app: App, options: dict[str, Any]) -> int:
         settings=settings,
         attached=not detached,
         detached=detached,
+        ahead=ahead,
         meanwhile=_load,
     )
     from lamina.cli.attaching import attach_first, tell_start

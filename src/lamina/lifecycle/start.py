@@ -1,4 +1,4 @@
-"""Start a container: fork its watcher, and hear from it how it went."""
+"""Start a container: fork its watcher, or take one forked ahead, and hear how it went."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Callable
 import msgspec
 
 from lamina.errors import KINDS, Unsupported
+from lamina.lifecycle.ahead import Ahead
+from lamina.lifecycle.apart import be_apart
 from lamina.lifecycle.errors import AlreadyRunning
-from lamina.lifecycle.watcher import Report, watch
+from lamina.lifecycle.report import Report
 from lamina.linux.pidfd import ended, opened
-from lamina.linux.pidns import fork_quietly
 from lamina.run.settings import Settings, settings_of
 from lamina.store.container_contract import ContainerRecord
 from lamina.store.containers import LIVELY
@@ -47,6 +48,7 @@ def start(
     settings: Settings | None = None,
     attached: bool = False,
     detached: bool = True,
+    ahead: Ahead | None = None,
     meanwhile: Callable[[], None] | None = None,
 ) -> Begun:
     """Start a container, and leave it to a watcher that outlives this process.
@@ -55,32 +57,27 @@ def start(
 
     `attached` makes a connection that sees all it prints, from its first byte on.
     Without `detached` the watcher is not made small, and is a child of this process: for a
-    container whose end is waited for.  `meanwhile` is called while the watcher is at work.
+    container whose end is waited for.  It is the one that was forked `ahead` for just that, if
+    there is one.  `meanwhile` is called while the watcher is at work.
     Returns when its program runs, or was refused by the kernel.
 
     Raises AlreadyRunning, OlderContainer, and EngineError when no container could be made.
     """
     if record.status in LIVELY:
         raise AlreadyRunning(record.name)
-    if settings is None:
-        # Here and not in the watcher: reading the first takes 7 ms, those after it none.
-        settings = settings_of(record.name, record.settings)
     _await_watcher(record)
-    ours, theirs = sockets.pair() if attached else (-1, -1)
-    reader, writer = os.pipe()
-    try:
-        _fork_watcher(store, record, settings, writer, theirs, foreground=not detached)
-    finally:
-        os.close(writer)
-        if attached:
-            os.close(theirs)
+    if ahead is not None:
+        ahead.order(os.path.abspath(store.root), record.id, foreground=not detached)
+        reader, ours = ahead.ready, ahead.connection
+    else:
+        reader, ours = _fork(store, record, settings, attached=attached, detached=detached)
     try:
         with open(reader, "rb") as stream:
             if meanwhile is not None:
                 meanwhile()
             report = _read(stream.read(_LONGEST))
     except BaseException:
-        if attached:
+        if ours >= 0:
             os.close(ours)
         raise
     return Begun(record, report.pid, ours, report.refused, report.status, report.warnings)
@@ -102,6 +99,29 @@ def _await_watcher(record: ContainerRecord) -> None:
             ended(watcher, _PATIENCE)
 
 
+def _fork(
+    store: Store,
+    record: ContainerRecord,
+    settings: Settings | None,
+    *,
+    attached: bool,
+    detached: bool,
+) -> tuple[int, int]:
+    """Fork a watcher: where its `Report` is read, and the connection to it or -1."""
+    if settings is None:
+        # Here and not in the watcher: reading the first takes 7 ms, those after it none.
+        settings = settings_of(record.name, record.settings)
+    ours, theirs = sockets.pair() if attached else (-1, -1)
+    reader, writer = os.pipe()
+    try:
+        _fork_watcher(store, record, settings, writer, theirs, foreground=not detached)
+    finally:
+        os.close(writer)
+        if attached:
+            os.close(theirs)
+    return reader, ours
+
+
 def _fork_watcher(
     store: Store,
     record: ContainerRecord,
@@ -111,6 +131,12 @@ def _fork_watcher(
     *,
     foreground: bool,
 ) -> None:
+    # Here, so that whoever has one forked ahead need not load it.
+    from lamina.lifecycle.watcher import watch
+    from lamina.linux import trampoline
+    from lamina.linux.pidns import fork_quietly
+
+    kept = {ready, client, trampoline.descriptor()}
     _reap()
     first = fork_quietly()  # the watcher needs none of the locks of other threads
     if first == 0:
@@ -118,6 +144,7 @@ def _fork_watcher(
             # A process between us and the watcher of a detached container, so that no
             # long-lived program has to wait for it.
             if foreground or os.fork() == 0:
+                be_apart(kept)
                 watch(store, record, settings, ready, client=client, foreground=foreground)
         finally:
             os._exit(0)

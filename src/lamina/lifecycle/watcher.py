@@ -6,20 +6,17 @@ becomes `lamina.supervise` by exec, and at the end this program again.
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]
 import fcntl
-import gc
 import marshal
 import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-import msgspec
-
 from lamina.errors import EngineError
 from lamina.lifecycle.begin import Refused, Started, begin, begin_first, finish_now, leave, task_of
 from lamina.lifecycle.programs import program_arguments
+from lamina.lifecycle.report import Report, tell
 from lamina.linux import trampoline
 from lamina.run.settings import Settings, settings_of
 from lamina.store.container_contract import ContainerRecord
@@ -29,19 +26,6 @@ from lamina.supervise import frames
 _TASK_FD = 3
 _HIGH = 16
 """Descriptors for the supervisor are kept from here on, out of the way of its task."""
-
-
-class Report(msgspec.Struct, frozen=True):
-    """What the watcher tells the command line about the start."""
-
-    pid: int = 0
-    refused: str = ""
-    status: int = 0
-    kind: str = ""
-    """Of an error: one of errors.KINDS."""
-    message: str = ""
-    hint: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 def watch(
@@ -55,37 +39,23 @@ def watch(
 ) -> NoReturn:
     """Be the watcher of a container that is to be started; `ready` takes the `Report`.
 
-    `client` is the connection of the command line that started it.  Ends the process.
+    This process is apart already (lifecycle/apart.py).  `client` is the connection of the
+    command line that started it.  Ends the process.
     """
     try:
-        _be_alone({ready, client, trampoline.descriptor()})
         _first(store, record, settings, ready, client, foreground)
     except BaseException as error:  # noqa: BLE001 - it must not run on as a copy of the command line
-        _tell(ready, Report(kind="unsupported", message=f"cannot start a container: {error!r}"))
+        tell(ready, Report(kind="unsupported", message=f"cannot start a container: {error!r}"))
     finally:
         os._exit(1)
 
 
-def _be_alone(kept: set[int]) -> None:
-    """Leave the session, the directory, the streams and descriptors of who forked us."""
-    # Looking for garbage would write to, and so copy, every page that is shared with our parent.
-    gc.disable()
-    os.setsid()
-    os.chdir("/")
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGWINCH):
-        signal.signal(number, signal.SIG_DFL)
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
-        if fd > 2 and fd not in kept:
-            try:
-                os.close(fd)
-            except OSError:
-                continue  # the one that the listing itself had
+def load(*, network: bool) -> None:
+    """Load what `watch` needs, as far as it is not needed at the end alone; with a `network`
+    what makes one."""
+    trampoline.descriptor()
+    if network:
+        import lamina.network.sandbox  # noqa: F401
 
 
 def _first(
@@ -99,23 +69,13 @@ def _first(
     try:
         begun = begin_first(store, record, settings)
     except EngineError as error:
-        _tell(ready, Report(kind=error.kind, message=str(error), hint=error.hint))
+        tell(ready, Report(kind=error.kind, message=str(error), hint=error.hint))
         os._exit(1)
     if isinstance(begun, Refused):
-        _tell(ready, Report(refused=begun.message, status=begun.status))
+        tell(ready, Report(refused=begun.message, status=begun.status))
         os._exit(0)
-    _tell(ready, Report(pid=begun.running.pid, warnings=begun.made.warnings))
+    tell(ready, Report(pid=begun.running.pid, warnings=begun.made.warnings))
     _attend(store, record, settings, begun, client, foreground)
-
-
-def _tell(ready: int, report: Report) -> None:
-    if ready < 0:
-        return
-    try:
-        os.write(ready, msgspec.json.encode(report))
-        os.close(ready)
-    except OSError:
-        pass  # the command line has gone: the container goes on
 
 
 def _attend(
