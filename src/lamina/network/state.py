@@ -21,6 +21,7 @@ from lamina.network.traces import MEMBERS, PLACE
 from lamina.sha256 import sha256
 from lamina.store import sealed
 from lamina.store.atomic import locked, replace_file
+from lamina.store.trash import delete_tree
 
 S = TypeVar("S", bound=msgspec.Struct)
 _SUFFIX = ".json"
@@ -180,7 +181,10 @@ class State:
         """Delete members' files that cannot be read.  The lock is held."""
         for path in _files(self.member_directory):
             if _read(path, Member) is None:
-                path.unlink(missing_ok=True)
+                if path.is_dir():
+                    delete_tree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def token(root: Path) -> str:
@@ -228,5 +232,7 @@ def _read(path: Path, kind: type[S]) -> S | None:
             raw = stream.read()
         sealed.check(raw)
         return msgspec.json.decode(raw, type=kind)
-    except (FileNotFoundError, sealed.BrokenSeal, msgspec.MsgspecError, UnicodeDecodeError):
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    except (sealed.BrokenSeal, msgspec.MsgspecError, UnicodeDecodeError):
         return None

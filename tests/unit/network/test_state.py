@@ -63,6 +63,17 @@ def test_a_damaged_network_is_told_and_a_damaged_member_is_nobodys(
         state.networks()
 
 
+def test_a_directory_in_the_place_of_a_file_is_damage_as_well(state: State) -> None:
+    (state.member_directory / f"{MEMBER.container}.json" / "inside").mkdir(parents=True)
+    assert state.members() == []
+    assert state.member(MEMBER.container) is None
+    state.sweep()
+    assert list(state.member_directory.iterdir()) == []
+    (state.directory / f"{NETWORK.id}.json").mkdir()
+    with pytest.raises(DamagedNetwork):
+        state.networks()
+
+
 def test_who_lives() -> None:
     boot = boot_id()
     assert is_alive(MEMBER, boot)
