@@ -18,6 +18,7 @@ import pytest
 
 from lamina.linux.processes import started
 from lamina.store.root import open_store
+from tests.system.conftest import COMMAND
 from tests.system.containers import Cli, make_rootfs, needs_busybox, rootfs_tar
 
 pytestmark = [pytest.mark.system, needs_busybox, pytest.mark.usefixtures("root_only")]
@@ -365,3 +366,34 @@ def test_an_ordinary_user_may_open_the_streams_by_name(cli: Cli) -> None:
     assert (done.stdout, done.stderr) == (b"out\nin\n", b"error\n")
     done = cli("run", "--rm", "-t", "-u", "bob", "bb", "sh", "-c", "echo out > /dev/stdout; tty")
     assert done.stdout == b"out\r\n/dev/pts/0\r\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(cli: Cli, closed: str, tmp_path: Path) -> None:
+    def lamina(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", f'"$@" {closed}', "bash", str(COMMAND), "--root", str(cli.root), *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    says = ["sh", "-c", "cat; echo out; echo error >&2; echo ran >> /mark/file"]
+    out = "" if ">&-" in closed.split() else "out\n"
+    error = "" if "2>&-" in closed else "error\n"
+    name = tmp_path.name
+    cli.out("run", "-d", "--name", name, "-v", f"{tmp_path}:/mark", "bb", "sleep", "100")
+    try:
+        done = lamina("run", "--rm", "-i", "-v", f"{tmp_path}:/mark", "bb", *says)
+        assert (done.returncode, done.stdout, done.stderr) == (0, out, error)
+        done = lamina("exec", "-i", name, *says)
+        assert (done.returncode, done.stdout, done.stderr) == (0, out, error)
+        assert (tmp_path / "file").read_text() == "ran\nran\n"
+        done = lamina("run", "-d", "--name", f"{name}-2", "bb", "sleep", "100")
+        assert done.returncode == 0
+        assert cli.out("inspect", "-f", "{{.State.Status}}", f"{name}-2") == "running\n"
+        done = lamina("images", "-q")
+        assert done.returncode == 0 and bool(done.stdout) == bool(out)
+    finally:
+        cli("rm", "-f", name, f"{name}-2")

@@ -6,12 +6,15 @@ import gc
 import os
 import sys
 
+_STREAMS = 3
+
 
 def main() -> None:
     """Run the command line and end the process."""
     # Imports and commands make many objects and hardly a cycle: looking for cycles among
     # them costs a start 4 ms.
     gc.set_threshold(50_000)
+    _fill_streams()
     if "exec" in sys.argv[1:4]:
         from lamina.cli.quick import run
 
@@ -34,6 +37,19 @@ def main() -> None:
     from lamina.cli.main import main as run_and_exit
 
     run_and_exit()
+
+
+def _fill_streams() -> None:
+    """Standard streams that are closed become the null device: what is opened next would get
+    their numbers, and be taken for them."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    while (fd := os.open(os.devnull, os.O_RDWR)) < _STREAMS:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _load_msgspec() -> None:
