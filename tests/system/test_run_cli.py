@@ -321,7 +321,8 @@ def test_job_control_in_a_terminal(cli: Cli) -> None:
     time.sleep(0.3)
     terminal.type(b"\x1a")
     terminal.expect(b"Stopped")
-    terminal.type(b"kill -9 %1; exit 3\rexit 4\r")
+    # A shell that has not seen yet that the job has ended refuses the first.
+    terminal.type(b"kill -9 %1; exit 4\rexit 4\r")
     assert terminal.status() == 4
 
 

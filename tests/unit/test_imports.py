@@ -150,6 +150,15 @@ def test_a_start_imports_nothing_heavy_and_only_what_it_was_allowed(
     assert not unexpected
 
 
+def test_a_program_that_opens_a_store_loads_nothing_of_what_explains_images(store: Store) -> None:
+    """Each container that it runs begins as a copy of it."""
+    code = "import sys, lamina; lamina.open(sys.argv[1]).containers(); print(*sys.modules)"
+    loaded = modules_of(code, os.fspath(store.root))
+    parts = {each.split(".")[1] for each in loaded if each.startswith("lamina.")}
+    assert not parts & {"explain", "report", "repack", "transfer", "registry", "query", "cli"}
+    assert "html" not in loaded
+
+
 CLIENT = (
     "import click, msgspec, urllib3;"
     # click asks for the one when an option has one letter, Python for the other of each host.

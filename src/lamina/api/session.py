@@ -11,25 +11,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lamina.api.image import Image
-from lamina.api.rows import Rows
 from lamina.engine import Engine, open_engine
-from lamina.explain.stack import container_stack, image_stack, source_stack
 from lamina.oci.platform import Platform
-from lamina.oci.reference import Reference
-from lamina.repack.plan import plan
-from lamina.repack.repack import slim
-from lamina.repack.sharing import sharers
-from lamina.repack.spans import lossless, squashed
 from lamina.store.place import default_root
-from lamina.transfer.archive import find_image, open_path
-from lamina.transfer.contents import SourceContents
-from lamina.transfer.load import load
-from lamina.transfer.progress import Silent
-from lamina.transfer.receive import read_documents
 
 if TYPE_CHECKING:
     from lamina.api.containers import Container, Finished
+    from lamina.api.image import Image
+    from lamina.api.rows import Rows
     from lamina.query.sql import Result
 
 
@@ -47,7 +36,11 @@ class ImageName(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """An open store.  A context manager; what came out of it stays readable afterwards."""
+    """An open store.  A context manager; what came out of it stays readable afterwards.
+
+    What a method needs is loaded when it is called: a program that runs containers needs
+    nothing of what explains images, and each of its containers begins as a copy of it.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -73,6 +66,8 @@ class Session:
 
     def images(self) -> Rows[ImageName]:
         """Every image of the store, in the order in which they came."""
+        from lamina.api.rows import Rows
+
         return Rows(
             [
                 ImageName(
@@ -87,11 +82,17 @@ class Session:
 
     def image(self, name: str) -> Image:
         """By name, id, or the first digits of an id.  Raises ImageNotFound, AmbiguousName."""
+        from lamina.api.image import Image
+        from lamina.explain.stack import image_stack
+
         store = self._engine.store
         return Image(image_stack(store, store.images.find(name), name))
 
     def container(self, name: str) -> Image:
         """By name or id: its image's layers and its own on top.  Raises ContainerNotFound."""
+        from lamina.api.image import Image
+        from lamina.explain.stack import container_stack
+
         store = self._engine.store
         return Image(container_stack(store, store.containers.find(name)))
 
@@ -172,6 +173,11 @@ class Session:
         Raises BadArchive, NoSuchImage, and Corrupt kinds for bytes that are not what their
         digest says.
         """
+        from lamina.api.rows import Rows
+        from lamina.transfer.archive import open_path
+        from lamina.transfer.load import load
+        from lamina.transfer.progress import Silent
+
         with open_path(Path(path)) as members:
             loaded = load(members, self._engine.store, platform=_host(), progress=Silent())
         ids = {str(each.image.config.digest) for each in loaded}
@@ -184,6 +190,14 @@ class Session:
         of which other images show what this one hides stay as they are, but from there on.
         Raises ImageNotFound, NoSuchLayer, BadReference; NotTheSame before anything is named.
         """
+        from lamina.api.image import Image
+        from lamina.explain.stack import image_stack
+        from lamina.oci.reference import Reference
+        from lamina.repack.plan import plan
+        from lamina.repack.repack import slim
+        from lamina.repack.sharing import sharers
+        from lamina.repack.spans import lossless, squashed
+
         store = self._engine.store
         found = store.images.find(name)
         stack = image_stack(store, found, name)
@@ -222,6 +236,12 @@ def open_image_archive(path: str | os.PathLike[str], name: str = "") -> Iterator
 
     `name` says which one of several.  Raises BadArchive, NoSuchImage.
     """
+    from lamina.api.image import Image
+    from lamina.explain.stack import source_stack
+    from lamina.transfer.archive import find_image, open_path
+    from lamina.transfer.contents import SourceContents
+    from lamina.transfer.receive import read_documents
+
     with open_path(Path(path)) as members:
         source = find_image(members, name)
         what = name or Path(path).name

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+# Not `signal`: it makes an enumeration of each of the signals that a mask was of.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
 import stat
 import threading
 from collections.abc import Callable

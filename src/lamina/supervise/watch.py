@@ -225,8 +225,8 @@ class Watch:
                         words = stream.read(4096).split()
                 except OSError:
                     continue
-                if b"oom_kill" in words and words[words.index(b"oom_kill") + 1] != b"0":
-                    return True
+                if b"oom_kill" in words:
+                    return words[words.index(b"oom_kill") + 1] != b"0"
         return False
 
     def pause_before_restart(self) -> None:
