@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.engine import open_engine
+from lamina.linux.initial import is_initial
 from lamina.oci.digest import Digest
 from tests.slimming.case import Case
 from tests.slimming.tree import Tree, mounted
@@ -87,7 +88,9 @@ class Shop:
             empty = self.root.parent / "empty"
             empty.mkdir(exist_ok=True)
             lower = ":".join(str(each) for each in [*reversed(lowers), empty])
-            words = ["mount", "-t", "overlay", "overlay", "-o", f"ro,lowerdir={lower}", str(point)]
+            marks = "" if is_initial() else ",userxattr"
+            options = f"ro{marks},lowerdir={lower}"
+            words = ["mount", "-t", "overlay", "overlay", "-o", options, str(point)]
             subprocess.run(words, check=True)
             try:
                 yield point
