@@ -39,7 +39,7 @@ def left_behind(base: Path) -> dict[str, list[str]]:
 def _found(base: Path, tables: set[str], ids: set[str]) -> dict[str, list[str]]:
     LayerMounts(base).sweep()
     found = {
-        "processes": [*_processes(base)],
+        "processes": [*processes(base)],
         "mounts": [*_mounts(base)],
         "bridges": [*_bridges(base)],
         "tables": [each for each in _tables() if each in tables],
@@ -68,7 +68,8 @@ def _containers(root: Path) -> Iterator[str]:
             yield event.id
 
 
-def _processes(base: Path) -> Iterator[str]:
+def processes(base: Path) -> Iterator[str]:
+    """The pid and command line of each that names something below the directory, or holds it."""
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         place = Path("/proc", pid)
         try:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.system.conftest import COMMAND, Lamina
+from tests.system.leftovers import processes
 
 PATIENCE = 20
 
@@ -473,19 +474,6 @@ def test_the_command_line_is_killed(busybox_store: Lamina) -> None:
     assert status(lamina, "on").startswith("Exited (137)")
 
 
-def processes_of(lamina: Lamina) -> list[str]:
-    """The pids of all whose command line names the store."""
-    named: list[str] = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            line = Path("/proc", pid, "cmdline").read_bytes()
-        except OSError:
-            continue  # it has just ended
-        if os.fsencode(lamina.root) in line:
-            named.append(pid)
-    return named
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_the_command_line_ends_while_it_pulls(lamina: Lamina, number: int) -> None:
     """No watcher that was forked ahead for it is left."""
@@ -498,10 +486,10 @@ def test_the_command_line_ends_while_it_pulls(lamina: Lamina, number: int) -> No
         ) as process:
             connection, _ = silent.accept()
             with connection:
-                until(lambda: bool(processes_of(lamina)))
+                until(lambda: list(processes(lamina.root.parent)) != [])
                 process.send_signal(number)
                 assert process.wait(PATIENCE) != 0
-    until(lambda: processes_of(lamina) == [])
+    until(lambda: list(processes(lamina.root.parent)) == [])
 
 
 def test_the_watcher_is_killed(busybox_store: Lamina) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamina.oci.digest import Digest
     from lamina.run.settings import Settings
     from lamina.store.container_contract import ContainerRecord
-    from lamina.store.contract import Image
+    from lamina.store.contract import Image, Store
 
 OPTIONS = (
     Option("-i", "--interactive", kind="flag", help="Keep standard input open."),
@@ -127,43 +127,14 @@ class Chosen:
         """All that is decided of a container of the image; its volumes are made, if `make`."""
         from msgspec.structs import replace
 
-        from lamina.lifecycle.create import resolved
-        from lamina.run.request import RunRequest
-        from lamina.run.volumes import inherited_mounts
-
+        store = app.engine.store
         # As in Docker, whose network is joined is looked for when the container starts.
         spaces = self.security.namespaces
         for space in (spaces.pid, spaces.ipc, spaces.user):
             if space.startswith("container:"):
-                app.engine.store.containers.find(space.removeprefix("container:"))
-        inherited = [
-            mount
-            for name, read_only in self.mounts.inherited
-            for mount in inherited_mounts(
-                app.engine.store.containers.find(name), read_only=read_only
-            )
-        ]
+                store.containers.find(space.removeprefix("container:"))
+        base = self._with_image(store, image, options, identity, make=make)
         asked = self.process
-        host = self.network.mode == "host" or self.security.namespaces.uts == "host"
-        request = RunRequest(
-            command=options["command"],
-            entrypoint=asked.entrypoint,
-            env=asked.env,
-            workdir=asked.workdir,
-            user=asked.user,
-            terminal=options["tty"],
-            mounts=self.mounts.requests,
-        )
-        base = resolved(
-            app.engine.store,
-            image,
-            request,
-            identity=identity,
-            hostname=asked.hostname or (os.uname().nodename if host else identity[:12]),
-            now=timestamp(),
-            inherited=inherited,
-            make=make,
-        )
         stop = options["stop_timeout"]
         return replace(
             base,
@@ -193,6 +164,41 @@ class Chosen:
             remove=options["remove"],
             exposed=tuple(sorted({*base.exposed, *run_network.exposed(options)})),
             runtime=self.runtime,
+        )
+
+    def _with_image(
+        self, store: Store, image: Image, options: dict[str, Any], identity: str, *, make: bool
+    ) -> Settings:
+        """What the image and the options decide together: the process and the mounts."""
+        from lamina.lifecycle.create import resolved
+        from lamina.run.request import RunRequest
+        from lamina.run.volumes import inherited_mounts
+
+        inherited = [
+            mount
+            for name, read_only in self.mounts.inherited
+            for mount in inherited_mounts(store.containers.find(name), read_only=read_only)
+        ]
+        asked = self.process
+        host = self.network.mode == "host" or self.security.namespaces.uts == "host"
+        request = RunRequest(
+            command=options["command"],
+            entrypoint=asked.entrypoint,
+            env=asked.env,
+            workdir=asked.workdir,
+            user=asked.user,
+            terminal=options["tty"],
+            mounts=self.mounts.requests,
+        )
+        return resolved(
+            store,
+            image,
+            request,
+            identity=identity,
+            hostname=asked.hostname or (os.uname().nodename if host else identity[:12]),
+            now=timestamp(),
+            inherited=inherited,
+            make=make,
         )
 
 

@@ -24,8 +24,8 @@ def main() -> None:
             os._exit(status)
     elif "run" in sys.argv[1:4]:
         words, ahead = sys.argv[1:], None
-        # An ordinary user's command line has another namespace to go to first.
         command = words[2:3] if words[0] == "--root" else words[:1]
+        # An ordinary user's command line has another namespace to go to first.
         if os.geteuid() == 0 and command == ["run"]:
             from lamina.lifecycle.ahead import fork_ahead
 

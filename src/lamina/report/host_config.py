@@ -20,7 +20,7 @@ _RUNTIME = "lamina"
 def host_config(seen: Seen) -> dict[str, Any]:
     """Every option of Docker's, those that were not given with Docker's value for that."""
     settings = seen.settings
-    security, limits = settings.security, settings.limits
+    security = settings.security
     visible = security.privileged or security.unmasked
     found: dict[str, Any] = {
         "Binds": [_bind(each) for each in settings.mounts if _is_asked(each)] or None,
@@ -60,6 +60,27 @@ def host_config(seen: Seen) -> dict[str, Any]:
         "Runtime": settings.runtime or _RUNTIME,
         "ConsoleSize": [0, 0],
         "Isolation": "",
+        **_resources(settings),
+        "MaskedPaths": None if visible else list(MASKED),
+        "ReadonlyPaths": None if visible else list(READ_ONLY),
+    }
+    if settings.init:
+        found["Init"] = True
+    if (ids := settings.user_ids) is not None:
+        found["IDMappings"] = {  # as Podman tells it; Docker has one for all containers
+            "UidMap": [f"0:{ids.uid}:{ids.count}"],
+            "GidMap": [f"0:{ids.gid}:{ids.count}"],
+        }
+    for absent in ("Tmpfs", "Sysctls"):
+        if not found[absent]:
+            del found[absent]
+    return found
+
+
+def _resources(settings: Settings) -> dict[str, Any]:
+    """What it may use of the machine: `Resources` in Docker's API."""
+    limits = settings.limits
+    return {
         "CpuShares": limits.cpu_shares,
         "Memory": limits.memory,
         "NanoCpus": limits.nano_cpus,
@@ -100,20 +121,7 @@ def host_config(seen: Seen) -> dict[str, Any]:
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
         "IOMaximumBandwidth": 0,
-        "MaskedPaths": None if visible else list(MASKED),
-        "ReadonlyPaths": None if visible else list(READ_ONLY),
     }
-    if settings.init:
-        found["Init"] = True
-    if (ids := settings.user_ids) is not None:
-        found["IDMappings"] = {  # as Podman tells it; Docker has one for all containers
-            "UidMap": [f"0:{ids.uid}:{ids.count}"],
-            "GidMap": [f"0:{ids.gid}:{ids.count}"],
-        }
-    for absent in ("Tmpfs", "Sysctls"):
-        if not found[absent]:
-            del found[absent]
-    return found
 
 
 def _is_asked(mount: Mount) -> bool:
