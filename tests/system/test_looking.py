@@ -178,7 +178,7 @@ def test_inspect_tells_the_state_as_it_is(states: Lamina) -> None:
     assert (held["Status"], held["Running"], held["Paused"]) == ("paused", True, True)
     done = inspected(states, "done")["State"]
     assert (done["Status"], done["ExitCode"], done["Pid"]) == ("exited", 3, 0)
-    assert inspected(states, "again")["RestartCount"] > 0
+    until(lambda: inspected(states, "again")["RestartCount"] > 0)
     until(lambda: inspected(states, "well")["State"]["Health"]["Status"] == "healthy")
     assert inspected(states, "well")["State"]["Health"]["Log"][-1]["ExitCode"] == 0
     assert "SizeRw" in inspected(states, "runs", "-s")
